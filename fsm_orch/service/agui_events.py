@@ -1,4 +1,4 @@
-"""A run as the events of AG-UI 1.0: its states are steps, its handoffs activities, and what humans are asked interrupts.
+"""A run as the events of AG-UI 1.0: its states are steps, its handoffs activities, its questions interrupts.
 
 Text that turns out not to stand is taken back: a snapshot of the messages without it follows. A machine inside the run
 is seen by what it uses, and no more.

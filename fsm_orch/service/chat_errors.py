@@ -24,10 +24,10 @@ def openai_answer(error: HTTPException) -> Response:
 def error_of(error: HTTPException) -> dict[str, Any]:
     """Return a problem as OpenAI says it."""
     kind = _TYPES.get(error.status_code, "server_error" if error.status_code >= 500 else "invalid_request_error")
-    members = {"message": error.detail, "type": kind, "param": None, "code": None}
+    members: dict[str, Any] = {"message": error.detail, "type": kind, "param": None, "code": None}
     if not isinstance(error, Problem):
         return members
-    told = dict(error.told)
+    told: dict[str, Any] = dict(error.told)
     if misfits := told.pop("errors", None):
         where = ".".join(map(str, misfits[0]["loc"][1:]))
         members |= {"message": f"{where}: {misfits[0]['msg']}", "param": where}

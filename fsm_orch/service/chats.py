@@ -1,4 +1,4 @@
-"""What the chats of a service have in common: which fields take what is said and hold the answer, and how runs begin."""
+"""What the chats of a service have in common: which fields take what is said and hold the answer; how runs begin."""
 
 from __future__ import annotations
 
@@ -67,20 +67,16 @@ class Chats:
         )
 
 
-def chats_of(
-    front: Front, streams: Streams, text: object, answer: object, *, waits: bool, ends_alone: bool
-) -> Chats | None:
-    """Return the chats of a service; None if it has none.
+def chats_of(front: Front, streams: Streams, text: object, answer: object, *, waits: bool, ends_alone: bool) -> Chats:
+    """Return the chats of a service.
 
     Args:
         text: the field that takes what a user says, as an application names it.
         answer: likewise, the field that holds the answer.
 
-    Raises StartError: if one is no field of the machine, the first is not for callers, or one is missing.
+    Raises StartError: if one is no field of the machine, or the first is not for callers to give.
     Raises TypeError: if one is no field at all, such as a text.
     """
-    if text is None and answer is None:
-        return None
     definition = front.runner.definition
     said, given = _field_of(definition, text, "text"), given_fields(definition.context)
     if said not in given:
@@ -101,7 +97,7 @@ def chats_of(
 def _field_of(definition: Definition, given: object, name: str) -> str:
     context = definition.context.__name__
     if not isinstance(given, FieldRef):
-        raise TypeError(f"{name}= takes a field, not {kind_of(given)}: text={context}.…, answer={context}.…")
+        raise TypeError(f"{name}= takes a field, not {kind_of(given)}: it is named as an attribute of {context}")
     if not issubclass(definition.context, given.owner):
         raise StartError(f"{name}= takes a field of {context}, on which {definition.name} runs: {given!r} is none")
     return given.name

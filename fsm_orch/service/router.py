@@ -14,12 +14,11 @@ from pydantic_core import to_json
 from ..errors import Drained
 from ..run.deps import Factory
 from ..run.runner import Runner
-from .agui import agui_routes
 from .agui_events import Shown
 from .bodies import Answer as GivenAnswer
 from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run
 from .caller import Caller, anybody
-from .chats import chats_of, only
+from .chat_routes import chat_routes
 from .disconnect import unless_gone
 from .events import Frames
 from .front import Asked, Front
@@ -27,7 +26,6 @@ from .hub import Live
 from .ids import thread_of
 from .lifespan import lifespan
 from .limits import route_class
-from .openai import openai_routes
 from .problems import Problem
 from .shown import EVENTS, refusals
 from .streams import Streams
@@ -92,12 +90,12 @@ def router(
         works: how many runs it works on at once that were left or queued; 0: that is for workers, `Runner.work`.
         max_body: the most bytes of a body; and none may be nested deeper than 254 times.
 
-    Raises StartError: if the runner has no store, dependencies are missing, or none are declared, or if `text` or
-        `answer` is no field of the machine, or one of them is missing.
+    Raises StartError: if the runner has no store, dependencies are missing, or none are declared; if `text` or `answer`
+        is no field of the machine, or the first is not for callers to give.
+    Raises TypeError: if one of these is no field at all, or is missing beside the other.
     """
     front, views = Front(runner, deps, grace_s=grace_s), Views(texts=texts)
     streams = Streams(front, heartbeat_s=heartbeat_s)
-    chats = chats_of(front, streams, text, answer, waits=multitask == "enqueue", ends_alone=on_disconnect == "cancel")
     definition = runner.definition
     Run, Answer, View = body_of_run(definition), body_of_answer(definition), view_of(definition)  # noqa: N806 - they are classes
     seen: Any = {"model": View, "content": {"text/event-stream": EVENTS}}
@@ -107,9 +105,11 @@ def router(
         lifespan=lifespan(runner, front.hub, deps, works=works, drain_s=drain_s),
     )
 
-    if chats is not None:
-        api.include_router(openai_routes(chats, auth, max_body=max_body))
-        api.include_router(agui_routes(chats, auth, shown=shown or only(chats.answer), max_body=max_body))
+    for chat in chat_routes(
+        front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
+        ends_alone=on_disconnect == "cancel", max_body=max_body,
+    ):  # fmt: skip
+        api.include_router(chat)
 
     async def answered(request: Request, live: Live, path: str, prefer: str, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""

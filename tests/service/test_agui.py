@@ -57,9 +57,8 @@ async def shown(client: httpx2.AsyncClient, body: dict[str, Any], **options: Any
     async with client.stream("POST", "/agui", json=body, **options) as response:
         if response.status_code != 200:
             await response.aread()
-        assert (200, "text/event-stream; charset=utf-8") == (response.status_code, response.headers["content-type"]), (
-            response.text
-        )
+        kind = response.headers["content-type"]
+        assert (200, "text/event-stream; charset=utf-8") == (response.status_code, kind), response.text
         async for line in response.aiter_lines():
             if line and not line.startswith(":"):
                 seen.take(EVENT.validate_json(line.removeprefix("data: ")))
@@ -151,9 +150,8 @@ async def test_the_conversation_is_a_thread() -> None:
     runner = desk()
     async with served(runner) as client:
         await shown(client, asked("one", state={"tone": "short"}))
-        seen = await shown(
-            client, asked("two", run_id="r2", messages=[UserMessage(id=n, content=n) for n in ("x", "two")])
-        )
+        claimed = [UserMessage(id=text, content=text) for text in ("x", "two")]
+        seen = await shown(client, asked(run_id="r2", messages=claimed))
         result = await runner.result(seen.end.result["run_id"])  # type: ignore[union-attr]
         other = await shown(client, asked("three", run_id="r3", thread_id="u"))
 
@@ -331,31 +329,28 @@ async def test_parts_of_text_are_one() -> None:
 async def test_a_client_that_goes_away() -> None:
     """Its run is landed after a while, and the next one of the thread can begin."""
     runner = desk()
-    async with served(runner, grace_s=0.05) as client:
+    async with served(runner, grace_s=0.01) as client:
         async with client.stream("POST", "/agui", json=asked("hold")) as response:
             await anext(response.aiter_lines())
-        async with asyncio.timeout(20):
-            while (await refused(client, asked("two", run_id="r2", messages=[])))[0] == 409:
-                await asyncio.sleep(0.01)
-            while True:
-                (row,) = await runner.store.list()  # type: ignore[union-attr]
-                if row.head.status == "finished":
-                    break
-                await asyncio.sleep(0.01)
-        seen = await shown(client, asked("two", run_id="r3"))
+        assert runner.store is not None
+        (row,) = await runner.store.list()
+        async with asyncio.timeout(20), runner.follow(row.run_id) as events:
+            async for _ in events:
+                pass
+        seen = await shown(client, asked("two", run_id="r2"))
 
     assert "two, kind" == seen.text
 
 
 async def test_heartbeats_are_comments() -> None:
     """Between events."""
-    async with served(desk(), heartbeat_s=0.01) as client:
-        async with client.stream("POST", "/agui", json=asked("hold")) as response:
-            lines = response.aiter_lines()
-            while not (await anext(lines)).startswith(":"):
-                pass
-            HELD["hold"].set()
-            rest = [line async for line in lines]
+    slowly = served(desk(), heartbeat_s=0.01)
+    async with slowly as client, client.stream("POST", "/agui", json=asked("hold")) as response:
+        lines = response.aiter_lines()
+        while not (await anext(lines)).startswith(":"):
+            pass
+        HELD["hold"].set()
+        rest = [line async for line in lines]
 
     assert any("RUN_FINISHED" in line for line in rest)
 

@@ -1,4 +1,4 @@
-"""Runs as the events of AG-UI: each parses by the protocol's own types, their order is legal, and what is seen is true."""
+"""Runs as the events of AG-UI: each parses by the protocol's own types, in a legal order, and what is seen is true."""
 
 from __future__ import annotations
 

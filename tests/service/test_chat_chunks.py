@@ -55,7 +55,7 @@ def read(frames: Sequence[bytes]) -> tuple[list[ChatCompletionChunk], dict[str, 
     assert all(frame.startswith(b"data: ") and frame.endswith(b"\n\n") and frame.count(b"\n") == 2 for frame in frames)
     assert ("error" in last) == (DONE not in frames)
     assert DONE not in frames[:-1]
-    error = last["error"] if "error" in last else None
+    error = last.get("error")
     return [ChatCompletionChunk.model_validate(each) for each in (told if error else [*told, last])], error
 
 
@@ -113,11 +113,8 @@ def test_runs_without_pieces(result: RunResult[Any]) -> None:
 
 async def test_a_text_that_is_taken_back_ends_the_stream() -> None:
     """With an error that names the run, and neither the better text nor the default answer follows."""
-    model = Speaking(
-        [ROUTED, said("We open"), said("It is open")],
-        fails={2: CallFailed("disconnected", unsent=False, transient=True)},
-    )
-    events, result = await followed(model)
+    lost = CallFailed("disconnected", unsent=False, transient=True)
+    events, result = await followed(Speaking([ROUTED, said("We open"), said("It is open")], fails={2: lost}))
     chunks, error = read(sent(events, result))
 
     assert "It is open" == result.context.answer

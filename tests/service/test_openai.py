@@ -33,7 +33,7 @@ def nothing_held() -> None:
 
 @asynccontextmanager
 async def served(
-    runner: Runner[Any, Any], *, key: str = "key", door: Admission | None = None, **options: Any
+    runner: Runner[Any, Any], *, door: Admission | None = None, **options: Any
 ) -> AsyncIterator[AsyncOpenAI]:
     """Serve a runner; yield OpenAI's client of it, which does not try again."""
     context: Any = runner.definition.context
@@ -41,12 +41,18 @@ async def served(
     app = app_of(runner, **{**named, **options})
     if door is not None:
         app.add_middleware(Door, admission=door)
-    async with listening(app) as url, AsyncOpenAI(api_key=key, base_url=f"{url}/v1", max_retries=0) as client:
+    async with listening(app) as url, AsyncOpenAI(api_key="key", base_url=f"{url}/v1", max_retries=0) as client:
         yield client
 
 
 def talks(*lines: Any, **options: Any) -> Runner[Talk, None]:
     return Runner(Talks, model=Speaking([ROUTED, *lines], **options), store=MemoryStore())
+
+
+async def hear(stream: Any, heard: list[str]) -> None:
+    """Read a stream, and keep what it says."""
+    async for chunk in stream:
+        heard.append(chunk.choices[0].delta.content or "")  # noqa: PERF401 - what came before an error is kept
 
 
 async def test_a_completion() -> None:
@@ -110,10 +116,12 @@ async def test_pieces_come_while_a_model_writes() -> None:
 
 async def test_the_stream_helper_of_the_sdk() -> None:
     """OpenAI's own accumulation gives the answer."""
-    async with served(talks(said("We open at nine."))) as client:
-        async with client.chat.completions.stream(model="Talks", messages=HI) as stream:
-            deltas = [event.delta async for event in stream if event.type == "content.delta"]
-            done = await stream.get_final_completion()
+    async with (
+        served(talks(said("We open at nine."))) as client,
+        client.chat.completions.stream(model="Talks", messages=HI) as stream,
+    ):
+        deltas = [event.delta async for event in stream if event.type == "content.delta"]
+        done = await stream.get_final_completion()
 
     assert "We open at nine." == "".join(deltas) == done.choices[0].message.content
 
@@ -121,17 +129,16 @@ async def test_the_stream_helper_of_the_sdk() -> None:
 async def test_text_that_does_not_stand_is_an_error() -> None:
     """The stream raises, so that nobody takes what came before for an answer; whole, it is the better answer."""
     lost = {2: CallFailed("disconnected", unsent=False, transient=True)}
-    heard = ""
+    heard = list[str]()
     async with served(talks(said("We open"), said("It is open"), fails=lost)) as client:
         stream = await client.chat.completions.create(model="Talks", messages=HI, stream=True)
         with pytest.raises(openai.APIError, match="cannot be taken back") as raised:
-            async for chunk in stream:
-                heard += chunk.choices[0].delta.content or ""
+            await hear(stream, heard)
     async with served(talks(said("We open"), said("It is open"), fails=lost)) as client:
         done = await client.chat.completions.create(model="Talks", messages=HI)
 
     assert heard
-    assert "We open".startswith(heard)
+    assert "We open".startswith("".join(heard))
     assert ("answer_withdrawn", "server_error") == (raised.value.code, raised.value.type)
     assert "It is open" == done.choices[0].message.content
 
@@ -197,32 +204,25 @@ async def test_models() -> None:
     assert "model_not_found" == raised.value.code
 
 
-BAD: dict[str, tuple[dict[str, Any], type[openai.APIStatusError], str | None, str]] = {
-    "another model": ({"model": "gpt-5"}, openai.NotFoundError, "model", "model_not_found"),
-    "no message": ({"messages": []}, openai.BadRequestError, "messages", "invalid_request"),
-    "not the user's": (
-        {"messages": [*HI, {"role": "assistant", "content": "x"}]}, openai.BadRequestError, "messages", "invalid_request"
-    ),
-    "a picture": (
-        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
-        openai.BadRequestError, "messages", "invalid_request",
-    ),
-    "an unknown role": (
-        {"messages": [{"role": "king", "content": "x"}]}, openai.BadRequestError, "messages.0.role", "invalid_request"
-    ),
-    "two answers": ({"n": 2}, openai.BadRequestError, "n", "unsupported_parameter"),
-    "tools": (
-        {"tools": [{"type": "function", "function": {"name": "f"}}]}, openai.BadRequestError, "tools", "unsupported_parameter"
-    ),
-    "a form": ({"response_format": {"type": "json_object"}}, openai.BadRequestError, "response_format", "unsupported_parameter"),
-}  # fmt: skip
+PICTURE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]
+TOOL = {"type": "function", "function": {"name": "f"}}
+BAD: dict[str, tuple[dict[str, Any], str, str]] = {
+    "another model": ({"model": "gpt-5"}, "model", "model_not_found"),
+    "no message": ({"messages": []}, "messages", "invalid_request"),
+    "not the user's": ({"messages": [*HI, {"role": "assistant", "content": "x"}]}, "messages", "invalid_request"),
+    "a picture": ({"messages": PICTURE}, "messages", "invalid_request"),
+    "an unknown role": ({"messages": [{"role": "king", "content": "x"}]}, "messages.0.role", "invalid_request"),
+    "two answers": ({"n": 2}, "n", "unsupported_parameter"),
+    "tools": ({"tools": [TOOL]}, "tools", "unsupported_parameter"),
+    "a form": ({"response_format": {"type": "json_object"}}, "response_format", "unsupported_parameter"),
+}
 
 
 @pytest.mark.parametrize("why", BAD)
 async def test_what_is_refused(why: str) -> None:
     """It is OpenAI's own exception, which names the parameter; nothing was begun."""
-    given, kind, param, code = BAD[why]
-    runner = desk()
+    given, param, code = BAD[why]
+    runner, kind = desk(), openai.NotFoundError if code == "model_not_found" else openai.BadRequestError
     async with served(runner) as client:
         with pytest.raises(kind) as raised:
             await client.chat.completions.create(**{"model": "Desk", "messages": HI, **given})
@@ -348,44 +348,62 @@ async def test_a_text_that_does_not_fit() -> None:
     assert "hunter2" not in str(raised.value)
 
 
+async def read(client: AsyncOpenAI, *, is_streamed: bool) -> None:
+    """Ask, and read the whole answer."""
+    answer: Any = await client.chat.completions.create(model="Refunds", messages=HI, stream=is_streamed)
+    if is_streamed:
+        await hear(answer, [])
+
+
 @pytest.mark.parametrize("is_streamed", [False, True])
 async def test_a_run_that_waits(is_streamed: bool) -> None:
     """It is an error that names it, and it waits on: its human answers elsewhere."""
     runner = Runner(Refunds, store=MemoryStore())
     async with served(runner, text=Claim.query, answer=Claim.receipt) as client:
         with pytest.raises(openai.APIError, match="There is no answer yet") as raised:
-            stream: Any = await client.chat.completions.create(model="Refunds", messages=HI, stream=is_streamed)
-            [chunk async for chunk in stream]
+            await read(client, is_streamed=is_streamed)
 
     error: Any = raised.value.body
     assert "run_waits" == error["code"]
     assert "waiting" == (await runner.result(error["run_id"])).status
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
-async def test_a_client_that_goes_away(is_streamed: bool) -> None:
+async def until_landed(runner: Runner[Any, Any]) -> str:
+    """Wait until the only run has ended; give why it was landed."""
+    assert runner.store is not None
+    async with asyncio.timeout(20):
+        (row,) = await runner.store.list()
+        async with runner.follow(row.run_id) as events:
+            async for _ in events:
+                pass
+    landing = (await runner.result(row.run_id)).landing
+    return "" if landing is None else landing.reason
+
+
+HOLD: Any = [{"role": "user", "content": "hold"}]
+
+
+async def test_a_client_that_leaves_a_stream() -> None:
     """Its run is landed after a while."""
     runner = desk()
-    async with served(runner, grace_s=0.05) as client:
-        asking = client.with_options(timeout=0.3).chat.completions.create(
-            model="Desk", messages=[{"role": "user", "content": "hold"}], stream=is_streamed
-        )
-        if is_streamed:
-            stream: Any = await asking
-            await anext(stream)
-            await stream.close()
-        else:
-            with pytest.raises(openai.APITimeoutError):
-                await asking
-        assert runner.store is not None
-        (row,) = await runner.store.list()
-        async with asyncio.timeout(20):
-            while (await runner.result(row.run_id)).status != "finished":
-                await asyncio.sleep(0.01)
-        result = await runner.result(row.run_id)
+    async with served(runner, grace_s=0.01) as client:
+        stream = await client.chat.completions.create(model="Desk", messages=HOLD, stream=True)
+        await anext(stream)
+        await stream.close()
 
-    assert result.landing is not None
-    assert "cancelled" == result.landing.reason
+        assert "cancelled" == await until_landed(runner)
+
+
+async def test_a_client_that_gives_up_waiting() -> None:
+    """Likewise, whole answers are nothing else."""
+    begun = asyncio.Event()
+    runner = desk(observers=[lambda record: record.kind != "handed_off" or begun.set()])  # it is stored by then
+    async with served(runner, grace_s=0.01) as client:
+        asking = asyncio.ensure_future(client.chat.completions.create(model="Desk", messages=HOLD))
+        await begun.wait()
+        asking.cancel()
+
+        assert "cancelled" == await until_landed(runner)
 
 
 async def test_heartbeats_are_not_seen() -> None:

@@ -80,12 +80,9 @@ class Telling(AdversarialModel):
         return response
 
 
-async def followed(
-    model: Any, text: str = "hi", machine: type[Machine[Any, Any]] = Talks
-) -> tuple[list[Followed], RunResult[Any]]:
+async def followed(model: Any, text: str = "hi") -> tuple[list[Followed], RunResult[Talk]]:
     """Run; return what somebody who follows the run is given, and its result."""
-    runner = Runner(machine, model=model)
-    async with runner.stream(machine.definition.context(text=text)) as stream:
+    async with Runner(Talks, model=model).stream(Talk(text=text)) as stream:
         return numbered([event async for event in stream]), await stream.result()
 
 
