@@ -88,7 +88,7 @@ def resume(seen: Client, *payloads: Any, run_id: str = "r2", status: Any = "reso
     assert seen.end is not None
     entries = [
         ResumeEntry(interrupt_id=interrupt.id, status=status, payload=payload)
-        for interrupt, payload in zip(seen.end.outcome.interrupts, payloads, strict=True)  # type: ignore[union-attr]
+        for interrupt, payload in zip(seen.end.outcome.interrupts, payloads, strict=True)
     ]
     return asked(run_id=run_id, resume=entries, **more)
 
@@ -152,7 +152,7 @@ async def test_the_conversation_is_a_thread() -> None:
         await shown(client, asked("one", state={"tone": "short"}))
         claimed = [UserMessage(id=text, content=text) for text in ("x", "two")]
         seen = await shown(client, asked(run_id="r2", messages=claimed))
-        result = await runner.result(seen.end.result["run_id"])  # type: ignore[union-attr]
+        result = await runner.result(seen.end.result["run_id"])
         other = await shown(client, asked("three", run_id="r3", thread_id="u"))
 
     assert "two, short" == seen.text
@@ -183,10 +183,10 @@ async def test_a_question_is_an_interrupt_and_its_answer_a_new_run() -> None:
         seen = await shown(client, resume(waits, YES))
 
     first, end = waits.end, seen.end
-    assert (["approve"], "interrupt") == (waits.steps, first.outcome.type)  # type: ignore[union-attr]
-    assert (["approve", "refund"], "success", "r2") == (seen.steps, end.outcome.type, end.run_id)  # type: ignore[union-attr]
+    assert (["approve"], "interrupt") == (waits.steps, first.outcome.type)
+    assert (["approve", "refund"], "success", "r2") == (seen.steps, end.outcome.type, end.run_id)
     assert ["yes", "done"] == [activity["handoff"] for activity in seen.activities.values()]
-    assert first.result["run_id"] == end.result["run_id"]  # type: ignore[union-attr]
+    assert first.result["run_id"] == end.result["run_id"]
     assert DONE == [seen.text]
 
 
@@ -211,7 +211,7 @@ async def test_an_answer_that_does_not_fit() -> None:
         seen = await shown(client, resume(waits, NO, run_id="r3"))
 
     assert (422, "answer_unfit") == unfit
-    assert "declined" == seen.end.result["state"]  # type: ignore[union-attr]
+    assert "declined" == seen.end.result["state"]
 
 
 async def test_a_question_that_is_given_up() -> None:
@@ -236,7 +236,7 @@ async def test_a_new_run_while_a_question_is_open() -> None:
         seen = await shown(client, asked("next", run_id="r4"))
 
     assert (409, "thread_waits") == busy
-    assert "interrupt" == seen.end.outcome.type  # type: ignore[union-attr]
+    assert "interrupt" == seen.end.outcome.type
 
 
 async def test_two_questions() -> None:
@@ -245,7 +245,7 @@ async def test_two_questions() -> None:
         waits = await shown(client, asked())
         seen = await shown(client, resume(waits, {"one": "left"}, {"two": "right"}))
 
-    assert (["ask"], "left", "done") == (seen.steps, seen.text, seen.end.result["state"])  # type: ignore[union-attr]
+    assert (["ask"], "left", "done") == (seen.steps, seen.text, seen.end.result["state"])
 
 
 async def test_an_approval() -> None:
@@ -253,13 +253,13 @@ async def test_an_approval() -> None:
     machine = clerk("pay", approval=True)
     async with served(Runner(machine, store=MemoryStore())) as client:
         waits = await shown(client, asked())
-        (interrupt,) = waits.end.outcome.interrupts  # type: ignore[union-attr]
+        (interrupt,) = waits.end.outcome.interrupts
         seen = await shown(client, resume(waits, True))
 
     assert ("approval", "pay", {"type": "boolean"}) == (
         interrupt.reason, interrupt.metadata["tool"], interrupt.response_schema
     )  # fmt: skip
-    assert "success" == seen.end.outcome.type  # type: ignore[union-attr]
+    assert "success" == seen.end.outcome.type
     assert 1 == len(DONE)
 
 
@@ -282,11 +282,11 @@ async def test_callers_are_kept_apart() -> None:
         elsewhere = await refused(client, resume(waits, YES, thread_id="u"), **ours)
         same_name = await shown(client, asked(), **theirs)
         seen = await shown(client, resume(waits, YES), **ours)
-        result = await runner.result(seen.end.result["run_id"])  # type: ignore[union-attr]
+        result = await runner.result(seen.end.result["run_id"])
 
     assert (401, "unauthorized") == nobody
     assert {(409, "answer_late")} == {stolen, elsewhere}
-    assert same_name.end.result["run_id"] != result.run_id  # type: ignore[union-attr]
+    assert same_name.end.result["run_id"] != result.run_id
     assert ["ours"] == [event.who for event in result.journal if isinstance(event, Answered)]
 
 

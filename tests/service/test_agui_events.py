@@ -160,7 +160,7 @@ async def test_a_run_that_waits_for_two() -> None:
     result = await Runner(Both).run(Pair(query="q"))
     client = seen(numbered(result.records), result, field="one")
 
-    assert [question.key for question in result.waiting] == [each.id for each in client.end.outcome.interrupts]  # type: ignore[union-attr]
+    assert [question.key for question in result.waiting] == [each.id for each in client.end.outcome.interrupts]
     assert 2 == len(result.waiting)
 
 
@@ -174,7 +174,7 @@ async def test_a_run_that_goes_on() -> None:
 
     assert ["approve", "refund"] == client.steps
     assert ["yes", "done"] == [activity["handoff"] for activity in client.activities.values()]
-    assert "success" == client.end.outcome.type  # type: ignore[union-attr]
+    assert "success" == client.end.outcome.type
 
 
 async def test_an_error_ends_the_stream() -> None:

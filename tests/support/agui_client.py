@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ag_ui.core import Event, RunErrorEvent, RunFinishedEvent
+from ag_ui.core import Event
 from pydantic import TypeAdapter
 
 EVENT: TypeAdapter[Any] = TypeAdapter(Event)
@@ -25,7 +25,8 @@ class Client:
     state: Any = None
     steps: list[str] = field(default_factory=list)
     """The steps that were begun, in order."""
-    end: RunFinishedEvent | RunErrorEvent | None = None
+    end: Any = None
+    """The last event: that the run has ended, or failed."""
     taken_back: int = 0
     """How often text was taken back."""
     kinds: list[str] = field(default_factory=list)
