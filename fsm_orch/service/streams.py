@@ -10,9 +10,9 @@ from pydantic_core import to_json
 
 from ..run.following import Followed, Waits
 from ..run.result import RunResult
+from .driving import Driving
 from .events import BEAT, RETRY, EventStream, Frames, frame, with_beats
-from .front import Front
-from .hub import Live
+from .hub import Hub, Live
 from .problems import members_of, problem_of
 from .views import Views
 
@@ -25,8 +25,8 @@ class Streams:
         texts: whether records are told in words too.
     """
 
-    def __init__(self, front: Front, views: Views, *, heartbeat_s: float, texts: bool) -> None:
-        self._front, self._views = front, views
+    def __init__(self, driving: Driving, hub: Hub, views: Views, *, heartbeat_s: float, texts: bool) -> None:
+        self._driving, self._hub, self._views = driving, hub, views
         self._heartbeat_s, self._texts = heartbeat_s, texts
 
     async def of(self, live: Live, *, after: int, headers: Mapping[str, str]) -> EventStream:
@@ -57,9 +57,9 @@ class Streams:
         headers: Mapping[str, str],
         ends_waiting: bool,
     ) -> EventStream:
-        ending.enter_context(self._front.hub.attending(run_id))
+        ending.enter_context(self._hub.attending(run_id))
         if events is None:
-            following = self._front.runner.follow(run_id, after=after, text=True, is_awaited=True)
+            following = self._driving.runner.follow(run_id, after=after, text=True, is_awaited=True)
             events = await ending.enter_async_context(following)
         beating = with_beats(events, self._heartbeat_s)
         ending.push_async_callback(beating.aclose)  # before what it reads
@@ -86,10 +86,10 @@ class Streams:
                     for each in frames.of(event):
                         yield each
                 elif event.number > news:
-                    yield self._told(await self._front.stored(run_id))
+                    yield self._told(await self._driving.stored(run_id))
                     if ends_waiting:
                         return
-            if (result := await self._front.stored(run_id)).status == "finished":
+            if (result := await self._driving.stored(run_id)).status == "finished":
                 yield self._told(result)
         except Exception as error:  # the answer has begun: it can only be said in it
             yield frame("error", to_json(members_of(problem_of(error))))
