@@ -35,7 +35,7 @@ class Ear:
         self._loop = asyncio.get_running_loop()
 
     def wake(self) -> None:
-        """Say that there is something new; on any event loop."""
+        """Note that there is something new; on any event loop."""
         if running_loop() is self._loop:
             self._woken.set()
         elif not self._loop.is_closed():

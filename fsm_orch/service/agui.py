@@ -73,7 +73,7 @@ def agui_routes(chats: Chats, auth: Callable[..., Any], *, shown: Shown, max_bod
 async def _begun(chats: Chats, body: AguiRun, thread: str, caller: Caller) -> _Going:
     """Set a run going; one of the same id again is the same run."""
     asked = chats.asked(_said(body), body.state, caller, is_streamed=True, thread=thread)
-    live = await chats.front.begin(asked, f"agui:{body.run_id}")
+    live = await chats.beginning.begin(asked, f"agui:{body.run_id}")
     await chats.front.hub.begun(live)
     return _Going(live.run_id, live)
 
@@ -85,7 +85,7 @@ async def _resumed(chats: Chats, answers: list[ResumeEntry], thread: str, caller
     Raises AnswerError: if an answer does not fit, or comes too late.
     """
     front = chats.front
-    last = await front.last_of(thread, caller.tenant)
+    last = await front.driving.last_of(thread, caller.tenant)
     if last is None or not all(each.interrupt_id.startswith(f"{last.run_id}:") for each in answers):
         raise Problem("answer_late")
     row, count = await front.row(last.run_id, caller), await front.count(last.run_id)

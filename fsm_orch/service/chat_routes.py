@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from .agui import agui_routes
 from .agui_events import Shown
+from .beginning import Beginning
 from .chats import chats_of, only
 from .front import Front
 from .openai import openai_routes
@@ -16,6 +17,7 @@ from .streams import Streams
 
 
 def chat_routes(
+    beginning: Beginning,
     front: Front,
     streams: Streams,
     auth: Callable[..., Any],
@@ -38,6 +40,6 @@ def chat_routes(
     """
     if text is None and answer is None:
         return
-    chats = chats_of(front, streams, text, answer, waits=waits, ends_alone=ends_alone)
+    chats = chats_of(beginning, front, streams, text, answer, waits=waits, ends_alone=ends_alone)
     yield openai_routes(chats, auth, max_body=max_body)
     yield agui_routes(chats, auth, shown=shown or only(chats.answer), max_body=max_body)

@@ -12,8 +12,10 @@ from ..define.definition import Definition
 from ..define.wording import kind_of
 from ..errors import StartError
 from ..messages import Message
+from .asked import Asked
+from .beginning import Beginning
 from .caller import Caller
-from .front import Asked, Front
+from .front import Front
 from .streams import Streams
 
 
@@ -21,6 +23,8 @@ from .streams import Streams
 class Chats:
     """What the chats of a service have in common."""
 
+    definition: Definition
+    beginning: Beginning
     front: Front
     streams: Streams
     text: str
@@ -53,7 +57,7 @@ class Chats:
 
         Raises pydantic.ValidationError: if they do not fit.
         """
-        context = self.front.runner.definition.context
+        context = self.definition.context
         others = more if isinstance(more, Mapping) else {}
         given = {name: others[name] for name in given_fields(context) if name in others}
         return Asked(
@@ -67,7 +71,16 @@ class Chats:
         )
 
 
-def chats_of(front: Front, streams: Streams, text: object, answer: object, *, waits: bool, ends_alone: bool) -> Chats:
+def chats_of(
+    beginning: Beginning,
+    front: Front,
+    streams: Streams,
+    text: object,
+    answer: object,
+    *,
+    waits: bool,
+    ends_alone: bool,
+) -> Chats:
     """Return the chats of a service.
 
     Args:
@@ -77,7 +90,7 @@ def chats_of(front: Front, streams: Streams, text: object, answer: object, *, wa
     Raises StartError: if one is no field of the machine, or the first is not for callers to give.
     Raises TypeError: if one is no field at all, such as a text.
     """
-    definition = front.runner.definition
+    definition = front.driving.runner.definition
     said, given = _field_of(definition, text, "text"), given_fields(definition.context)
     if said not in given:
         raise StartError(
@@ -85,6 +98,8 @@ def chats_of(front: Front, streams: Streams, text: object, answer: object, *, wa
             "not marked Given"
         )
     return Chats(
+        definition=definition,
+        beginning=beginning,
         front=front,
         streams=streams,
         text=said,

@@ -25,23 +25,16 @@ from .problems import Problem
 _EXPECTED = (AnswerError, Drained, LeaseHeld, Overloaded, Problem, RunTaken)
 """What is told to whoever asked, and no failure of ours."""
 
-Driving = Callable[[], Awaitable[RunResult[Any]]]
-
 
 class Live:
     """A run that was set going here.
 
     Args:
+        driving: drives it; begun before anything else is awaited here.
         asked: what it was asked with, to compare a request with that names it again.
     """
 
-    def __init__(
-        self,
-        run_id: str,
-        driving: Driving,
-        *,
-        asked: object = None,
-    ) -> None:
+    def __init__(self, run_id: str, driving: Callable[[], Awaitable[RunResult[Any]]], *, asked: object = None) -> None:
         self.run_id, self.asked = run_id, asked
         self.ends_alone = False
         """Whether it is cancelled when nobody attends to it any more."""
@@ -120,14 +113,14 @@ class Hub:
         }
         try:
             await asyncio.wait({*begun, live.task}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            has_begun = [each for each in begun if not each.cancel()]
-        if not has_begun:
-            try:
+            if not any(each.done() for each in begun):
                 await live.result()
-            except BaseException:
-                await live.take()[0].aclose()
-                raise
+        except BaseException:  # nobody will take it
+            await live.take()[0].aclose()
+            raise
+        finally:
+            for each in begun:
+                each.cancel()
 
     @contextmanager
     def attending(self, run_id: str) -> Iterator[None]:
@@ -148,9 +141,8 @@ class Hub:
                 live.leaving = asyncio.get_running_loop().call_later(self._grace_s, self._cancel, live)
 
     def _cancel(self, live: Live) -> None:
-        aside(
-            partial(self._runner.cancel, live.run_id), f"run {live.run_id}, which nobody attends to, was not cancelled"
-        )
+        what = f"run {live.run_id}, which nobody attends to, could not be cancelled"
+        aside(partial(self._runner.cancel, live.run_id), what)
 
     async def gone(self) -> None:
         """Wait until nothing is under way."""

@@ -29,7 +29,7 @@ def openai_routes(chats: Chats, auth: Callable[..., Any], *, max_body: int) -> A
         auth: returns the `Caller` of a request; clients send their key as a bearer token.
         max_body: the most bytes of a body.
     """
-    front, name = chats.front, chats.front.runner.definition.name
+    hub, name = chats.front.hub, chats.definition.name
     api = APIRouter(tags=["OpenAI"], route_class=route_class(max_body, openai_answer))
     model = {"id": name, "object": "model", "created": 0, "owned_by": "fsm_orch"}
 
@@ -43,14 +43,14 @@ def openai_routes(chats: Chats, auth: Callable[..., Any], *, max_body: int) -> A
         text, messages = body.said()
         is_streamed = bool(body.stream)
         asked = chats.asked(text, body.metadata, caller, is_streamed=is_streamed, messages=messages)
-        live = await front.begin(asked, None)
+        live = await chats.beginning.begin(asked, None)
         completion = Completion(run_id=live.run_id, model=name, created=int(time.time()), field=chats.answer)
         headers = {"X-Request-ID": live.run_id}
         if is_streamed:
-            await front.hub.begun(live)
+            await hub.begun(live)
             chunks = Chunks(completion, has_usage=body.has_usage)
             return await chats.streams.of(live, chunks, after=0, headers=headers)
-        with front.hub.attending(live.run_id):
+        with hub.attending(live.run_id):
             result = await unless_gone(request, live.result())
         return Response(status_code=499) if result is None else _json(completion.whole(result), headers)
 

@@ -7,6 +7,7 @@ What requests ask of runs is in `front.py`; here they are read, and answered.
 # inside of `router`, where it would not find them, and would silently take them for parameters of the query
 from collections.abc import Callable
 from typing import Annotated, Any, cast
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic_core import to_json
@@ -15,14 +16,17 @@ from ..errors import Drained
 from ..run.deps import Factory
 from ..run.runner import Runner
 from .agui_events import Shown
+from .asked import Asked
+from .beginning import Beginning
 from .bodies import Answer as GivenAnswer
 from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run
 from .caller import Caller, anybody
 from .chat_routes import chat_routes
 from .disconnect import unless_gone
+from .driving import Driving
 from .events import Frames
-from .front import Asked, Front
-from .hub import Live
+from .front import Front
+from .hub import Hub, Live
 from .ids import thread_of
 from .lifespan import lifespan
 from .limits import route_class
@@ -94,34 +98,38 @@ def router(
         is no field of the machine, or the first is not for callers to give.
     Raises TypeError: if one of these is no field at all, or is missing beside the other.
     """
-    front, views = Front(runner, deps, grace_s=grace_s), Views(texts=texts)
-    streams = Streams(front, heartbeat_s=heartbeat_s)
+    driving, hub, views = Driving(runner, deps), Hub(runner, grace_s=grace_s), Views(texts=texts)
+    beginning, front, streams = (
+        Beginning(driving, hub),
+        Front(driving, hub),
+        Streams(driving, hub, heartbeat_s=heartbeat_s),
+    )
     definition = runner.definition
     Run, Answer, View = body_of_run(definition), body_of_answer(definition), view_of(definition)  # noqa: N806 - they are classes
     seen: Any = {"model": View, "content": {"text/event-stream": EVENTS}}
     api = APIRouter(
         tags=[definition.name],
         route_class=route_class(max_body),
-        lifespan=lifespan(runner, front.hub, deps, works=works, drain_s=drain_s),
+        lifespan=lifespan(runner, hub, deps, works=works, drain_s=drain_s),
     )
 
     for chat in chat_routes(
-        front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
+        beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
         ends_alone=on_disconnect == "cancel", max_body=max_body,
     ):  # fmt: skip
         api.include_router(chat)
 
     async def answered(request: Request, live: Live, path: str, prefer: str, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""
-        headers = {"Location": path}
+        headers = {"Location": quote(path)}
         if _is_stream(request):
-            await front.hub.begun(live, after=after)
+            await hub.begun(live, after=after)
             return await streams.of(live, Frames(views, texts=texts), after=after, headers=headers)
         if _is_async(prefer):
-            await front.hub.begun(live, after=after)
+            await hub.begun(live, after=after)
             headers["Preference-Applied"] = "respond-async"
             return _json(to_json({"run_id": live.run_id}), 202, headers)
-        with front.hub.attending(live.run_id):
+        with hub.attending(live.run_id):
             try:
                 result = await unless_gone(request, live.result())
             except Drained:  # it goes on elsewhere, where it is seen
@@ -147,7 +155,7 @@ def router(
         With `Prefer: respond-async` the answer comes at once, and `Location` says where the run is seen.
         """
         asked = asked_by(body, caller, request, is_async=_is_async(prefer) and not _is_stream(request))
-        live = await front.begin(asked, idempotency_key)
+        live = await beginning.begin(asked, idempotency_key)
         return await answered(request, live, f"{request.url.path}/{live.run_id}", prefer, after=0)
 
     def asked_by(body: NewRun, caller: Caller, request: Request, *, is_async: bool) -> Asked:
@@ -174,7 +182,7 @@ def router(
     async def see(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:
         """Return where a run stands, or what it came to; whichever process drives it."""
         await front.row(run_id, caller)
-        return _json(views.json(await front.stored(run_id)))
+        return _json(views.json(await driving.stored(run_id)))
 
     @api.get(
         "/runs/{run_id}/events",
@@ -233,7 +241,7 @@ def router(
     async def cancel(run_id: str, request: Request, caller: Annotated[Caller, Depends(auth)]) -> Response:
         """Have a run landed: it ends in its fallback, with the default answer; within seconds where others drive it."""
         await front.cancel(await front.row(run_id, caller))
-        location = {"Location": request.url.path.removesuffix("/cancel")}
+        location = {"Location": quote(request.url.path.removesuffix("/cancel"))}
         return _json(to_json({"run_id": run_id}), 202, location)
 
     @api.get("/healthz", summary="Whether the process is there", tags=["health"])

@@ -11,9 +11,9 @@ from fastapi import HTTPException
 from ..run.delta import TextDelta
 from ..run.following import Followed, Numbered, Waits
 from ..run.result import RunResult
+from .driving import Driving
 from .events import BEAT, EventStream, with_beats
-from .front import Front
-from .hub import Live
+from .hub import Hub, Live
 from .problems import problem_of
 
 
@@ -44,8 +44,8 @@ class Streams:
         heartbeat_s: after how many seconds in which nothing happens a client is told that it is still connected.
     """
 
-    def __init__(self, front: Front, *, heartbeat_s: float) -> None:
-        self._front, self._heartbeat_s = front, heartbeat_s
+    def __init__(self, driving: Driving, hub: Hub, *, heartbeat_s: float) -> None:
+        self._driving, self._hub, self._heartbeat_s = driving, hub, heartbeat_s
 
     async def of(self, live: Live, telling: Telling, *, after: int, headers: Mapping[str, str]) -> EventStream:
         """Return the stream of a run that its client has set going: until it ends, or waits for humans.
@@ -81,9 +81,9 @@ class Streams:
         headers: Mapping[str, str],
         ends_waiting: bool,
     ) -> EventStream:
-        ending.enter_context(self._front.hub.attending(run_id))
+        ending.enter_context(self._hub.attending(run_id))
         if events is None:
-            following = self._front.runner.follow(run_id, after=after, text=True, is_awaited=True)
+            following = self._driving.runner.follow(run_id, after=after, text=True, is_awaited=True)
             events = await ending.enter_async_context(following)
         beating = with_beats(events, self._heartbeat_s)
         ending.push_async_callback(beating.aclose)  # before what it reads
@@ -116,11 +116,11 @@ class Streams:
                     for each in telling.heard(event):
                         yield each
                 elif event.number > news:
-                    for each in telling.ended(await self._front.stored(run_id)):
+                    for each in telling.ended(await self._driving.stored(run_id)):
                         yield each
                     if ends_waiting:
                         return
-            for each in telling.ended(await self._front.stored(run_id)):
+            for each in telling.ended(await self._driving.stored(run_id)):
                 yield each
         except Exception as error:  # the answer has begun: it can only be said in it
             for each in telling.failed(problem_of(error)):

@@ -13,7 +13,7 @@ from support.asking import Refunds
 from support.serving import ASYNC, DONE, HELD, SSE, body, desk, events_of, served, until
 
 from fsm_orch import MemoryStore, Runner
-from fsm_orch.service.front import MOST_WAITING
+from fsm_orch.service.beginning import MOST_WAITING
 
 CHAT = {"thread_id": "chat"}
 ENQUEUE = {"thread_id": "chat", "multitask": "enqueue"}

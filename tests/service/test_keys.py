@@ -64,6 +64,25 @@ async def test_two_processes_begin_one_run(how: dict[str, str]) -> None:
     assert 1 == len(await store.list())
 
 
+async def test_another_process_joins_what_is_under_way() -> None:
+    """Under the key of a run that is driven elsewhere: it is accepted, and streamed, before that has ended."""
+    store = MemoryStore()
+    async with (
+        served(desk(store=store.beside(lease_s=15))) as here,
+        served(desk(store=store.beside(lease_s=15))) as there,
+    ):
+        run_id = await asked(here, ASYNC)
+        assert run_id == await asked(there, ASYNC)
+        async with there.stream("POST", "/runs", json=body("hold"), headers=KEY | SSE) as response:
+            events = events_of(response)
+            first = await anext(events)
+            HELD["hold"].set()
+            rest = [event async for event in events]
+
+    assert ("run_started", "done") == (first.event, rest[-1].data["state"])
+    assert ["hold begins", "hold ends"] == DONE
+
+
 @pytest.mark.parametrize("is_over", [False, True])
 async def test_a_key_of_another_request_is_refused(is_over: bool) -> None:
     """Whether the first is under way or has ended: nobody is given what they did not ask for."""

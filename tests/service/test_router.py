@@ -10,7 +10,21 @@ from support.asking import Claim, Refunds
 from support.serving import ASYNC, DONE, HELD, SSE, Desk, body, desk, events_of, served, until
 from support.speaking import Speaking
 
-from fsm_orch import CallFailed, Context, Final, LLMAgent, Machine, MemoryStore, Retry, Runner, StartError, State
+from fsm_orch import (
+    CallFailed,
+    Context,
+    Final,
+    HumanAgent,
+    LLMAgent,
+    Machine,
+    MemoryStore,
+    Parallel,
+    Retry,
+    Runner,
+    StartError,
+    State,
+    Visit,
+)
 from fsm_orch.errors import Overloaded
 from fsm_orch.kernel.codec import record_from_json, to_json
 from fsm_orch.service import router
@@ -384,3 +398,59 @@ async def test_the_page_of_the_api_shows_the_machine() -> None:
     assert all(each.get("summary") for path in page["paths"].values() for each in path.values())
     assert "HTTPValidationError" not in schemas
     assert 200 == shown.status_code
+
+
+class Two(Context):
+    """What a human and a machine say."""
+
+    text: str
+    one: str | None = None
+    two: str | None = None
+
+
+async def held(visit: Visit[Two]) -> Any:
+    await HELD[visit.context.text].wait()
+    return {Two.two: "done"}
+
+
+class Beside(Machine[Two]):
+    """A human is asked while something else is done."""
+
+    ask = State(
+        Parallel(
+            one=State(HumanAgent("What?", reads=Two.text, writes=Two.one), expires_s=3_600),
+            two=State(held, reads=Two.text, writes=Two.two, timeout_s=50),
+        ),
+        initial=True,
+    )
+    done, human = Final(), Final(fallback=True)
+    on = ask.to(done)
+
+
+@pytest.mark.parametrize("headers", [{}, SSE, ASYNC])
+async def test_a_question_is_answered_while_the_run_is_under_way(headers: dict[str, str]) -> None:
+    """The answer is accepted at once, though the run goes on; whoever waits gets what the run comes to."""
+    async with served(Runner(Beside, store=MemoryStore())) as client:
+        begun = await client.post("/runs", json=body("x"), headers=ASYNC)
+        place = begun.headers["location"]
+        told = list[Any]()
+        async with client.stream("GET", f"{place}/events") as response:
+            async for event in events_of(response):
+                told.append(event)
+                if event.event == "asked":
+                    break
+        answering = asyncio.ensure_future(
+            client.post(f"{place}/resume", json={"answer": {"one": "yes"}}, headers=headers)
+        )
+        if headers is ASYNC:
+            assert 202 == (await answering).status_code
+        else:
+            await asyncio.sleep(0.05)
+        HELD["x"].set()
+        answered = await answering
+        ended = await until(client, place.rpartition("/")[2], status="finished")
+
+    assert answered.status_code in (200, 202)
+    assert ("done", "yes", "done") == (ended["state"], ended["context"]["one"], ended["context"]["two"])
+    if not headers:
+        assert ended == answered.json()
