@@ -79,7 +79,7 @@ async def _begun(chats: Chats, body: AguiRun, thread: str, caller: Caller) -> _G
 
 
 async def _resumed(chats: Chats, answers: list[ResumeEntry], thread: str, caller: Caller) -> _Going:
-    """Give answers to the run of a conversation that waits; if one is given up, the run is landed.
+    """Answer the run of a conversation that waits; if a question is given up, have the run landed.
 
     Raises Problem: if the run does not ask that.
     Raises AnswerError: if an answer does not fit, or comes too late.
@@ -88,11 +88,12 @@ async def _resumed(chats: Chats, answers: list[ResumeEntry], thread: str, caller
     last = await front.driving.last_of(thread, caller.tenant)
     if last is None or not all(each.interrupt_id.startswith(f"{last.run_id}:") for each in answers):
         raise Problem("answer_late")
-    row, count = await front.row(last.run_id, caller), await front.count(last.run_id)
-    state = None if row.head.status == "finished" else row.head.state
-    going = _Going(row.run_id, None, count, state)
-    if any(each.status == "cancelled" for each in answers):
-        if state is not None:  # it may have expired, and gone on without an answer
+    row, before = await front.row(last.run_id, caller), await front.driving.stored(last.run_id)
+    state = None if before.status == "finished" else before.state.name
+    going = _Going(row.run_id, None, len(before.records), state)
+    if given_up := {each.interrupt_id for each in answers if each.status == "cancelled"}:
+        # it may have expired, and the run has gone on without an answer
+        if not given_up.isdisjoint(question.key for question in before.waiting):
             await front.cancel(row)
         return going
     for each in answers:

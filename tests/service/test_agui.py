@@ -227,6 +227,24 @@ async def test_a_question_that_is_given_up() -> None:
     assert [] == DONE
 
 
+async def test_giving_up_what_is_not_asked() -> None:
+    """Touches no run: one of another question is refused, and one that the run does not ask any more changes nothing."""
+    runner = refunds()
+    async with served(runner) as client:
+        old = await shown(client, asked())
+        await shown(client, resume(old, NO, run_id="r2"))
+        waits = await shown(client, asked(run_id="r3"))
+        stale = await refused(client, resume(old, None, status="cancelled", run_id="r4"))
+        body = resume(waits, None, status="cancelled", run_id="r5")
+        body["resume"][0]["interruptId"] += "7"
+        seen = await shown(client, body)
+
+    end: Any = seen.end
+    assert (409, "answer_late") == stale
+    assert "interrupt" == end.outcome.type
+    assert "waiting" == (await runner.result(end.result["run_id"])).status
+
+
 async def test_a_new_run_while_a_question_is_open() -> None:
     """Is refused until it is answered or given up."""
     async with served(refunds()) as client:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from ag_ui.core import RunErrorEvent, UserMessage
+from ag_ui.core import ActivityMessage, RunErrorEvent, UserMessage
 from hypothesis import given, settings
 from support.agui_client import Client
 from support.asking import Both, Claim, Pair, Refunds
@@ -24,7 +24,7 @@ from fsm_orch.service.problems import Problem
 from fsm_orch.testing import Tape, runs, tapes, virtual_time
 from machines.shop import ShopFloor
 
-ASKED = [UserMessage(id="u1", content="hi")]
+ASKED = [UserMessage(id="u1", content="hi"), ActivityMessage(id="a1", activity_type="x", content={})]
 
 
 @pytest.fixture(scope="module")
