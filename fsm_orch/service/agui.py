@@ -92,10 +92,11 @@ async def _resumed(chats: Chats, answers: list[ResumeEntry], thread: str, caller
     state = None if before.status == "finished" else before.state.name
     going = _Going(row.run_id, None, len(before.records), state)
     if given_up := {each.interrupt_id for each in answers if each.status == "cancelled"}:
-        # it may have expired, and the run has gone on without an answer
         if not given_up.isdisjoint(question.key for question in before.waiting):
             await front.cancel(row)
-        return going
+        elif before.status == "waiting":
+            raise Problem("answer_late")
+        return going  # one that has expired is told how its run has gone on without an answer
     for each in answers:
         # the same answer again is the same one
         key = hashlib.sha256(to_json([each.interrupt_id, each.payload])).hexdigest()

@@ -228,7 +228,7 @@ async def test_a_question_that_is_given_up() -> None:
 
 
 async def test_giving_up_what_is_not_asked() -> None:
-    """Touches no run: one of another question is refused, and one that the run does not ask any more changes nothing."""
+    """Is refused, and touches no run, be the question another run's or another one of the same run."""
     runner = refunds()
     async with served(runner) as client:
         old = await shown(client, asked())
@@ -237,12 +237,14 @@ async def test_giving_up_what_is_not_asked() -> None:
         stale = await refused(client, resume(old, None, status="cancelled", run_id="r4"))
         body = resume(waits, None, status="cancelled", run_id="r5")
         body["resume"][0]["interruptId"] += "7"
-        seen = await shown(client, body)
+        other = await refused(client, body)
+        end: Any = waits.end
+        still = await runner.result(end.result["run_id"])
+        await shown(client, resume(waits, NO, run_id="r6"))
+        at_the_end = await refused(client, resume(old, None, status="cancelled", run_id="r7"))
 
-    end: Any = seen.end
-    assert (409, "answer_late") == stale
-    assert "interrupt" == end.outcome.type
-    assert "waiting" == (await runner.result(end.result["run_id"])).status
+    assert {(409, "answer_late")} == {stale, other, at_the_end}
+    assert "waiting" == still.status
 
 
 async def test_a_new_run_while_a_question_is_open() -> None:
