@@ -1,4 +1,4 @@
-"""How runs are driven for requests: here, with dependencies that are opened for the run; or they are joined elsewhere."""
+"""How runs are driven for requests: here, with dependencies that are opened for them; or they are joined elsewhere."""
 
 from __future__ import annotations
 
