@@ -268,6 +268,17 @@ async def test_two_questions() -> None:
     assert (["ask"], "left", "done") == (seen.steps, seen.text, seen.end.result["state"])
 
 
+async def test_two_questions_of_which_one_is_answered_badly() -> None:
+    """The good answer stands, so both are sent again; the good one is the same answer then."""
+    async with served(Runner(Both, store=MemoryStore())) as client:
+        waits = await shown(client, asked())
+        unfit = await refused(client, resume(waits, {"one": "left"}, {"three": "right"}))
+        seen = await shown(client, resume(waits, {"one": "left"}, {"two": "right"}, run_id="r3"))
+
+    assert (422, "answer_unfit") == unfit
+    assert ("left", "done") == (seen.text, seen.end.result["state"])
+
+
 async def test_an_approval() -> None:
     """Of a tool is answered by true or false."""
     machine = clerk("pay", approval=True)
