@@ -9,12 +9,14 @@ FsmError
 ├── StepError            an input does not fit the configuration (a damaged journal, or our mistake)
 │   └── Drifted          a journal folds to something else than when it was stored: a guard or other code has changed
 ├── StoreError           a journal cannot be kept: its run id is taken, or a part of it is missing
+│   ├── RunTaken         another run has the id
 │   ├── LeaseHeld        another worker drives the run
 │   ├── LeaseLost        another worker has claimed the run since; nothing was stored
 │   └── TooLittleLeft    an account, such as a thread's, has too little left for what an append takes
 ├── Drained              the process of a run is to end; nothing is lost, and it goes on elsewhere by `Runner.resume`
 ├── Withheld             a fork came to an effect that nobody has recorded, and may not begin it; it is stored and free
-├── AnswerError          an answer does not fit what a run waits for, or another came first; nothing has changed
+├── AnswerError          an answer does not fit what a run waits for; nothing has changed
+│   └── AnswerLate       its question is not open any more, or another answer came first
 ├── ForkError            a run cannot be forked there, or not so; carries the `.cuts` where it can be
 ├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
 ├── VisitError           raised in an agent that exceeds what its visit allows
@@ -138,6 +140,10 @@ class StoreError(FsmError):
     """A journal cannot be kept: its run id is taken, or a part of it is missing."""
 
 
+class RunTaken(StoreError):
+    """Another run has the id. Nothing was stored."""
+
+
 class LeaseHeld(StoreError):
     """Another worker drives the run, and is alive."""
 
@@ -213,7 +219,11 @@ class Withheld(FsmError):
 
 
 class AnswerError(FsmError):
-    """An answer does not fit what a run waits for, or another came first. Nothing has changed."""
+    """An answer does not fit what a run waits for, or comes too late. Nothing has changed."""
+
+
+class AnswerLate(AnswerError):
+    """The question is not open any more, or another answer came first. No answer to it would do."""
 
 
 class ForkError(FsmError):

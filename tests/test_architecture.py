@@ -28,6 +28,7 @@ FLOORS = (
     "proof",
     "export run discover",
     "durable evaluate",
+    "service",
     "cli testing __init__",
 )
 """Lowest first. A room imports from itself, from its own floor and from lower ones."""
@@ -43,9 +44,11 @@ WORLDLY = {"asyncio", "datetime", "io", "os", "pathlib", "random", "secrets", "s
 
 OUTLETS = {
     "IPython": ["export/display.py"],
+    "ag_ui": ["service/agui*.py"],
     "alembic": ["store/sql/migrate.py", "store/sql/migrations/*"],
     "anthropic": ["models/anthropic.py"],
     "dbos": ["durable/dbos.py", "durable/sweep.py"],
+    "fastapi": ["service/*"],
     "genai_prices": ["models/prices.py"],
     "msgspec": ["*"],
     "httpx2": ["models/http.py", "models/local.py", "models/once.py", "models/download.py", "agents/mcp.py"],
@@ -57,7 +60,7 @@ OUTLETS = {
     "numpy": ["models/minilm.py"],
     "onnxruntime": ["models/minilm.py"],
     "openai": ["models/openai/*"],
-    "orjson": ["cli/*"],
+    "orjson": ["cli/*", "service/limits.py"],
     "pickle": [],
     "platformdirs": ["models/weights.py"],
     "psycopg": ["store/sql/postgres.py"],
@@ -91,9 +94,11 @@ OUTLETS = {
 
 HEAVY = {
     "IPython",
+    "ag_ui",
     "alembic",
     "anthropic",
     "dbos",
+    "fastapi",
     "genai_prices",
     "httpx2",
     "hypothesis",

@@ -30,7 +30,7 @@ def test_star_gives_the_public_names() -> None:
     assert fsm_orch.__all__ == bound
 
 
-FACES = ("", ".agents", ".define", ".models", ".observe", ".proof", ".resilience", ".store", ".testing")
+FACES = ("", ".agents", ".define", ".models", ".observe", ".proof", ".resilience", ".service", ".store", ".testing")
 
 
 @pytest.mark.parametrize("face", FACES)

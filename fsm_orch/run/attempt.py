@@ -211,5 +211,5 @@ def visit_at(
         affords=desk.affords,
         asks=visit.asks,
         is_answered=visit.is_answered,
-        listener=None if run.on_delta is None else listener_at(run, desk, now),
+        listener=listener_at(run, desk, now) if run.is_heard else None,
     )

@@ -92,8 +92,8 @@ class Continuing(Generic[C, D]):
                 it means nothing.
             deps: live objects for agents, as for `run`.
 
-        Raises AnswerError: if the answer does not fit, is late, or another came first, or `id` is of another answer;
-            nothing has changed then.
+        Raises AnswerError: if the answer does not fit, or `id` is of another answer; an `AnswerLate` if its question is
+            not open any more, or another came first. Nothing has changed then.
         Raises StartError: if `run_id` is no text, the store does not know the run, it is under way here and no answer
             is given, this runner was drained, `deps` are missing, or an agent, a tool or a human that it may still come
             to would read what was redacted.

@@ -19,12 +19,12 @@ def listener_at(run: Run, desk: AttemptDesk, now: Configuration) -> Listener | N
 
     Only the run itself answers, and not the machines inside it.
     """
-    if run.on_delta is None or desk.path:
+    if not run.is_heard or desk.path:
         return None
     writes = desk.own.spec.writes
     if not writes or not any(isinstance(way.target, Final) for way in desk.own.exits):
         return None
-    return _Answer(run.on_delta, desk) if takes_any_text(type(now.context), writes[-1].name) else None
+    return _Answer(run.tell_text, desk) if takes_any_text(type(now.context), writes[-1].name) else None
 
 
 class _Answer:

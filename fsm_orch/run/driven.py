@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from ..errors import StartError
 from ..observe.telling import report
+from .ears import Ears
 from .loop import running_loop
 from .writer import Run
 
@@ -52,6 +53,8 @@ class Driven:
         self._places: dict[str, list[Place]] = {}
         self._waiting: list[Future[None]] = []
         self._is_stopped = False
+        self.ears = Ears()
+        """Who follows runs here."""
         self.is_draining = False
         """Whether nothing begins any more."""
         self._on_store = _on(store)
@@ -59,6 +62,10 @@ class Driven:
 
     def __contains__(self, run_id: str) -> bool:
         return run_id in self._places
+
+    def at(self, run_id: str) -> Run | None:
+        """Return a run that is driven here; None if it is not, or not yet."""
+        return next((place.run for place in self._places.get(run_id, ()) if place.run is not None), None)
 
     def is_on_store(self, run_id: str) -> bool:
         """Return whether a run is driven on this store, by this runner or another of this process.
@@ -88,6 +95,7 @@ class Driven:
             places.remove(place)
             if not places:
                 del self._places[run_id]
+            self.ears.wake(run_id)
             if not self._places:
                 self._tell_gone()
 
@@ -105,6 +113,8 @@ class Driven:
     def drive(self, place: Place, run: Run) -> None:
         """Note which run is driven at a place."""
         place.run = run
+        run.ears = partial(self.ears.of, run.now.run_id)
+        self.ears.wake(run.now.run_id)
         if self.is_draining:
             run.drain()
         if self._is_stopped:
@@ -128,6 +138,7 @@ class Driven:
         """Begin nothing any more, in no run either that another worker can go on with."""
         self.is_draining = True
         self.tell_all(Run.drain)
+        self.ears.wake_all()
 
     async def drain(self, grace_s: float) -> None:
         """Begin nothing any more, and wait until nothing is driven.

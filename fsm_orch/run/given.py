@@ -19,6 +19,7 @@ from ..resilience.retry import Retry
 from ..store.base import Store
 from ..store.named import store_at
 from .account import account_of
+from .loading import checked
 from .result import RunResult
 
 
@@ -103,6 +104,17 @@ def check_work(*, concurrency: int = 50, poll_s: float = 1.0) -> None:
     """
     if concurrency < 1 or not 0 < poll_s < float("inf"):
         raise ValueError(f"a worker drives 1 run or more at once, and pauses for a time, not {concurrency}, {poll_s}")
+
+
+def check_follow(store: Store | None, *, after: int, poll_s: float) -> None:
+    """Check from where a run is followed, and how often its store is asked.
+
+    Raises StartError: if there is no store.
+    Raises ValueError: if a number is negative, or no time.
+    """
+    checked(store)
+    if after < 0 or not 0 < poll_s < float("inf"):
+        raise ValueError(f"a run is followed after a record from 0, and its store asked in a time: {after}, {poll_s}")
 
 
 def check_deps(definition: Definition, deps: object) -> None:

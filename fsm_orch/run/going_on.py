@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import AnswerError, LeaseHeld, LeaseLost, StartError
+from ..errors import AnswerError, AnswerLate, LeaseHeld, LeaseLost, StartError
 from ..kernel.engine import CompiledMachine
-from . import start
+from . import follows, start
 from .driver import Driver
 from .head import folding
 from .ids import random_id
@@ -55,7 +55,7 @@ async def answer(
     The inbox says which answer was first. So it is put there before anything else, and stays there if whoever drives
     the run is to fold it.
 
-    Raises AnswerError: if it does not fit, is late, or another came first; nothing has changed then.
+    Raises AnswerError: if it does not fit; an `AnswerLate` if another came first, or it is late. Nothing has changed.
     Raises LeaseHeld: if it is in the inbox of a run that is under way, here or elsewhere.
     """
     store = checked(driver.store)
@@ -67,7 +67,7 @@ async def answer(
     event = answered(seen, asks, answer, id=by, who=who, cast=driver.cast, now_s=driver.wall_clock())
     first = await asked(lambda run: store.post(run, asks.key, by, event.value, who=who), run_id)
     if first != by:
-        raise AnswerError(
+        raise AnswerLate(
             f"another answer to {asks.key!r}, {first!r}, came first: it is in the inbox of run {run_id!r}, and "
             f"await runner.resume({run_id!r}) goes on with it if nobody does"
         )
@@ -122,8 +122,11 @@ async def cancel(driver: Driver, run_id: str) -> Run | None:
     return run
 
 
-async def looked_at(driver: Driver, run_id: str) -> Run:
+async def looked_at(driver: Driver, run_id: str, *, is_whole: bool = False) -> Run:
     """Return a stored run as it stands, which is not driven.
+
+    Args:
+        is_whole: with what was said before it, as far as that is kept.
 
     Raises StartError: if the store does not know it.
     """
@@ -133,20 +136,21 @@ async def looked_at(driver: Driver, run_id: str) -> Run:
         raise not_known(run_id)
     await check_bound(store, driver.compiled, journal[0])
     compiled = start.compiled_for(driver.compiled, journal[0])
+    heard = await follows.heard(store, compiled, journal[0], is_needed=False) if is_whole else ()
     with folding(compiled, journal):
-        return Run(compiled, journal, clock=lambda: journal[-1].at, is_stored=True)
+        return Run(compiled, journal, clock=lambda: journal[-1].at, is_stored=True, heard=heard)
 
 
 async def _stored(run: Run) -> None:
     """Store what came from outside for a run that is not driven yet.
 
-    Raises AnswerError: if something else was stored meanwhile.
+    Raises AnswerLate: if something else was stored meanwhile.
     Raises what the store raises: an exit or a cancellation as a StoreError.
     """
     try:
         await run.flush()
     except LeaseLost as lost:
-        raise AnswerError(
+        raise AnswerLate(
             f"something else happened to run {run.now.run_id!r} first: load what it waits for now"
         ) from lost
 

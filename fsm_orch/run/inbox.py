@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from ..clock import Clock
-from ..errors import AnswerError, StepError
+from ..errors import AnswerError, AnswerLate, StepError
 from ..kernel import inputs
 from ..observe.telling import report
 from ..store.base import Store
@@ -95,11 +95,11 @@ def check_folded(run: Run, key: str, id: str) -> None:
     Args:
         key: of its question.
 
-    Raises AnswerError: if it is not; says why.
+    Raises AnswerLate: if it is not; says why.
     """
     if not any(isinstance(event, inputs.Answered) and event.id == id for event in run.journal):
         question = chosen(run, key)
-        raise AnswerError(f"the answer {id!r} to {question.key!r} does not fit any more: load what it waits for now")
+        raise AnswerLate(f"the answer {id!r} to {question.key!r} does not fit any more: load what it waits for now")
 
 
 def _event(run: Run, post: Post, cast: Cast) -> inputs.Answered | None:

@@ -40,6 +40,7 @@ from .first import RunOptions, first_input
 from .forking import Forking
 from .gates import gates_of
 from .ids import random_id
+from .looking import Looking
 from .loop import running_loop
 from .redactable import redactable
 from .replaying import Replaying
@@ -52,7 +53,7 @@ from .working import Working
 _PATIENT = Retry()
 
 
-class Runner(Warming, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[C, D]):
+class Runner(Warming, Continuing[C, D], Forking[C, D], Looking[C], Replaying[C, D], Working[C, D]):
     """Runs a machine, as often and as concurrently as wanted; `async with runner:` keeps its MCP servers connected.
 
     Args:

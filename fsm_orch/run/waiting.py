@@ -9,7 +9,7 @@ from typing import Any
 from ..agents.human import HumanAgent, as_answer
 from ..define.changes import journaled
 from ..define.wording import kind_of
-from ..errors import AnswerError, ContextError, WrongType
+from ..errors import AnswerError, AnswerLate, ContextError, WrongType
 from ..kernel import inputs
 from ..kernel.configuration import Configuration
 from ..kernel.due import due
@@ -97,7 +97,8 @@ def chosen(run: Run, question: Question | str | None) -> Question:
     Args:
         question: it, or its key; None: the only one.
 
-    Raises AnswerError: if the run does not ask it, or asks several and none is named.
+    Raises AnswerError: if it asks several, and none is named.
+    Raises AnswerLate: if it does not ask it.
     """
     asked = open_questions(run)
     if question is None and len(asked) == 1:
@@ -109,7 +110,8 @@ def chosen(run: Run, question: Question | str | None) -> Question:
     told = ", ".join(repr(each.key) for each in asked)
     waits = f"waits for {told}" if asked else f"waits for no answer, it is {run.now.status} in {run.now.state!r}"
     named = "no question is named" if key is None else f"{key!r} is not open"
-    raise AnswerError(f"{named}: run {run.now.run_id!r} {waits}")
+    kind = AnswerError if asked and key is None else AnswerLate
+    raise kind(f"{named}: run {run.now.run_id!r} {waits}")
 
 
 def answered(
@@ -122,10 +124,11 @@ def answered(
         id: names it among all answers of the run.
         now_s: seconds of the epoch.
 
-    Raises AnswerError: if it came too late, is no JSON, does not fit, or its id is the key of its question.
+    Raises AnswerError: if it is no JSON, does not fit, or its id is the key of its question.
+    Raises AnswerLate: if it came too late.
     """
     if question.expires_at is not None and now_s >= question.expires_at:
-        raise AnswerError(f"{question.key!r} has expired: `Runner.expire` lets its run go on")
+        raise AnswerLate(f"{question.key!r} has expired: `Runner.expire` lets its run go on")
     if question.tool is not None and not isinstance(answer, bool):
         raise AnswerError(f"{question.text} is answered by True or False, not by {kind_of(answer)}")
     if id == question.key:

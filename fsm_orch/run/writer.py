@@ -7,7 +7,7 @@ before anything else can happen, however many calls a visit has under way.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from ..amounts import Amount
@@ -31,7 +31,8 @@ from ..observe.telling import named, report, tell
 from ..store.base import Store
 from ..store.values import PaidResponse
 from .active import ActiveTime
-from .delta import OnDelta
+from .delta import OnDelta, TextDelta
+from .ears import Ear
 from .loop import running_loop
 from .raised import told
 from .storage import Storage
@@ -129,6 +130,10 @@ class Run:
         self._found: tuple[Configuration, Path, tuple[Level, ...]] = now, (), levels(compiled, now, ())
         self.journal: list[Input] = list(journal)
         self.records: list[Record] = list(records)
+        self.stored_records = len(records) if is_stored else 0
+        """How many of them were made of inputs that are stored: no others are told to who follows it."""
+        self.ears: Callable[[], Collection[Ear]] = tuple
+        """Returns the ears of who follows it."""
         self.turn = Turn(clock, self.journal)
         self.time = ActiveTime(clock, at=now.at, now=self.turn.began_at)
         self.elapsed = self.time.elapsed
@@ -137,11 +142,10 @@ class Run:
         self.storage: Storage | None = None
         """What its store keeps of it; None: it has none."""
         if store is not None:
-            kept, then = (len(self.journal), now) if is_stored else (0, None)
             self.storage = Storage(
                 *(store, compiled, journal[0]),
-                kept=kept,
-                now=then,
+                kept=len(self.journal) if is_stored else 0,
+                now=now if is_stored else None,
                 epoch=epoch,
                 responses=responses,
                 redacted=redacted,
@@ -222,6 +226,18 @@ class Run:
         shut = frozenset[str]() if self._shut is None else self._shut()
         if shut != self.now.shut and not self.is_finished:
             self.fold(inputs.GatesSeen(shut=tuple(sorted(shut)), at=self.elapsed()))
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody is told of the text of its answer while it is written."""
+        return self.on_delta is not None or any(ear.hears_text for ear in self.ears())
+
+    def tell_text(self, delta: TextDelta) -> None:
+        """Pass on a piece of the text of its answer to who wants it."""
+        if self.on_delta is not None:
+            self.on_delta(delta)
+        for ear in self.ears():
+            ear.hear(len(self.records), delta)
 
     def prompted(self, state: str, path: Path, request: Request, response: Response | None) -> None:
         """Show what the model of a state was asked and answered to who wants to know."""
@@ -316,9 +332,12 @@ class Run:
                 if self.lost is not None and is_failure(self.lost):
                     raise self.lost
                 # not a list, which a store could empty as it writes; and others may fold meanwhile
-                new = tuple(self.journal[storage.kept :])
+                new, made = tuple(self.journal[storage.kept :]), len(self.records)
                 if new and (failure := await storage.append(new, self.now)) is not None:
                     raise self._lose(failure)
+                self.stored_records = made
+                for ear in self.ears():
+                    ear.wake()
         finally:
             self.time.go_on()
 

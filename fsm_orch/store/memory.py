@@ -279,7 +279,8 @@ class MemoryStore:
         """Return runs, the one that began last first; what is given must hold of each."""
         with self._lock:
             last = self._kept.get(after) if after is not None else None
-            newest = sorted(self._kept.items(), key=lambda item: -item[1].number)
+            names = self._kept if run_id is None else self._kept.keys() & {run_id}  # which is looked at often
+            newest = sorted(((name, self._kept[name]) for name in names), key=lambda item: -item[1].number)
             rows = [
                 kept.listed(name, self._is_alive(kept.owner))
                 for name, kept in newest

@@ -6,17 +6,17 @@ from typing import Any
 
 import msgspec
 
-from ..errors import LeaseHeld, LeaseLost, StoreError
+from ..errors import LeaseHeld, LeaseLost, RunTaken, StoreError
 from .values import RELEASED
 
 
-def run_id_taken(run_id: str, count: int) -> StoreError:
+def run_id_taken(run_id: str, count: int) -> RunTaken:
     """Return what is said of inputs that do not continue a journal.
 
     Args:
         count: how many inputs it has.
     """
-    return StoreError(f"run {run_id!r} has {count} other inputs: a run id names one run, give each run its own")
+    return RunTaken(f"run {run_id!r} has {count} other inputs: a run id names one run, give each run its own")
 
 
 def lease_lost(run_id: str, owner: str | None, epoch: int, *, mine: int) -> LeaseLost:

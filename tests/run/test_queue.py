@@ -12,7 +12,7 @@ from support.office import forked
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, State
 from fsm_orch.amounts import Amount
-from fsm_orch.errors import StartError, StoreError
+from fsm_orch.errors import RunTaken, StartError, StoreError
 from fsm_orch.resilience import Breaker, Gate
 from fsm_orch.testing import CrashingStore
 
@@ -55,7 +55,7 @@ async def test_the_same_start_again_is_the_same_run() -> None:
     journal = await store.load("r")
     assert "r" == await runner(store).enqueue(TICKET, run_id="r")
     for changed in ({"run_id": "r", "tenant": "acme"}, {"run_id": "r", "thread_id": "t"}):
-        with pytest.raises(StoreError, match="a run id names one run"):
+        with pytest.raises(RunTaken, match="a run id names one run"):
             await runner(store).enqueue(TICKET, **changed)  # type: ignore[arg-type]
 
     assert journal == await store.load("r")
@@ -80,7 +80,7 @@ async def test_a_run_is_not_queued_under_the_id_of_a_fork(opening: Opening) -> N
         store = worker()
         await runner(store, BILLING, REFUND).run(TICKET, run_id="parent")
         await forked(store, runner(store), "parent", "r")
-        with pytest.raises(StoreError, match="a run id names one run"):
+        with pytest.raises(RunTaken, match="a run id names one run"):
             await runner(store).enqueue(TICKET, run_id="r")
 
 
@@ -93,7 +93,7 @@ async def test_the_same_start_is_known_when_the_run_before_it_is_forgotten() -> 
     assert 1 == await store.prune(ended_before=float("inf"))
 
     assert "r" == await runner(store).enqueue(TICKET, run_id="r", after=before)
-    with pytest.raises(StoreError, match="a run id names one run"):
+    with pytest.raises(RunTaken, match="a run id names one run"):
         await runner(store).enqueue(TICKET, run_id="r", after=other)
 
 

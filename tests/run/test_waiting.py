@@ -23,7 +23,7 @@ from fsm_orch import (
     State,
     Visit,
 )
-from fsm_orch.errors import AnswerError, StoreError
+from fsm_orch.errors import AnswerError, AnswerLate, RunTaken, StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.observe import Record
@@ -172,7 +172,7 @@ async def test_a_store_that_fails_is_no_other_answer() -> None:
         await Runner(Refunds, store=store).resume("r", YES)
     store.is_broken = False
 
-    with pytest.raises(AnswerError, match=r"another answer to 'r:0:1', .*, came first: it is in the inbox of run 'r'"):
+    with pytest.raises(AnswerLate, match=r"another answer to 'r:0:1', .*, came first: it is in the inbox of run 'r'"):
         await Runner(Refunds, store=store).resume("r", YES)
     assert Refunds.paid is (await Runner(Refunds, store=store).resume("r")).state
 
@@ -186,10 +186,21 @@ async def test_a_question_is_answered_once() -> None:
     with pytest.raises(AnswerError):
         await asyncio.gather(runner.resume("r", YES), first)
     await first
-    with pytest.raises(AnswerError, match="'r:0:1' is not open: run 'r' waits for no answer, it is finished in 'paid'"):
+    with pytest.raises(AnswerLate, match="'r:0:1' is not open: run 'r' waits for no answer, it is finished in 'paid'"):
         await runner.resume("r", YES, question=question)
 
     assert ["r:1"] == DONE
+
+
+async def test_an_answer_that_does_not_fit_is_not_late() -> None:
+    """Another one may come, so whoever gave it may try again."""
+    store = MemoryStore()
+    await waiting(store)
+    with pytest.raises(AnswerError, match="does not fit") as refused:
+        await Runner(Refunds, store=store).resume("r", {"handoff": "maybe", "note": "ok"})
+
+    assert not isinstance(refused.value, AnswerLate)
+    assert Refunds.paid is (await Runner(Refunds, store=store).resume("r", YES)).state
 
 
 async def test_a_finished_run_is_given_again() -> None:
@@ -213,7 +224,7 @@ async def test_a_question_expires_over_on_timeout() -> None:
     now[0] = 3_599.0
     assert "waiting" == (await runner.expire("r")).status
     now[0] = 3_600.0
-    with pytest.raises(AnswerError, match="has expired"):
+    with pytest.raises(AnswerLate, match="has expired"):
         await runner.resume("r", YES)
     result = await runner.expire("r")
     assert (Refunds.declined, ["late"]) == (result.state, [hop.handoff for hop in result.path])
@@ -366,7 +377,7 @@ async def test_a_run_under_way_is_not_resumed() -> None:
 
     with pytest.raises(StartError, match="run 'r' is under way in this runner"):
         await runner.resume("r")
-    with pytest.raises(AnswerError, match="another answer to 'r:0:1', 'first', came first"):
+    with pytest.raises(AnswerLate, match="another answer to 'r:0:1', 'first', came first"):
         await runner.resume("r", YES)
     assert Refunds.paid is (await under_way).state
 
@@ -377,7 +388,7 @@ async def test_a_run_under_way_is_not_resumed_while_another_fails_under_its_id()
     under_way = asyncio.create_task(runner.run(Claim(query="x"), run_id="r"))
     for _ in range(5):  # until it is stored, and no longer
         await asyncio.sleep(0)
-    with pytest.raises(StoreError, match="a run id names one run"):
+    with pytest.raises(RunTaken, match="a run id names one run"):
         await runner.run(Claim(query="y"), run_id="r")
 
     with pytest.raises(StartError, match="run 'r' is under way in this runner"):

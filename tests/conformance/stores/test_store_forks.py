@@ -9,7 +9,7 @@ import pytest
 from conformance.stores.appending import ENDED, HEAD, at, put
 from conformance.stores.stores import STORES, Opening, one
 
-from fsm_orch.errors import LeaseHeld, StoreError
+from fsm_orch.errors import LeaseHeld, RunTaken, StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.store import Head, Origin, PaidResponse
@@ -104,7 +104,7 @@ async def test_the_same_fork_again_changes_nothing_until_it_is_claimed(opening: 
             *(("f", ORIGIN, seconds) for seconds in ([2], [1, 2], [])),
             ("run", ORIGIN, [1]),
         ):
-            with pytest.raises(StoreError, match=f"run '{run}' has 2 other inputs"):
+            with pytest.raises(RunTaken, match=f"run '{run}' has 2 other inputs"):
                 await store.fork(run, origin, journal(run, *map(float, seconds)), HEAD)
         assert tuple(journal("f", 1)) == await store.load("f")
         await store.claim("f")

@@ -1,0 +1,30 @@
+"""A client that goes away while it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from fastapi import Request
+
+T = TypeVar("T")
+
+
+async def unless_gone(request: Request, doing: Awaitable[T]) -> T | None:
+    """Return what came of something, or None if the client went away before that, who would not be told.
+
+    What is awaited is cancelled then.
+    """
+    done, gone = asyncio.ensure_future(doing), asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({done, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return done.result() if done.done() else None
+    finally:
+        gone.cancel()
+        done.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,59 @@
+"""The life of a service: it works on the runs of its store, and when its process is to end it leaves them to others.
+
+uvicorn waits for open connections before it says that the process ends, and a client that follows a run has one for as
+long as that takes. So the runner is drained at the signal itself, which ends what is followed; give uvicorn
+`--timeout-graceful-shutdown` for connections that do nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from ..observe.telling import report
+from ..run.deps import Factory
+from ..run.raised import Raised, tried
+from ..run.runner import Runner
+from ..run.worker import told
+from .hub import Hub
+
+
+def lifespan(
+    runner: Runner[Any, Any], hub: Hub, deps: Factory[Any] | None, *, works: int, drain_s: float
+) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """Return the life of a service, as an application takes it.
+
+    Args:
+        deps: makes the dependencies of runs that it works on.
+        works: how many runs it works on at once that others have left, or queued; 0: it leaves them to workers.
+        drain_s: how long what is under way may take to end when the process is to.
+    """
+
+    @asynccontextmanager
+    async def life(app: object) -> AsyncIterator[None]:  # noqa: ARG001 - what an application gives
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(runner)
+            if threading.current_thread() is threading.main_thread():  # signals arrive nowhere else
+                await stack.enter_async_context(runner.draining(grace_s=drain_s))
+            working = asyncio.ensure_future(_work(runner, deps, works))
+            try:
+                yield
+            finally:
+                await runner.drain(grace_s=drain_s)
+                await working
+                await hub.gone()
+
+    return life
+
+
+async def _work(runner: Runner[Any, Any], deps: Factory[Any] | None, works: int) -> None:
+    """Work on runs until the runner is drained."""
+    if not works:
+        return
+    options: dict[str, Any] = {} if runner.definition.deps is None else {"deps": deps}
+    came = await tried(lambda: runner.work(concurrency=works, **options))
+    if isinstance(came, Raised):
+        report("the service works on no runs that others have left: %s", told(came.error))

@@ -1,0 +1,273 @@
+"""The routes of a machine behind HTTP: begin runs, read them, follow them, answer and cancel them.
+
+What requests ask of runs is in `front.py`; here they are read, and answered.
+"""
+
+# no `from __future__ import annotations`: FastAPI resolves annotations at run time, and the models of bodies are made
+# inside of `router`, where it would not find them, and would silently take them for parameters of the query
+from collections.abc import Callable
+from typing import Annotated, Any, cast
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from pydantic_core import to_json
+
+from ..errors import Drained
+from ..run.deps import Factory
+from ..run.runner import Runner
+from .agui_events import Shown
+from .asked import Asked
+from .beginning import Beginning
+from .bodies import Answer as GivenAnswer
+from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run
+from .caller import Caller, anybody
+from .chat_routes import chat_routes
+from .disconnect import unless_gone
+from .driving import Driving
+from .events import Frames
+from .front import Front
+from .hub import Hub, Live
+from .ids import thread_of
+from .lifespan import lifespan
+from .limits import route_class
+from .problems import Problem
+from .shown import EVENTS, refusals
+from .streams import Streams
+from .views import Accepted, Health, Views, view_of
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="Names the request: said again under the same key it is the same run, or the same answer.",
+    ),
+]
+LastEvent = Annotated[
+    int, Header(alias="Last-Event-ID", ge=0, description="The `id` of the last event that came; 0: all are sent.")
+]
+Prefer = Annotated[str, Header(description="`respond-async` gives 202 at once, and the run goes on.")]
+
+
+def router(
+    runner: Runner[Any, Any],
+    *,
+    deps: Factory[Any] | None = None,
+    auth: Callable[..., Any] = anybody,
+    on_disconnect: OnDisconnect = "cancel",
+    multitask: Multitask = "reject",
+    text: object = None,
+    answer: object = None,
+    shown: Shown | None = None,
+    texts: bool = False,
+    heartbeat_s: float = 15.0,
+    grace_s: float = 5.0,
+    drain_s: float = 10.0,
+    works: int = 50,
+    max_body: int = 256 * 1024,
+) -> APIRouter:
+    """Return the routes of a runner, to be included by an application of FastAPI: `app.include_router(router(runner))`.
+
+    Any process over the same store serves any run. A process is drained when it is told to end, and works on the runs
+    that others have left: both come with the router, as part of the application's life.
+
+    Args:
+        runner: has a store: `Runner(..., store=MemoryStore())` in one process, a database for several.
+        deps: makes the dependencies of each run, called with what a list shows of it, as for `Runner.work`. What it
+            opens is closed when the run ends or waits, not with the request that began it.
+        auth: returns the `Caller` of a request, or raises an `HTTPException`: any dependency of FastAPI, such as an
+            async function of the request. A caller sees the runs of its tenant alone. By default all are one caller.
+        on_disconnect: what becomes of a run whose clients have all gone away, and none came back to this process for
+            `grace_s`: it is cancelled, which lands it, or goes on. A request may say otherwise.
+        multitask: what becomes of a request for a conversation in which a run is under way: it is refused, or waits for
+            its turn. A request may say otherwise.
+        text: the field that takes what a user says, `Query.text`: with it and `answer` come routes for clients of
+            OpenAI, `/v1/chat/completions` and `/v1/models`, and of AG-UI, `/agui`.
+        answer: the field that holds the answer, `Query.answer`.
+        shown: what a user interface of AG-UI sees of a context, as JSON; the answer alone by default.
+        texts: whether answers say in words why something failed, or was refused: it may quote a model, and names lines
+            of code.
+        heartbeat_s: after how many seconds in which nothing happens a stream says that it is still there.
+        grace_s: how long a run goes on without clients before it is cancelled.
+        drain_s: how long runs may take to end when the process is to; less than it is given.
+        works: how many runs it works on at once that were left or queued; 0: that is for workers, `Runner.work`.
+        max_body: the most bytes of a body; and none may be nested deeper than 254 times.
+
+    Raises StartError: if the runner has no store, dependencies are missing, or none are declared; if `text` or `answer`
+        is no field of the machine, or the first is not for callers to give.
+    Raises TypeError: if one of these is no field at all, or is missing beside the other.
+    """
+    driving, hub, views = Driving(runner, deps), Hub(runner, grace_s=grace_s), Views(texts=texts)
+    beginning, front, streams = (
+        Beginning(driving, hub),
+        Front(driving, hub),
+        Streams(driving, hub, heartbeat_s=heartbeat_s),
+    )
+    definition = runner.definition
+    Run, Answer, View = body_of_run(definition), body_of_answer(definition), view_of(definition)  # noqa: N806 - they are classes
+    seen: Any = {"model": View, "content": {"text/event-stream": EVENTS}}
+    api = APIRouter(
+        tags=[definition.name],
+        route_class=route_class(max_body),
+        lifespan=lifespan(runner, hub, deps, works=works, drain_s=drain_s),
+    )
+
+    for chat in chat_routes(
+        beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
+        ends_alone=on_disconnect == "cancel", max_body=max_body,
+    ):  # fmt: skip
+        api.include_router(chat)
+
+    async def answered(request: Request, live: Live, path: str, prefer: str, *, after: int) -> Response:
+        """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""
+        headers = {"Location": quote(path)}
+        if _is_stream(request):
+            await hub.begun(live, after=after)
+            return await streams.of(live, Frames(views, texts=texts), after=after, headers=headers)
+        if _is_async(prefer):
+            await hub.begun(live, after=after)
+            headers["Preference-Applied"] = "respond-async"
+            return _json(to_json({"run_id": live.run_id}), 202, headers)
+        with hub.attending(live.run_id):
+            try:
+                result = await unless_gone(request, live.result())
+            except Drained:  # it goes on elsewhere, where it is seen
+                raise Problem("draining", headers={**headers, "Retry-After": "1"}) from None
+        return Response(status_code=499) if result is None else _json(views.json(result), 200, headers)
+
+    @api.post(
+        "/runs",
+        summary="Begin a run",
+        response_class=Response,
+        responses={200: seen, 202: {"model": Accepted}, **refusals(400, 409, 413, 422, 429, 503)},
+    )
+    async def begin(
+        body: Run,  # type: ignore[valid-type]
+        request: Request,
+        caller: Annotated[Caller, Depends(auth)],
+        prefer: Prefer = "",
+        idempotency_key: Key = None,
+    ) -> Response:
+        """Begin a run, and answer with what it comes to: it has ended, or waits for a human.
+
+        With `Accept: text/event-stream` its records are streamed as they are stored, and the answer as it is written.
+        With `Prefer: respond-async` the answer comes at once, and `Location` says where the run is seen.
+        """
+        asked = asked_by(body, caller, request, is_async=_is_async(prefer) and not _is_stream(request))
+        live = await beginning.begin(asked, idempotency_key)
+        return await answered(request, live, f"{request.url.path}/{live.run_id}", prefer, after=0)
+
+    def asked_by(body: NewRun, caller: Caller, request: Request, *, is_async: bool) -> Asked:
+        given = {name: getattr(body.context, name) for name in body.context.model_fields_set}
+        if body.messages and body.thread_id is not None:
+            raise Problem("invalid_request", "A thread has its messages: leave `messages` out, or `thread_id`.")
+        return Asked(
+            context=definition.context.model_validate(given, by_alias=False, by_name=True),
+            messages=tuple(said.as_message() for said in body.messages),
+            thread=None if body.thread_id is None else thread_of(caller.tenant, body.thread_id),
+            tenant=caller.tenant,
+            waits=(body.multitask or multitask) == "enqueue",
+            ends_alone=(body.on_disconnect or on_disconnect) == "cancel" and not is_async,
+            is_streamed=_is_stream(request),
+            is_queued=is_async,
+        )
+
+    @api.get(
+        "/runs/{run_id}",
+        summary="See a run",
+        response_class=Response,
+        responses={200: {"model": View}, **refusals(404, 409, 422, 503)},
+    )
+    async def see(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:
+        """Return where a run stands, or what it came to; whichever process drives it."""
+        await front.row(run_id, caller)
+        return _json(views.json(await driving.stored(run_id)))
+
+    @api.get(
+        "/runs/{run_id}/events",
+        summary="Follow a run",
+        response_class=Response,
+        responses={200: {"content": {"text/event-stream": EVENTS}}, 204: {}, **refusals(404, 409, 422, 503)},
+    )
+    async def follow(run_id: str, caller: Annotated[Caller, Depends(auth)], last_event_id: LastEvent = 0) -> Response:
+        """Stream the records of a run until it has ended; while it waits for a human the stream goes on.
+
+        Each has the number of the record in its run as `id`, in whatever process it is followed: who comes back with
+        `Last-Event-ID` misses none. 204 says that there is no more to come.
+        """
+        row = await front.row(run_id, caller)
+        if last_event_id and row.head.status == "finished" and await front.count(run_id) <= last_event_id:
+            return Response(status_code=204)  # a browser would come back for ever otherwise
+        return await streams.joined(run_id, Frames(views, texts=texts), after=last_event_id)
+
+    @api.post(
+        "/runs/{run_id}/resume",
+        summary="Answer what a run asks",
+        response_class=Response,
+        responses={200: seen, 202: {"model": Accepted}, **refusals(400, 404, 409, 413, 422, 429, 503)},
+    )
+    async def resume(
+        run_id: str,
+        body: Answer,  # type: ignore[valid-type]
+        request: Request,
+        caller: Annotated[Caller, Depends(auth)],
+        prefer: Prefer = "",
+        idempotency_key: Key = None,
+    ) -> Response:
+        """Answer a question of a run that waits, which goes on; `Accept` and `Prefer` are as where a run is begun.
+
+        The answer is checked by the form of the question (422), and stored before anything else. Of several answers the
+        first counts, and the others are told so (409). A client that goes away does not stop the run.
+        """
+        row, told = await front.row(run_id, caller), cast("GivenAnswer", body)
+        live, count = await front.answer(
+            row,
+            told.answer,
+            question=told.question,
+            key=idempotency_key,
+            who=caller.who,
+            is_streamed=_is_stream(request),
+        )
+        return await answered(request, live, request.url.path.removesuffix("/resume"), prefer, after=count)
+
+    @api.post(
+        "/runs/{run_id}/cancel",
+        summary="Cancel a run",
+        status_code=202,
+        response_class=Response,
+        responses={202: {"model": Accepted}, **refusals(404, 409, 422, 503)},
+    )
+    async def cancel(run_id: str, request: Request, caller: Annotated[Caller, Depends(auth)]) -> Response:
+        """Have a run landed: it ends in its fallback, with the default answer; within seconds where others drive it."""
+        await front.cancel(await front.row(run_id, caller))
+        location = {"Location": quote(request.url.path.removesuffix("/cancel"))}
+        return _json(to_json({"run_id": run_id}), 202, location)
+
+    @api.get("/healthz", summary="Whether the process is there", tags=["health"])
+    async def healthz() -> Health:
+        """Return that it is, even while it ends."""
+        return Health(status="draining" if runner.is_draining else "ok")
+
+    @api.get("/readyz", summary="Whether requests are taken", tags=["health"], responses=refusals(503))
+    async def readyz() -> Health:
+        """Return that they are; 503 once the process is to end."""
+        if runner.is_draining:
+            raise Problem("draining", headers={"Retry-After": "1"})
+        return Health(status="ok")
+
+    return api
+
+
+def _is_stream(request: Request) -> bool:
+    """Return whether a client takes a stream."""
+    return "text/event-stream" in request.headers.get("accept", "")
+
+
+def _is_async(prefer: str) -> bool:
+    """Return whether a client prefers to be answered at once (RFC 7240)."""
+    return any(each.partition(";")[0].strip().lower() == "respond-async" for each in prefer.split(","))
+
+
+def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
