@@ -121,7 +121,7 @@ async def test_two_workers_that_start_one_run_id_do_not_share_it() -> None:
         *(runner.run(Ticket(query="please"), run_id="r") for runner in runners), return_exceptions=True
     )
 
-    assert ["RunResult", "StoreError"] == sorted(type(one).__name__ for one in came)
+    assert ["RunResult", "RunTaken"] == sorted(type(one).__name__ for one in came)
     (won,) = (one for one in came if not isinstance(one, BaseException))
     assert won.journal == await store.load("r")
 
