@@ -27,6 +27,7 @@ from .appends import Append, Appends
 from .claims import Claims, ToClaim
 from .inbox import Inbox
 from .names import check_names, checked
+from .notices import SqlNotices
 from .pages import checked as shown
 from .pages import page
 from .prunes import OLDEST, Prunes
@@ -111,6 +112,11 @@ class SqlStore:
         """Do what is asked for already, and close the connection; the store takes nothing more."""
         if self._process == os.getpid():
             self._end()
+
+    @property
+    def notices(self) -> SqlNotices:
+        """What there is to tell of its runs."""
+        return SqlNotices(self._statements, self._database.driver, self._do)
 
     async def _do(self, work: Ask | ToClaim, *, is_patient: bool = True) -> Any:
         return await self._asked(work, is_patient=is_patient)
