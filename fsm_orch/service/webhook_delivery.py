@@ -170,7 +170,7 @@ class Delivery:
         return ()
 
     async def _deliver(self, notice: Notice) -> None:
-        """Tell what there is to tell of a run; what fails is told to the log, and put off."""
+        """Send what there is to tell of a run; what fails is told to the log, and put off."""
         failed = await tried(partial(self._told, notice))
         if isinstance(failed, Raised):
             if not isinstance(failed.error, Exception):
@@ -183,7 +183,7 @@ class Delivery:
             report("webhook %r could not tell the store of run %s", self._terms.name, notice.run_id)
 
     async def _told(self, notice: Notice) -> Answer | None:
-        """Tell what there is to tell of a run. Return the answer by which it was not taken; None: all was."""
+        """Send what there is to tell of a run. Return the answer by which it was not taken; None: all was."""
         async with asyncio.timeout(self._terms.timeout_s * (_HELD - 1)):
             journal = await self._store.load(notice.run_id)
             is_over = True
@@ -215,7 +215,7 @@ class Delivery:
             await self._store.notices.put_off(terms.name, notice.run_id, until_s=until_s)
 
     async def _leave(self) -> None:
-        """Tell the receiver nothing more."""
+        """Send the receiver nothing more."""
         self._is_gone = True
         self._freed.set()
         report("webhook %r is gone (410): it is told nothing more, unless a process begins to", self._terms.name)

@@ -34,7 +34,7 @@ _TYPES: tuple[EventType, ...] = ("waiting", "ended")
 
 
 class Webhooks:
-    """Tells a receiver of runs that wait for a human, and of runs that have ended.
+    """A receiver that is told of runs which wait for a human, and of runs that have ended.
 
         webhooks = Webhooks("https://example.org/hook", secret=os.environ["WEBHOOK_SECRET"])
         async with webhooks.delivering(runner):

@@ -1,8 +1,7 @@
-"""One process that runs a claim, answers it, and tells a receiver of it, until it is killed at its n-th point.
+"""Processes that run a claim, answer it, and tell a receiver of it, each until it is killed at its n-th point.
 
-Points are before and after whatever it asks of its store, and before and after each request to the receiver.
-
-    python -m support.killed_telling URL-OF-THE-STORE URL-OF-THE-RECEIVER N
+Points are before and after whatever is asked of the store about the run, and before and after each request. What is
+read is a line for each process, `URL-OF-THE-STORE URL-OF-THE-RECEIVER N`; what is written is how it ended.
 """
 
 from __future__ import annotations
@@ -23,16 +22,10 @@ from fsm_orch.service.webhooks import Webhooks
 from fsm_orch.store.sql import SqlStore
 from fsm_orch.store.sql.notices import SqlNotices
 
-points = iter(range(1 << 30))
+WATCHED = {SqlStore: ["append", "load"], SqlNotices: ["told"], Outlet: ["post"]}
 
 
-def point() -> None:
-    """Pass a point, or be killed there."""
-    if next(points) == int(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def watched(method: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+def watched(method: Callable[..., Awaitable[Any]], point: Callable[[], None]) -> Callable[..., Any]:
     """Return a method with a point before it and one after it."""
 
     async def between(*args: Any, **options: Any) -> Any:
@@ -44,14 +37,19 @@ def watched(method: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
     return between
 
 
-async def main() -> None:
-    """Run a claim until it is paid."""
-    for kind, names in ((SqlStore, ["append", "load"]), (SqlNotices, ["take", "told"]), (Outlet, ["post"])):
+async def told(store: str, receiver: str, place: int) -> None:
+    """Run a claim until it is paid, and tell of it, or be killed at a place."""
+    points = iter(range(1 << 30))
+
+    def point() -> None:
+        if next(points) == place:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for kind, names in WATCHED.items():
         for name in names:
-            setattr(kind, name, watched(getattr(kind, name)))
-    _, store, receiver, _ = sys.argv
+            setattr(kind, name, watched(getattr(kind, name), point))
     runner = Runner(PayBack, store=store)
-    hooks = Webhooks(receiver, secret=SECRET, poll_s=0.02, is_http_allowed=True, is_private_allowed=True)
+    hooks = Webhooks(receiver, secret=SECRET, poll_s=0.01, is_http_allowed=True, is_private_allowed=True)
     async with hooks.delivering(runner):
         await runner.run(Claim(query="My kettle is broken.", card="4000 1234"), run_id="r1")
         await asyncio.sleep(0.2)
@@ -59,5 +57,15 @@ async def main() -> None:
         await asyncio.sleep(0.2)
 
 
+def main() -> None:
+    """Begin a process for each line."""
+    for line in sys.stdin:
+        store, receiver, place = line.split()
+        if (child := os.fork()) == 0:  # nothing runs beside: no thread, no loop
+            asyncio.run(told(store, receiver, int(place)))
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
