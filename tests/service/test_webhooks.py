@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from standardwebhooks import WebhookVerificationError
-from support.approvals import Claim, PayBack
+from support.approvals import Claim, PayBack, Signed, TwoSign
 from support.receiver import SECRET, Receiver, Sent, receiving
 
 from fsm_orch import MemoryStore, Runner
@@ -122,7 +122,7 @@ async def test_an_event_that_is_old_is_not_tried_again(caplog: pytest.LogCapture
     assert ["r1:0:1"] == receiver.ids
 
 
-async def test_a_receiver_is_not_asked_before_it_says() -> None:
+async def test_a_receiver_is_not_asked_before_it_says(caplog: pytest.LogCaptureFixture) -> None:
     """An answer with Retry-After is waited for, by the clock of whoever delivers."""
     now_s = 1_000_000.0
     runner = Runner(PayBack, store=MemoryStore(), wall_clock=lambda: now_s)
@@ -130,7 +130,7 @@ async def test_a_receiver_is_not_asked_before_it_says() -> None:
         Receiver([(429, {"retry-after": "600"}), 204]), runner, wall_clock=lambda: now_s, give_up_s=1e9
     ) as receiver:
         await runner.run(CLAIM, run_id="r1")
-        await until(lambda: receiver.sent)
+        await until(lambda: "This was try 1" in caplog.text)
         now_s += 599
         await asyncio.sleep(0.1)
         assert 1 == len(receiver.sent)
@@ -207,6 +207,20 @@ async def test_a_question_that_was_answered_is_not_told() -> None:
         await until(lambda: len(receiver.sent) == 2)
 
     assert ["r1:0:1", "r1:ended"] == receiver.ids
+
+
+async def test_each_question_is_told_once() -> None:
+    """Of two that are asked at once each is told, and the one that stays open is not told again after the other."""
+    runner: Runner[Any, None] = Runner(TwoSign, store=MemoryStore())
+    async with told(Receiver(), runner) as receiver:
+        asks = await runner.run(Signed(query="Sign this."), run_id="r1")
+        await until(lambda: len(receiver.sent) == 2)
+        for question in asks.waiting:
+            await runner.resume("r1", dict.fromkeys(question.form["required"], "A."), question=question)
+            await asyncio.sleep(0.1)
+        await until(lambda: "r1:ended" in receiver.ids)
+
+    assert sorted([*(question.key for question in asks.waiting), "r1:ended"]) == sorted(receiver.ids)
 
 
 async def test_what_is_told_may_be_the_operators_words() -> None:

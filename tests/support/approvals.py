@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fsm_orch import Context, Final, HumanAgent, Machine, State, Visit
+from fsm_orch import Context, Final, HumanAgent, Machine, Parallel, State, Visit
 
 
 class Claim(Context):
@@ -30,3 +30,26 @@ class PayBack(Machine[Claim]):
     no = approve.to(declined, "decline")
     late = approve.on_timeout(declined)
     done = refund.to(paid)
+
+
+class Signed(Context):
+    """What two sign."""
+
+    query: str
+    first: str | None = None
+    second: str | None = None
+
+
+class TwoSign(Machine[Signed]):
+    """Have two humans sign at once."""
+
+    sign = State(
+        Parallel(
+            HumanAgent("Sign first.", reads=Signed.query, writes=Signed.first),
+            HumanAgent("Sign second.", reads=Signed.query, writes=Signed.second),
+        ),
+        initial=True,
+    )
+    signed = Final()
+    unsigned = Final(fallback=True, sets={Signed.first: "nobody"})
+    done = sign.to(signed)
