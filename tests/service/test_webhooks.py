@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -207,6 +208,20 @@ async def test_a_question_that_was_answered_is_not_told() -> None:
         await until(lambda: len(receiver.sent) == 2)
 
     assert ["r1:0:1", "r1:ended"] == receiver.ids
+
+
+async def test_a_question_that_has_expired_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Once nobody can answer it any more a receiver is not asked to, though nobody has gone on with the run."""
+    now_s = time.time()
+    runner = Runner(PayBack, store=MemoryStore(), wall_clock=lambda: now_s)
+    async with told(Receiver([503, 204]), runner, wall_clock=lambda: now_s) as receiver:
+        await runner.run(CLAIM, run_id="r1")
+        await until(lambda: "This was try 1" in caplog.text)
+        now_s += 3_600
+        await runner.run(CLAIM, run_id="r2")
+        await until(lambda: len(receiver.sent) == 2)
+
+    assert ["r1:0:1", "r2:0:1"] == receiver.ids
 
 
 async def test_each_question_is_told_once() -> None:
