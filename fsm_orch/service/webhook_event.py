@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+from urllib.parse import quote
 
 from ..kernel.inputs import Input, Started
 from ..kernel.step import fold
@@ -65,13 +66,18 @@ def events_of(
     }
     if result.status == "finished":
         if "ended" in types:
-            yield Event(id=f"{result.run_id}:ended", type="ended", state=result.state.name, **of)
+            yield Event(id=_id(f"{result.run_id}:ended"), type="ended", state=result.state.name, **of)
         return
     told = {question.key for question in _asked(runner, journal[: notice.told])}
     for question in _asked(runner, journal) if "waiting" in types else ():
         is_over = question.expires_at is not None and question.expires_at <= now_s
         if question.key not in told and not is_over:
-            yield Event(id=question.key, type="waiting", state=question.state, question=question, **of)
+            yield Event(id=_id(question.key), type="waiting", state=question.state, question=question, **of)
+
+
+def _id(name: str) -> str:
+    """Return a name as a header takes it, whatever ids runs were given; in what is signed a dot ends it."""
+    return quote(name, safe=":", errors="surrogatepass").replace(".", "%2E")
 
 
 def _asked(runner: Runner[Any, Any], journal: Sequence[Input]) -> tuple[Question, ...]:

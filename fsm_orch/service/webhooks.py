@@ -130,7 +130,7 @@ class Webhooks:
         only if that one dies, or takes too long.
 
         Args:
-            runners: of one store: those of the machine, and of its older versions under which runs still wait.
+            runners: of one store: of one machine or several, and of older versions under which runs still wait.
 
         Raises StartError: if there is no runner, no store, several, or one that cannot note.
         Raises StoreError: if the store cannot be asked.

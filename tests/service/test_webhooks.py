@@ -235,7 +235,21 @@ async def test_each_question_is_told_once() -> None:
             await asyncio.sleep(0.1)
         await until(lambda: "r1:ended" in receiver.ids)
 
-    assert sorted([*(question.key for question in asks.waiting), "r1:ended"]) == sorted(receiver.ids)
+    assert ["r1:0.1:0:1", "r1:0.2:0:1"] == [question.key for question in asks.waiting]
+    assert ["r1:0%2E1:0:1", "r1:0%2E2:0:1", "r1:ended"] == sorted(receiver.ids)
+
+
+async def test_an_id_is_what_a_header_takes() -> None:
+    """Whatever a run is called, its events are told, each under an id of its own that is signed as it is sent."""
+    runner, names = paying(), ["r.1", "r\u00e9", "r 1", "r\r\nx-evil: 1", "r%2E1"]
+    async with told(Receiver(), runner) as receiver:
+        for name in names:
+            await runner.run(CLAIM, run_id=name)
+        await until(lambda: len(receiver.sent) == len(names))
+
+    assert len(names) == len(set(receiver.ids))
+    assert set(names) == {said["data"]["run_id"] for said in receiver.said()}
+    assert not any("x-evil" in sent.headers for sent in receiver.sent)
 
 
 async def test_what_is_told_may_be_the_operators_words() -> None:
