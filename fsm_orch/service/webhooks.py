@@ -99,8 +99,8 @@ class Webhooks:
         secrets = [secret] if isinstance(secret, str) else secret
         if not secrets:
             raise ValueError("webhooks are signed: give a secret")
-        if not events or (unknown := set(events) - set(_TYPES)):
-            raise ValueError(f"events of webhooks are some of {_TYPES}, not {sorted(unknown) if events else 'none'}")
+        if not events or not set(events) <= set(_TYPES):
+            raise ValueError(f"events of webhooks are some of {_TYPES}, not {tuple(events)}")
         numbers = {"concurrency": concurrency, "timeout_s": timeout_s, "tries": tries, "poll_s": poll_s}
         if wrong := [number for number, value in numbers.items() if value <= 0]:
             raise ValueError(f"{wrong[0]} of webhooks is more than 0, not {numbers[wrong[0]]}")
