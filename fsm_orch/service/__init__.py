@@ -3,5 +3,6 @@
 from .caller import Caller
 from .problems import Problem
 from .router import router
+from .webhooks import Event, Webhooks
 
-__all__ = ["Caller", "Problem", "router"]
+__all__ = ["Caller", "Event", "Problem", "Webhooks", "router"]

@@ -20,6 +20,7 @@ from ..kernel.inputs import Input
 from ..resilience.holding import MemoryHoldings
 from .base import PAGE
 from .kept import Kept, asks_until
+from .memory_notices import MemoryNotices
 from .rebound import as_rebound, is_done, objection
 from .refusals import json_of, lease_held, lease_lost, nobody_asks, run_id_taken
 from .values import (
@@ -68,6 +69,8 @@ class MemoryStore:
         self._leases: dict[str, float] = {self._owner: inf}
         self.holdings = MemoryHoldings(wall_clock)
         """Holds of quotas what the runs of its runners may still cost."""
+        self.notices = MemoryNotices(self._kept, self._lock)
+        """What there is to tell of its runs."""
 
     def beside(self, *, lease_s: float) -> MemoryStore:
         """Return the same journals as another worker has them, which must beat: for tests of several workers."""
@@ -138,6 +141,7 @@ class MemoryStore:
         """Keep more of a run. If it has ended, forget those that ended longest ago and are too many."""
         self._kept[run_id] = kept
         kept.extend(inputs, head, responses, at=self._wall_clock())
+        self.notices.note(run_id)
         if kept.is_finished:
             self._ended[run_id] = None
         while len(self._ended) > self._runs:

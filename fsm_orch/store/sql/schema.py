@@ -7,7 +7,7 @@ import sqlalchemy as sa
 VERSION_TABLE = "fsm_version"
 """Where Alembic writes down how far a database was migrated."""
 
-VERSION = "0005"
+VERSION = "0006"
 """The newest of `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -138,3 +138,27 @@ quota_runs = sa.Table(
     sqlite_with_rowid=False,
 )
 sa.Index("fsm_quota_runs_over", quota_runs.c.ends_at)
+
+subscribers = sa.Table(
+    "fsm_subscribers",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+notices = sa.Table(  # written by triggers, which are in `migrations`
+    "fsm_notices",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),  # of the subscriber
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("inputs", sa.Integer, nullable=False),
+    sa.Column("told", sa.Integer, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("due_at", sa.Double, nullable=False),
+    sa.Column("since", sa.Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+UNTOLD = notices.c.told < notices.c.inputs
+sa.Index("fsm_notices_due", notices.c.name, notices.c.due_at, sqlite_where=UNTOLD, postgresql_where=UNTOLD)
+sa.Index("fsm_notices_run", notices.c.run_id)

@@ -13,15 +13,18 @@ from .dialect import Statement, among, bound, is_alive, now, text_of
 from .pages import claimable
 from .schema import (
     OPEN,
+    UNTOLD,
     VERSION_TABLE,
     accounts,
     inputs,
+    notices,
     posts,
     quota_runs,
     quotas,
     rebindings,
     responses,
     runs,
+    subscribers,
     workers,
 )
 
@@ -86,6 +89,7 @@ class Statements:
     forget_responses: Statement
     forget_posts: Statement
     forget_rebindings: Statement
+    forget_notices: Statement
     forget_runs: Statement
     open_quota: Statement
     quotas: Statement
@@ -98,6 +102,20 @@ class Statements:
     """Some of what is kept of windows that are over."""
     forget_quotas: Statement
     """Some accounts whose windows are over, but those that somebody holds of now."""
+    lock_subscribers: Statement
+    """Waits for whoever stores a run that waits, or has ended, and keeps others from it."""
+    subscribe: Statement
+    note_waiting: Statement
+    """Notes the runs that wait for a subscriber that has no notice of them."""
+    unsubscribe: Statement
+    forget_notices_to: Statement
+    """Those to a subscriber."""
+    due_notices: Statement
+    """Locked; what others have locked is left out."""
+    hold_notices: Statement
+    told: Statement
+    forget_notice: Statement
+    put_off: Statement
 
 
 @cache  # to compile them takes 10 ms
@@ -213,6 +231,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "forget_responses": sa.delete(responses).where(among(dialect, responses.c.run_id, "ids")),
         "forget_posts": sa.delete(posts).where(among(dialect, posts.c.run_id, "ids")),
         "forget_rebindings": sa.delete(rebindings).where(among(dialect, rebindings.c.run_id, "ids")),
+        "forget_notices": sa.delete(notices).where(among(dialect, notices.c.run_id, "ids")),
         "forget_runs": sa.delete(runs).where(among(dialect, r.id, "ids")),
         "open_quota": insert(quotas)
         .values(account=bound("account"), ends_at=0.0, tokens="0", cost="0")
@@ -250,6 +269,41 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
             ),
         )
         .returning(quotas.c.account),
+        **_of_notices(dialect),
+    }
+
+
+def _of_notices(dialect: str) -> dict[str, ClauseElement]:
+    insert, r, n = sqlite.insert if dialect == "sqlite" else postgresql.insert, runs.c, notices.c
+    lock = "DELETE FROM fsm_subscribers WHERE false"  # in SQLite one process writes at a time anyway
+    if dialect != "sqlite":
+        lock = "LOCK TABLE fsm_subscribers IN ACCESS EXCLUSIVE MODE"
+    mine = sa.and_(n.name == bound("name"), n.run_id == bound("run_id"))
+    waiting = sa.select(bound("name", sa.Text), r.id, r.position, *map(sa.literal_column, "000"), r.stored_at).where(
+        r.status == sa.literal_column("'waiting'"), among(dialect, r.digest, "digests"), r.origin.is_(None)
+    )
+    return {
+        "lock_subscribers": sa.text(lock),
+        "subscribe": insert(subscribers).values(name=bound("name"), digest=bound("digest")).on_conflict_do_nothing(),
+        "note_waiting": insert(notices).from_select([each.name for each in n], waiting).on_conflict_do_nothing(),
+        "unsubscribe": sa.delete(subscribers).where(subscribers.c.name == bound("name")),
+        "forget_notices_to": sa.delete(notices).where(n.name == bound("name")),
+        "due_notices": sa.select(n.run_id, n.inputs, n.told, n.tries, n.since)
+        .join_from(notices, runs, r.id == n.run_id)
+        .where(n.name == bound("name"), UNTOLD, n.due_at <= bound("now_s", sa.Double))
+        .where(among(dialect, r.digest, "digests"))
+        .order_by(n.due_at)
+        .limit(bound("limit"))
+        .with_for_update(skip_locked=True, of=notices),
+        "hold_notices": sa.update(notices)
+        .where(n.name == bound("name"), among(dialect, n.run_id, "ids"))
+        .values(due_at=bound("until_s"), tries=n.tries + 1),
+        "forget_notice": sa.delete(notices).where(mine),
+        "told": sa.update(notices)
+        .where(mine)
+        .values(told=sa.case((n.told < bound("count", sa.Integer), bound("count", sa.Integer)), else_=n.told))
+        .values(tries=0, due_at=0.0),
+        "put_off": sa.update(notices).where(mine).values(due_at=bound("until_s")),
     }
 
 

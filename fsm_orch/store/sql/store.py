@@ -28,6 +28,7 @@ from .claims import Claims, ToClaim
 from .holdings import Books, SqlHoldings, ToHold
 from .inbox import Inbox
 from .names import check_names, checked
+from .notices import SqlNotices
 from .pages import checked as shown
 from .pages import page
 from .prunes import OLDEST, Prunes
@@ -118,6 +119,11 @@ class SqlStore:
     def holdings(self) -> SqlHoldings:
         """Holds of quotas what runs may still cost, for all runners on the database, in whatever process."""
         return SqlHoldings(self._do, self._wall_clock)
+
+    @property
+    def notices(self) -> SqlNotices:
+        """What there is to tell of its runs."""
+        return SqlNotices(self._statements, self._database.driver, self._do)
 
     async def _do(self, work: Ask | ToClaim | ToHold, *, is_patient: bool = True) -> Any:
         return await self._asked(work, is_patient=is_patient)
