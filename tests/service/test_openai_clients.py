@@ -19,7 +19,7 @@ from support.speaking import Speaking
 
 from fsm_orch import CallFailed, Context, Final, Machine, MemoryStore, Runner, StartError, State, Visit
 from fsm_orch.errors import Overloaded
-from fsm_orch.resilience.admission import Admission, Door
+from fsm_orch.resilience import Admission, Door
 from fsm_orch.service import Caller, router
 
 HI: Any = [{"role": "user", "content": "hi"}]
