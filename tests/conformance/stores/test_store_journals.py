@@ -17,7 +17,7 @@ from support.any_value import TEXTS, any_value
 from support.desk import Support, Ticket
 
 from fsm_orch import Runner, ScriptedModel
-from fsm_orch.errors import StoreError
+from fsm_orch.errors import RunTaken, StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
 
@@ -129,7 +129,7 @@ async def test_of_two_writers_at_once_one_is_kept(opening: Opening, others: Sequ
         done = await asyncio.gather(put(store, "a", 0, mine), put(store, "a", 0, others), return_exceptions=True)
 
         assert await store.load("a") in (tuple(mine), tuple(others))
-        assert [StoreError] * (mine != others) == [type(error) for error in done if error is not None]
+        assert [RunTaken] * (mine != others) == [type(error) for error in done if error is not None]
 
 
 async def test_an_append_that_was_cut_off_can_be_said_again(opening: Opening) -> None:

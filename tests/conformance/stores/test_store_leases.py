@@ -10,7 +10,7 @@ from conformance.stores.appending import ENDED, HEAD, at, put
 from conformance.stores.stores import STORES, Opening
 
 from fsm_orch.amounts import Amount
-from fsm_orch.errors import LeaseHeld, LeaseLost, StoreError
+from fsm_orch.errors import LeaseHeld, LeaseLost, RunTaken, StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.store import Head, Hold, PaidResponse, Store
 from fsm_orch.store.values import RELEASED
@@ -117,7 +117,7 @@ async def test_two_workers_that_begin_one_run_at_once_do_not_both_pass(opening: 
         stores = [worker() for _ in range(4)]
         done = await asyncio.gather(*(put(store, "a", 0, at(1, 2)) for store in stores), return_exceptions=True)
 
-        assert [StoreError] * 3 == [type(error) for error in done if error is not None]
+        assert [RunTaken] * 3 == [type(error) for error in done if error is not None]
         assert tuple(at(1, 2)) == await stores[0].load("a")
 
 
