@@ -50,7 +50,7 @@ class Ledger:
     def offered(self, most: Offer) -> Offer:
         return most
 
-    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None) -> int:
+    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None, waited_s: float = 0.0) -> int:
         if self._denies:
             raise CallDenied("budget")
         self.booked.append(("reserve", input_tokens, output_tokens))

@@ -103,7 +103,7 @@ class _Desk:
     def check(self) -> None:
         """Find nothing."""
 
-    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None) -> int:
+    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None, waited_s: float = 0.0) -> int:
         return 1
 
     async def written(self) -> None: ...
