@@ -126,7 +126,7 @@ async def test_a_model_that_likes_none_of_what_is_open_is_no_word_on_the_questio
     script = {"handoff": "to_pricing"}, {"answer": "4.90"}, none, none
     cached = answers(desk(*script, machine=Routed, gates={Routed.pricing: Gate(breaker=breaker)}))
     await cached.run(Query(text="how much?"))
-    breaker.open_for(300)
+    breaker.restart(300)
     shut = await cached.run(Query(text="how much?"))
     await asyncio.sleep(300)
     meant = await cached.run(Query(text="how much?"))

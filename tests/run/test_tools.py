@@ -145,7 +145,7 @@ async def test_an_approval_counts_once() -> None:
     assert USES == []
 
     came = await asyncio.gather(*[runner.resume("r", True) for _ in range(3)], return_exceptions=True)
-    assert sorted(type(each).__name__ for each in came) == ["AnswerError", "AnswerError", "RunResult"]
+    assert sorted(type(each).__name__ for each in came) == ["AnswerLate", "AnswerLate", "RunResult"]
     with pytest.raises(AnswerError, match="is finished"):
         await runner.resume("r", True, question=waits.waiting[0])
     assert USES == ["r:0:1"]
