@@ -41,7 +41,7 @@ from ..run.following import Followed, Numbered
 from ..run.result import RunResult
 from ..run.waiting import Question
 from .chat import AnswerText, answer_of, standing_of
-from .problems import Problem
+from .problems import Problem, words_of
 
 PROTOCOL = "1.0"
 
@@ -152,7 +152,7 @@ class AguiEvents:
         """Yield what is sent instead of an end."""
         code = error.code if isinstance(error, Problem) else None
         used = None if self._used is None else [_usage(self._used)]
-        yield RunErrorEvent(message=str(error.detail), code=code, usage=used)
+        yield RunErrorEvent(message=words_of(error), code=code, usage=used)
 
     def _rest(self, whole: str) -> Iterator[BaseEvent]:
         rest = self._text.rest(whole)

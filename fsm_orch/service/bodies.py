@@ -14,7 +14,7 @@ from ..define.context import given_fields
 from ..define.definition import Definition
 from ..messages import Message
 
-Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 """A name that a client gives: a line of text, which goes into logs and into keys of databases."""
 
 OnDisconnect = Literal["cancel", "continue"]

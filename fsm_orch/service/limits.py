@@ -29,7 +29,7 @@ class LimitedRequest(Request):
 
     async def _limited(self) -> Any:
         declared = self.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self._most:
+        if declared.isdecimal() and int(declared) > self._most:
             raise _too_large(self._most)
         message = await self._whole()
         self._got += len(message.get("body", b""))
@@ -67,7 +67,7 @@ def route_class(most: int, answer: Callable[[HTTPException], Response] = answer_
             async def answered(request: Request) -> Response:
                 try:
                     return await handle(LimitedRequest(request, most))
-                except Exception as error:
+                except (Exception, SystemExit) as error:  # an exit would end every other run with it
                     return answer(problem_of(error))
 
             return answered

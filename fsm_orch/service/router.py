@@ -16,7 +16,7 @@ from ..errors import Drained
 from ..run.deps import Factory
 from ..run.runner import Runner
 from .agui_events import Shown
-from .asked import Asked
+from .asked import Asked, context_of
 from .beginning import Beginning
 from .bodies import Answer as GivenAnswer
 from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run
@@ -163,7 +163,7 @@ def router(
         if body.messages and body.thread_id is not None:
             raise Problem("invalid_request", "A thread has its messages: leave `messages` out, or `thread_id`.")
         return Asked(
-            context=definition.context.model_validate(given, by_alias=False, by_name=True),
+            context=context_of(definition, given),
             messages=tuple(said.as_message() for said in body.messages),
             thread=None if body.thread_id is None else thread_of(caller.tenant, body.thread_id),
             tenant=caller.tenant,

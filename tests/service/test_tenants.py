@@ -95,6 +95,19 @@ async def test_a_conversation_is_of_a_tenant() -> None:
     assert {"acme:t", "bolt:t", "t"} == {row.thread_id for row in await store.list()}
 
 
+@pytest.mark.parametrize("multitask", ["reject", "enqueue"])
+async def test_nobody_takes_the_conversation_of_a_tenant(multitask: str) -> None:
+    """Who calls without a tenant may name it as the store does: it is another one, and the tenant's is free."""
+    store = MemoryStore()
+    async with secured(desk(store=store)) as client:
+        squat = await client.post("/runs", json=body("mine", thread_id="acme:t"), headers=NONE)
+        came = await client.post("/runs", json=body("x", thread_id="t", multitask=multitask), headers=ACME)
+
+    assert [200, 200] == [squat.status_code, came.status_code]
+    assert ["acme:t", "t"] == [squat.json()["thread_id"], came.json()["thread_id"]]
+    assert 2 == len({row.thread_id for row in await store.list()})
+
+
 async def test_who_answers_is_kept() -> None:
     """In the journal, beside the answer."""
     runner = Runner(Refunds, store=MemoryStore())
