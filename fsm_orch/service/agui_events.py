@@ -41,6 +41,7 @@ from ..run.following import Followed, Numbered
 from ..run.result import RunResult
 from ..run.waiting import Question
 from .chat import AnswerText, answer_of, standing_of
+from .events import one_line
 from .problems import Problem, words_of
 
 PROTOCOL = "1.0"
@@ -59,7 +60,7 @@ def _sent(tell: Callable[_P, Iterator[BaseEvent]]) -> Callable[_P, Iterator[byte
     @wraps(tell)
     def sent(*args: _P.args, **options: _P.kwargs) -> Iterator[bytes]:
         for event in tell(*args, **options):
-            yield _ENCODER.encode(event).encode()
+            yield one_line(_ENCODER.encode(event).encode())
 
     return sent
 

@@ -11,7 +11,9 @@ from typing import Any
 import orjson
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
+from .disconnect import Gone
 from .problems import Problem, answer_to, problem_of
 
 
@@ -68,6 +70,8 @@ def route_class(most: int, answer: Callable[[HTTPException], Response] = answer_
                 try:
                     return await handle(LimitedRequest(request, most))
                 except (Exception, SystemExit) as error:  # an exit would end every other run with it
+                    if isinstance(error, Gone) or isinstance(error.__cause__, ClientDisconnect):
+                        return Response(status_code=499)  # which nobody reads
                     return answer(problem_of(error))
 
             return answered

@@ -14,6 +14,7 @@ from fastapi import HTTPException, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
+from starlette.exceptions import HTTPException as Refusal
 
 from ..errors import AnswerError, AnswerLate, Drained, Overloaded, StepError, StoreError
 from ..observe.telling import report
@@ -110,6 +111,8 @@ def problem_of(error: BaseException) -> HTTPException:
             return misfit(error.errors())
         case HTTPException():
             return error
+        case Refusal():  # of which FastAPI's is one
+            return HTTPException(error.status_code, error.detail, error.headers)
         case Overloaded():
             after = error.retry_after_s
             headers = {"Retry-After": str(after)}

@@ -134,7 +134,7 @@ def router(
                 result = await unless_gone(request, live.result())
             except Drained:  # it goes on elsewhere, where it is seen
                 raise Problem("draining", headers={**headers, "Retry-After": "1"}) from None
-        return Response(status_code=499) if result is None else _json(views.json(result), 200, headers)
+        return _json(views.json(result), 200, headers)
 
     @api.post(
         "/runs",
@@ -155,7 +155,7 @@ def router(
         With `Prefer: respond-async` the answer comes at once, and `Location` says where the run is seen.
         """
         asked = asked_by(body, caller, request, is_async=_is_async(prefer) and not _is_stream(request))
-        live = await beginning.begin(asked, idempotency_key)
+        live = await beginning.begin_for(request, asked, idempotency_key)
         return await answered(request, live, f"{request.url.path}/{live.run_id}", prefer, after=0)
 
     def asked_by(body: NewRun, caller: Caller, request: Request, *, is_async: bool) -> Asked:

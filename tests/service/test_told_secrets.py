@@ -1,4 +1,4 @@
-"""What an application, a store or an agent raises: no secret of it is in an answer or a log, and the service goes on."""
+"""What an application, a store or an agent raises: no secret is in an answer or a log, and the service goes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.serving import ASYNC, SSE, Query, body, desk, served
 from fsm_orch import Context, Final, Machine, MemoryStore, Runner, State, Visit
 from fsm_orch.service import Caller
 
-SECRET = "hunter2"  # noqa: S105 - it is none
+SECRET = "hunter2"
 
 
 class Claims(BaseModel):
