@@ -182,6 +182,42 @@ async def test_no_id_comes_into_a_header_or_a_log(name: str, caplog: pytest.LogC
     assert "" == caplog.text
 
 
+@pytest.mark.parametrize("name", ["%00", "a%00b", "%0a", "%E2%80%A8"])
+async def test_no_id_comes_to_a_store_that_a_database_does_not_hold(name: str) -> None:
+    """It would be an error of the database: PostgreSQL holds no NUL."""
+    asked = list[Any]()
+
+    class Store(MemoryStore):
+        async def list(self, **wanted: Any) -> Any:
+            asked.append(wanted.get("run_id"))
+            return await super().list(**wanted)
+
+    async with served(desk(store=Store())) as client:
+        came = [await client.get(f"/runs/{each}") for each in (name, "x")]
+
+    assert [404, 404] == [each.status_code for each in came]
+    assert ["x"] == asked
+
+
+async def test_a_body_in_small_pieces_is_counted_whole() -> None:
+    """None of them is too large, and they have no end."""
+    async with listening(app_of(desk(), max_body=1_000)) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /runs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+        writer.write(b"Transfer-Encoding: chunked\r\n\r\n")
+        said = asyncio.ensure_future(reader.read())
+        for _ in range(50):
+            writer.write(b"64\r\n%s\r\n" % (b" " * 100))
+            await asyncio.wait({said}, timeout=0.02)
+            if said.done():
+                break
+        writer.close()
+
+    assert said.done()
+    assert said.result().startswith(b"HTTP/1.1 413 ")
+
+
 @pytest.mark.parametrize("last", ["-1", "1e3", "9" * 5_000, "1\t2", "\xb2", "1\x01"])
 async def test_a_last_event_id_is_a_number(last: str) -> None:
     """Else it is refused, and the service stands."""

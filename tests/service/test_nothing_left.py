@@ -55,7 +55,9 @@ async def test_of_clients_that_left_nothing_is_left() -> None:
 
         async def leaves(number: int) -> None:
             sent = json.dumps(body(f"hold{number}", thread_id=f"t{number % 5}", multitask="enqueue")).encode()
-            head = f"POST /runs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(sent)}\r\n"
+            head = (
+                f"POST /runs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(sent)}\r\n"
+            )
             _, writer = await asyncio.open_connection(host, int(port))
             writer.write(head.encode() + (b"Accept: text/event-stream\r\n\r\n" if number % 2 else b"\r\n"))
             writer.write(sent[: (0, number, len(sent), len(sent))[number % 4]])
