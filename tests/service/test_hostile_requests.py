@@ -153,6 +153,24 @@ async def test_an_answer_writes_what_its_form_asks_for(more: dict[str, Any]) -> 
     assert ("waiting", inputs) == (stands.status, len(stands.journal))
 
 
+async def test_an_answer_that_a_cancellation_overtakes_comes_too_late(caplog: pytest.LogCaptureFixture) -> None:
+    """It is no failure of the store, to be tried again: the run has ended."""
+
+    class Overtaken(MemoryStore):
+        async def post(self, run_id: str, *args: Any, **options: Any) -> str:
+            await Runner(Refunds, store=self).cancel(run_id)
+            while (await self.list(run_id=run_id))[0].head.status != "finished":
+                await asyncio.sleep(0.001)
+            return await super().post(run_id, *args, **options)
+
+    async with served(Runner(Refunds, store=Overtaken())) as client:
+        run = (await client.post("/runs", json={"context": {"query": "x"}})).json()
+        answer = {"answer": {"handoff": "yes", "note": "ok"}}
+        came = await client.post(f"/runs/{run['run_id']}/resume", json=answer)
+
+    assert (409, "answer_late", "") == (came.status_code, came.json()["code"], caplog.text)
+
+
 async def test_answers_to_nothing_are_not_kept() -> None:
     """A run that is under way and asks nothing: its inbox does not grow."""
     runner = desk()
@@ -278,7 +296,9 @@ async def test_who_leaves_before_a_body_is_whole_fills_no_log(
 
 
 @pytest.mark.parametrize("path", ["/runs", "/agui"])
-async def test_who_leaves_the_line_of_a_conversation_begins_nothing(path: str) -> None:
+async def test_who_leaves_the_line_of_a_conversation_begins_nothing(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """A client that gives up and asks again leaves no run behind that is driven for nobody."""
     runner = desk()
     async with served(runner, multitask="enqueue", **CHATS) as client:
@@ -295,6 +315,7 @@ async def test_who_leaves_the_line_of_a_conversation_begins_nothing(path: str) -
 
     assert ["hold, kind", "last, kind"] == [each.json()["context"]["answer"] for each in (first.result(), last)]
     assert ["hold begins", "hold ends", "last begins", "last ends"] == DONE
+    assert "" == caplog.text
 
 
 async def test_a_refusal_of_starlettes_is_one_too() -> None:
