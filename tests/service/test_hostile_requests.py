@@ -159,7 +159,7 @@ async def test_an_answer_that_a_cancellation_overtakes_comes_too_late(caplog: py
     class Overtaken(MemoryStore):
         async def post(self, run_id: str, *args: Any, **options: Any) -> str:
             await Runner(Refunds, store=self).cancel(run_id)
-            while (await self.list(run_id=run_id))[0].head.status != "finished":
+            while (await self.list(run_id=run_id))[0].head.status != "finished":  # noqa: ASYNC110 - it is in the store
                 await asyncio.sleep(0.001)
             return await super().post(run_id, *args, **options)
 
