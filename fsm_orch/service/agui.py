@@ -9,8 +9,9 @@ import hashlib
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
-from ag_ui.core import ResumeEntry, RunAgentInput, TextPart
-from fastapi import APIRouter, Depends, Response
+from ag_ui.core import Message, ResumeEntry, RunAgentInput, TextPart
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import FailFast
 from pydantic_core import to_json
 
 from .agui_events import AguiEvents, Shown
@@ -28,6 +29,7 @@ class AguiRun(RunAgentInput):
 
     thread_id: Name
     run_id: Name
+    messages: Annotated[list[Message], FailFast()]
 
 
 class _Going(NamedTuple):
@@ -53,11 +55,13 @@ def agui_routes(chats: Chats, auth: Callable[..., Any], *, shown: Shown, max_bod
     api = APIRouter(tags=["AG-UI"], route_class=route_class(max_body))
 
     @api.post("/agui", summary="Run the agent", response_class=Response)
-    async def run(body: AguiRun, caller: Annotated[Caller, Depends(auth)]) -> Response:
+    async def run(body: AguiRun, request: Request, caller: Annotated[Caller, Depends(auth)]) -> Response:
         """Begin a run on the user's last message, or go on with the run of the thread that waits; stream its events."""
         thread = thread_of(caller.tenant, body.thread_id)
         going = await (
-            _resumed(chats, body.resume, thread, caller) if body.resume else _begun(chats, body, thread, caller)
+            _resumed(chats, body.resume, thread, caller)
+            if body.resume
+            else _begun(chats, body, thread, caller, request)
         )
         events = AguiEvents(
             body.thread_id, body.run_id, going.run_id,
@@ -70,10 +74,10 @@ def agui_routes(chats: Chats, auth: Callable[..., Any], *, shown: Shown, max_bod
     return api
 
 
-async def _begun(chats: Chats, body: AguiRun, thread: str, caller: Caller) -> _Going:
+async def _begun(chats: Chats, body: AguiRun, thread: str, caller: Caller, request: Request) -> _Going:
     """Set a run going; one of the same id again is the same run."""
     asked = chats.asked(_said(body), body.state, caller, is_streamed=True, thread=thread)
-    live = await chats.beginning.begin(asked, f"agui:{body.run_id}")
+    live = await chats.beginning.begin_for(request, asked, f"agui:{body.run_id}")
     await chats.front.hub.begun(live)
     return _Going(live.run_id, live)
 

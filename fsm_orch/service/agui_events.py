@@ -41,7 +41,8 @@ from ..run.following import Followed, Numbered
 from ..run.result import RunResult
 from ..run.waiting import Question
 from .chat import AnswerText, answer_of, standing_of
-from .problems import Problem
+from .events import one_line
+from .problems import Problem, words_of
 
 PROTOCOL = "1.0"
 
@@ -59,7 +60,7 @@ def _sent(tell: Callable[_P, Iterator[BaseEvent]]) -> Callable[_P, Iterator[byte
     @wraps(tell)
     def sent(*args: _P.args, **options: _P.kwargs) -> Iterator[bytes]:
         for event in tell(*args, **options):
-            yield _ENCODER.encode(event).encode()
+            yield one_line(_ENCODER.encode(event).encode())
 
     return sent
 
@@ -152,7 +153,7 @@ class AguiEvents:
         """Yield what is sent instead of an end."""
         code = error.code if isinstance(error, Problem) else None
         used = None if self._used is None else [_usage(self._used)]
-        yield RunErrorEvent(message=str(error.detail), code=code, usage=used)
+        yield RunErrorEvent(message=words_of(error), code=code, usage=used)
 
     def _rest(self, whole: str) -> Iterator[BaseEvent]:
         rest = self._text.rest(whole)

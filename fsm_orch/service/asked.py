@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
 
 from ..define.changes import journaled
 from ..define.context import Context, given_fields
+from ..define.definition import Definition
 from ..kernel.inputs import Started
 from ..messages import REDACTED, Message
+from .problems import misfit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,17 @@ class Asked:
         names, fields = self.context.model_fields_set, type(self.context).__pydantic_fields__
         plain = {name for name in given_fields(type(self.context)) if fields[name].default_factory is None}
         return names if self.thread is not None else names | plain
+
+
+def context_of(definition: Definition, given: Mapping[str, Any]) -> Context:
+    """Return the context that a request gives to a machine.
+
+    Raises Problem: if it does not fit.
+    """
+    try:
+        return definition.context.model_validate(given, by_alias=False, by_name=True)
+    except ValidationError as error:
+        raise misfit(error.errors(), "body", "context") from None
 
 
 def _same(kept: tuple[Message, ...], told: tuple[Message, ...]) -> bool:

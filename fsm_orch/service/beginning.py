@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from fastapi import Request
+
 from ..errors import RunTaken
 from ..kernel.inputs import Started
 from ..run.first import RunOptions
 from ..run.ids import random_id
 from ..run.result import RunResult
 from .asked import Asked
+from .disconnect import unless_gone
 from .driving import Driving
 from .hub import Hub, Live
 from .ids import run_after, run_of_key
@@ -44,6 +47,16 @@ class Beginning:
             if asked.thread is None
             else self._begin_in_turn(asked, named=run_id)
         )
+
+    async def begin_for(self, request: Request, asked: Asked, key: str | None) -> Live:
+        """Set a run going likewise.
+
+        Raises Gone: if its client has gone away while it waited for its turn, and it is not to go on alone.
+        """
+        beginning = self.begin(asked, key)
+        if asked.thread is None or not (asked.waits and asked.ends_alone):
+            return await beginning
+        return await unless_gone(request, beginning)
 
     async def _known(self, run_id: str, asked: Asked) -> Live | None:
         """Return a run that was begun already, here or elsewhere; None if it was not.
@@ -94,7 +107,8 @@ class Beginning:
         run_id = named or run_after(self._driving.runner.definition.name, thread, last)
         try:
             live = await self._begin(run_id, asked, after=before, is_named=named is not None)
-            await self._hub.begun(live)
+            with self._hub.attending(run_id):  # or, if this is given up, it would never be cancelled
+                await self._hub.begun(live)
         except RunTaken:
             if not asked.waits:
                 raise Problem("thread_busy") from None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, FailFast, Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
 
 from ..agents.decision import form
@@ -14,7 +14,7 @@ from ..define.context import given_fields
 from ..define.definition import Definition
 from ..messages import Message
 
-Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 """A name that a client gives: a line of text, which goes into logs and into keys of databases."""
 
 OnDisconnect = Literal["cancel", "continue"]
@@ -45,7 +45,9 @@ class NewRun(Body):
     """A run that is to begin."""
 
     context: Any
-    messages: list[Said] = Field([], description="The conversation so far, where no `thread_id` tells it.")
+    messages: Annotated[list[Said], FailFast()] = Field(
+        [], description="The conversation so far, where no `thread_id` tells it."
+    )
     thread_id: Name | None = Field(
         None, description="Names a conversation: the run goes on with what its last run has left.", examples=["chat-17"]
     )

@@ -6,9 +6,9 @@ another one, such as tools of the client's, is refused.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from ..messages import Message
 from .problems import Problem
@@ -52,7 +52,9 @@ class ChatRequest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: str = Field(description="The name of the machine.")
-    messages: list[ChatMessage] = Field(min_length=1, description="The conversation; the last message is the user's.")
+    messages: Annotated[list[ChatMessage], FailFast()] = Field(
+        min_length=1, description="The conversation; the last message is the user's."
+    )
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     metadata: dict[str, str] | None = Field(None, description="Other fields of the context that a caller may give.")

@@ -17,6 +17,7 @@ from ..run.following import Followed
 from ..run.result import RunResult
 from .chat import AnswerText, answer_of, standing_of
 from .chat_errors import error_of
+from .events import one_line
 from .problems import Problem
 
 DONE = b"data: [DONE]\n\n"
@@ -117,7 +118,7 @@ class Chunks:
 
 def data(told: Any) -> bytes:
     """Return JSON as it is sent in a stream."""
-    return b"data: %s\n\n" % to_json(told)
+    return b"data: %s\n\n" % one_line(to_json(told))
 
 
 def _usage(result: RunResult[Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import HTTPException, Response
 from pydantic_core import to_json
 
-from .problems import Problem
+from .problems import Problem, words_of
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _CODES = {"overloaded": "rate_limit_exceeded"}
@@ -24,7 +24,7 @@ def openai_answer(error: HTTPException) -> Response:
 def error_of(error: HTTPException) -> dict[str, Any]:
     """Return a problem as OpenAI says it."""
     kind = _TYPES.get(error.status_code, "server_error" if error.status_code >= 500 else "invalid_request_error")
-    members: dict[str, Any] = {"message": error.detail, "type": kind, "param": None, "code": None}
+    members: dict[str, Any] = {"message": words_of(error), "type": kind, "param": None, "code": None}
     if not isinstance(error, Problem):
         return members
     told: dict[str, Any] = dict(error.told)

@@ -12,7 +12,7 @@ from ..define.definition import Definition
 from ..define.wording import kind_of
 from ..errors import StartError
 from ..messages import Message
-from .asked import Asked
+from .asked import Asked, context_of
 from .beginning import Beginning
 from .caller import Caller
 from .front import Front
@@ -55,13 +55,12 @@ class Chats:
             messages: what was said before, where no thread tells it.
             thread: the conversation, as the store calls it.
 
-        Raises pydantic.ValidationError: if they do not fit.
+        Raises Problem: if they do not fit.
         """
-        context = self.definition.context
         others = more if isinstance(more, Mapping) else {}
-        given = {name: others[name] for name in given_fields(context) if name in others}
+        given = {name: others[name] for name in given_fields(self.definition.context) if name in others}
         return Asked(
-            context=context.model_validate({**given, self.text: text}, by_alias=False, by_name=True),
+            context=context_of(self.definition, {**given, self.text: text}),
             messages=messages,
             thread=thread,
             tenant=caller.tenant,

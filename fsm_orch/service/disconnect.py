@@ -11,15 +11,21 @@ from fastapi import Request
 T = TypeVar("T")
 
 
-async def unless_gone(request: Request, doing: Awaitable[T]) -> T | None:
-    """Return what came of something, or None if the client went away before that, who would not be told.
+class Gone(Exception):
+    """A client went away before it was answered."""
 
-    What is awaited is cancelled then.
+
+async def unless_gone(request: Request, doing: Awaitable[T]) -> T:
+    """Return what came of something.
+
+    Raises Gone: if the client went away before that. What is awaited is cancelled then.
     """
     done, gone = asyncio.ensure_future(doing), asyncio.ensure_future(_gone(request))
     try:
         await asyncio.wait({done, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return done.result() if done.done() else None
+        if not done.done():
+            raise Gone
+        return done.result()
     finally:
         gone.cancel()
         done.cancel()

@@ -33,15 +33,29 @@ RETRY = b"retry: 1000\n\n"
 """After how many milliseconds a client comes back whose stream broke off."""
 
 
+_LINE_ENDS = {each.encode(): b"\\u%04x" % ord(each) for each in "\x85\u2028\u2029"}
+
+
+def one_line(data: bytes) -> bytes:
+    """Return JSON without the line ends of Unicode.
+
+    They end no event, but clients that split what they read as text, as Python does, would be told of events that a
+    text has made up.
+    """
+    for end, escaped in _LINE_ENDS.items():
+        data = data.replace(end, escaped)
+    return data
+
+
 def frame(event: str, data: bytes, number: int | None = None) -> bytes:
     """Return an event as it is sent.
 
     Args:
-        data: JSON, which has no line ends.
+        data: JSON.
         number: what a client gives as Last-Event-ID when it comes back; None: this one is not given again.
     """
     numbered = b"" if number is None else b"id: %d\n" % number
-    return b"%sevent: %s\ndata: %s\n\n" % (numbered, event.encode(), data)
+    return b"%sevent: %s\ndata: %s\n\n" % (numbered, event.encode(), one_line(data))
 
 
 def json_of(record: Record, *, texts: bool) -> bytes:

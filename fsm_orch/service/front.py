@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..errors import LeaseHeld
+from ..errors import AnswerLate, LeaseHeld, StoreError
 from ..run.result import RunResult
 from ..store.values import Listed
 from .caller import Caller
@@ -70,6 +70,14 @@ class Front:
         except LeaseHeld:  # the answer is in the inbox of who drives it
             live.accepted.set()
             return await self.driving.joined(row.run_id, after=count)
+        except StoreError:
+            if not await self._has_ended(row.run_id):
+                raise
+            raise AnswerLate("the run has ended meanwhile") from None  # such as by who cancelled it elsewhere
+
+    async def _has_ended(self, run_id: str) -> bool:
+        rows = await self.driving.store.list(run_id=run_id)
+        return bool(rows) and rows[0].head.status == "finished"
 
     async def cancel(self, row: Listed) -> None:
         """Have a run landed, whoever drives it.

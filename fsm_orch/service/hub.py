@@ -60,12 +60,12 @@ class Live:
     async def result(self) -> RunResult[Any]:
         """Wait for what the run comes to; giving up does not stop it.
 
-        Raises what the run raised.
+        Raises what the run raised; Problem: if that is no Exception, but meant for a whole program, as an exit is.
         """
         came = await asyncio.shield(self.task)
-        if isinstance(came, Raised):
-            raise came.error
-        return came
+        if not isinstance(came, Raised):
+            return came
+        raise came.error if isinstance(came.error, Exception) else Problem("internal")
 
 
 class Hub:

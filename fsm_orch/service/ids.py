@@ -26,5 +26,16 @@ def run_after(machine: str, thread: str, before: str | None) -> str:
 
 
 def thread_of(tenant: str | None, thread_id: str) -> str:
-    """Return what a thread is called in the store: no tenant comes upon the threads of another."""
-    return thread_id if tenant is None else f"{quote(tenant, safe='')}:{thread_id}"
+    """Return what a thread is called in the store: nobody comes upon the threads of a tenant, be it without one."""
+    return _whose(tenant, thread_id) + thread_id
+
+
+def told_thread(tenant: str | None, thread: str) -> str:
+    """Return what its client calls a thread of the store."""
+    return thread.removeprefix(_whose(tenant, thread))
+
+
+def _whose(tenant: str | None, thread_id: str) -> str:
+    if tenant is not None:
+        return f"{quote(tenant, safe='')}:"
+    return "%:" if ":" in thread_id else ""  # which no tenant is called, quoted

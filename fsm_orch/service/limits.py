@@ -11,7 +11,9 @@ from typing import Any
 import orjson
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
+from .disconnect import Gone
 from .problems import Problem, answer_to, problem_of
 
 
@@ -29,7 +31,7 @@ class LimitedRequest(Request):
 
     async def _limited(self) -> Any:
         declared = self.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self._most:
+        if declared.isdecimal() and int(declared) > self._most:
             raise _too_large(self._most)
         message = await self._whole()
         self._got += len(message.get("body", b""))
@@ -67,7 +69,9 @@ def route_class(most: int, answer: Callable[[HTTPException], Response] = answer_
             async def answered(request: Request) -> Response:
                 try:
                     return await handle(LimitedRequest(request, most))
-                except Exception as error:
+                except (Exception, SystemExit) as error:  # an exit would end every other run with it
+                    if isinstance(error, Gone) or isinstance(error.__cause__, ClientDisconnect):
+                        return Response(status_code=499)  # which nobody reads
                     return answer(problem_of(error))
 
             return answered

@@ -52,7 +52,7 @@ def openai_routes(chats: Chats, auth: Callable[..., Any], *, max_body: int) -> A
             return await chats.streams.of(live, chunks, after=0, headers=headers)
         with hub.attending(live.run_id):
             result = await unless_gone(request, live.result())
-        return Response(status_code=499) if result is None else _json(completion.whole(result), headers)
+        return _json(completion.whole(result), headers)
 
     @api.get("/v1/models", summary="See the models", response_class=Response)
     async def models(caller: Annotated[Caller, Depends(auth)]) -> Response:  # noqa: ARG001 - whoever may call

@@ -6,19 +6,24 @@ A problem says what the caller can do about it, and nothing of this process: no 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from fastapi import HTTPException, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from pydantic_core import to_json
+from starlette.exceptions import HTTPException as Refusal
 
 from ..errors import AnswerError, AnswerLate, Drained, Overloaded, StepError, StoreError
 from ..observe.telling import report
 from ..run.failure import traced
 
 MEDIA_TYPE = "application/problem+json"
+
+MOST_MISFITS = 20
+"""How many misfits are told at most: a body may have as many as it has bytes."""
 
 
 class _Kind(NamedTuple):
@@ -102,10 +107,12 @@ def _members(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
 def problem_of(error: BaseException) -> HTTPException:
     """Return what is said of whatever was raised; what is nobody's fault but ours is logged, and not told."""
     match error:
-        case RequestValidationError() | ValidationError():
-            return _misfit(error)
+        case RequestValidationError():
+            return misfit(error.errors())
         case HTTPException():
             return error
+        case Refusal():  # of which FastAPI's is one
+            return HTTPException(error.status_code, error.detail, error.headers)
         case Overloaded():
             after = error.retry_after_s
             headers = {"Retry-After": str(after)}
@@ -126,14 +133,32 @@ def problem_of(error: BaseException) -> HTTPException:
             return Problem("internal")
 
 
-def _misfit(error: RequestValidationError | ValidationError) -> Problem:
-    """Return what does not fit, and where, without the values, which may be private."""
-    errors = error.errors()
+def misfit(errors: Sequence[Mapping[str, Any]], *where: str) -> Problem:
+    """Return what does not fit, and where, without the values, which may be private.
+
+    Args:
+        errors: as pydantic tells them; of many the first are told.
+        where: what they are in.
+    """
     if any(each["type"] == "json_invalid" for each in errors):
         return Problem("invalid_json")
-    where = () if isinstance(error, RequestValidationError) else ("body", "context")
-    told = [{"loc": [*where, *each["loc"]], "msg": each["msg"], "type": each["type"]} for each in errors]
+    told = [{"loc": [*where, *each["loc"]], "msg": each["msg"], "type": each["type"]} for each in errors[:MOST_MISFITS]]
     return Problem("invalid_request", errors=told)
+
+
+def words_of(error: HTTPException) -> str:
+    """Return what is said of what is wrong: an application may give anything, of which a text alone is told."""
+    told: Any = error.detail
+    return told if isinstance(told, str) else _named(error.status_code)[1]
+
+
+def _named(status: int) -> tuple[str, str]:
+    """Return the code and the title of a status."""
+    try:
+        known = HTTPStatus(status)
+    except ValueError:  # an application may make one up
+        return f"status_{status}", f"Status {status}"
+    return known.name.lower(), known.phrase
 
 
 def members_of(error: HTTPException) -> dict[str, Any]:
@@ -142,9 +167,8 @@ def members_of(error: HTTPException) -> dict[str, Any]:
         kind = KINDS[error.code]
         return _members(error.code, kind.title, error.status_code, error.detail) | error.told
     # an application's own, such as of its `auth=`
-    status = HTTPStatus(error.status_code)
-    told: Any = error.detail  # whatever the application gave
-    return _members(status.name.lower(), status.phrase, status, told if isinstance(told, str) else status.phrase)
+    code, title = _named(error.status_code)
+    return _members(code, title, error.status_code, words_of(error))
 
 
 def problem_json(error: HTTPException) -> bytes:

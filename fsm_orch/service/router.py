@@ -16,7 +16,7 @@ from ..errors import Drained
 from ..run.deps import Factory
 from ..run.runner import Runner
 from .agui_events import Shown
-from .asked import Asked
+from .asked import Asked, context_of
 from .beginning import Beginning
 from .bodies import Answer as GivenAnswer
 from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run
@@ -134,7 +134,7 @@ def router(
                 result = await unless_gone(request, live.result())
             except Drained:  # it goes on elsewhere, where it is seen
                 raise Problem("draining", headers={**headers, "Retry-After": "1"}) from None
-        return Response(status_code=499) if result is None else _json(views.json(result), 200, headers)
+        return _json(views.json(result), 200, headers)
 
     @api.post(
         "/runs",
@@ -155,7 +155,7 @@ def router(
         With `Prefer: respond-async` the answer comes at once, and `Location` says where the run is seen.
         """
         asked = asked_by(body, caller, request, is_async=_is_async(prefer) and not _is_stream(request))
-        live = await beginning.begin(asked, idempotency_key)
+        live = await beginning.begin_for(request, asked, idempotency_key)
         return await answered(request, live, f"{request.url.path}/{live.run_id}", prefer, after=0)
 
     def asked_by(body: NewRun, caller: Caller, request: Request, *, is_async: bool) -> Asked:
@@ -163,7 +163,7 @@ def router(
         if body.messages and body.thread_id is not None:
             raise Problem("invalid_request", "A thread has its messages: leave `messages` out, or `thread_id`.")
         return Asked(
-            context=definition.context.model_validate(given, by_alias=False, by_name=True),
+            context=context_of(definition, given),
             messages=tuple(said.as_message() for said in body.messages),
             thread=None if body.thread_id is None else thread_of(caller.tenant, body.thread_id),
             tenant=caller.tenant,

@@ -122,6 +122,6 @@ class Streams:
                         return
             for each in telling.ended(await self._driving.stored(run_id)):
                 yield each
-        except Exception as error:  # the answer has begun: it can only be said in it
+        except (Exception, SystemExit) as error:  # the answer has begun: it can only be said in it
             for each in telling.failed(problem_of(error)):
                 yield each

@@ -12,7 +12,7 @@ from ..define.definition import Definition
 from ..kernel.inputs import Started
 from ..run.result import RunResult
 from ..run.waiting import Question
-from .ids import thread_of
+from .ids import told_thread
 
 
 class QuestionView(BaseModel):
@@ -106,7 +106,7 @@ class Views:
         tenant = first.tenant if isinstance(first, Started) else None
         return to_json({
             "run_id": result.run_id,
-            "thread_id": None if result.thread_id is None else result.thread_id.removeprefix(thread_of(tenant, "")),
+            "thread_id": None if result.thread_id is None else told_thread(tenant, result.thread_id),
             "status": result.status,
             "state": result.state.name,
             "landing": landing and ({"reason": landing.reason} | ({"detail": landing.detail} if self._texts else {})),

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from standardwebhooks import Webhook
 
@@ -154,14 +154,23 @@ class Webhooks:
 
 
 def _checked_url(url: str, *, is_http_allowed: bool, is_private_allowed: bool) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("the URL of a webhook is https://HOST/...")
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("the URL of a webhook is https://HOST/..., printable, with a number for its port, if any")
     if parts.scheme == "http" and not is_http_allowed:
         raise ValueError("the URL of a webhook is https://...: over http anybody reads it (is_http_allowed=True)")
     if not is_private_allowed and re.fullmatch(r"[\d.]+|.*:.*", parts.hostname) and not _is_public_ip(parts.hostname):
         raise ValueError("the URL of a webhook names an address that is not public (is_private_allowed=True)")
     return url
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # its words hold the URL
+        return None
+    return parts if url.isprintable() else None
 
 
 def _is_public_ip(host: str) -> bool:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.serving import ASYNC, DONE, HELD, SSE, body, desk, events_of, served, until
 
 from fsm_orch import MemoryStore
-from fsm_orch.service.ids import run_after, run_of_key, thread_of
+from fsm_orch.service.ids import run_after, run_of_key, thread_of, told_thread
 
 KEY = {"Idempotency-Key": "k"}
 
@@ -136,8 +136,12 @@ def test_ids_are_told_apart(asked: list[tuple[str, str | None, str]]) -> None:
     assert len(set(ids)) == len(ids)
 
 
-@given(st.tuples(st.text(), st.text()), st.tuples(st.text(), st.text()))
-def test_threads_of_tenants_are_told_apart(one: tuple[str, str], other: tuple[str, str]) -> None:
-    """Whatever tenants and threads are called, no tenant names the thread of another."""
+callers = st.tuples(st.none() | st.text("a:%", max_size=3), st.text("a:%", max_size=5))
+
+
+@given(callers, callers)
+def test_threads_of_tenants_are_told_apart(one: tuple[str | None, str], other: tuple[str | None, str]) -> None:
+    """Whatever tenants and threads are called, nobody names the thread of another, and each is told its own name."""
 
     assert (one == other) == (thread_of(*one) == thread_of(*other))
+    assert one[1] == told_thread(one[0], thread_of(*one))

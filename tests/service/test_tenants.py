@@ -8,7 +8,7 @@ import pytest
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from support.asking import Refunds
-from support.serving import SSE, body, desk, served
+from support.serving import SSE, Query, body, desk, served
 
 from fsm_orch import MemoryStore, Runner
 from fsm_orch.kernel.inputs import Answered
@@ -93,6 +93,29 @@ async def test_a_conversation_is_of_a_tenant() -> None:
     assert [1, 1, 1, 2] == [len(each["context"]["notes"]) for each in came]
     assert {"t"} == {each["thread_id"] for each in came}
     assert {"acme:t", "bolt:t", "t"} == {row.thread_id for row in await store.list()}
+
+
+@pytest.mark.parametrize("multitask", ["reject", "enqueue"])
+async def test_nobody_takes_the_conversation_of_a_tenant(multitask: str) -> None:
+    """Who calls without a tenant may name it as the store does: it is another one, and the tenant's is free."""
+    store = MemoryStore()
+    async with secured(desk(store=store)) as client:
+        squat = await client.post("/runs", json=body("mine", thread_id="acme:t"), headers=NONE)
+        came = await client.post("/runs", json=body("x", thread_id="t", multitask=multitask), headers=ACME)
+
+    assert [200, 200] == [squat.status_code, came.status_code]
+    assert ["acme:t", "t"] == [squat.json()["thread_id"], came.json()["thread_id"]]
+    assert 2 == len({row.thread_id for row in await store.list()})
+
+
+async def test_a_conversation_that_was_begun_beside_the_service_is_of_its_tenant_too() -> None:
+    """Under the very name that a caller without a tenant gives."""
+    runner = desk()
+    await runner.run(Query(text="secret"), deps=None, thread_id="t", tenant="acme", run_id="mine")
+    async with secured(runner) as client:
+        came = (await client.post("/runs", json=body("x", thread_id="t"), headers=NONE)).json()
+
+    assert ["x"] == came["context"]["notes"]
 
 
 async def test_who_answers_is_kept() -> None:
