@@ -168,7 +168,7 @@ def journal_of(told: Told, tape: Tape, most: int = 40) -> None:
             continue
 
 
-@in_both_lanes(few=400, many=6_000)
+@in_both_lanes(few=400, many=2_000, most=6_000)
 def test_random_machines_do_what_was_told(examples: int) -> None:
     """Whatever else happens, who is away is gone round by the edges that were told, and runs land where that was."""
     seen = Counter[str]()

@@ -46,7 +46,7 @@ def played(seed: int, most: int = 200) -> tuple[TheoremChecker, list[Input]]:
     return checker, journal
 
 
-@in_both_lanes(few=40, many=1_000)
+@in_both_lanes(few=40, many=250, most=1_000)
 def test_books_are_exact_at_every_level_after_every_input(examples: int) -> None:
     """T1 to T6 hold; what parts hold was moved to them; at the end nothing is reserved, and the records say the sum."""
     ends = set[str]()

@@ -20,7 +20,7 @@ from fsm_orch.testing import ATTACKS, AdversarialModel, Tape, TheoremChecker, ta
 from fsm_orch.testing.adversaries import SECRET
 from machines.shop import Query, Shop, ShopFloor, deps
 
-RUNS = in_both_lanes(few=100, many=5_000)
+RUNS = in_both_lanes(few=100, many=1_500, most=5_000)
 """Adversarial runs in each of the two large properties."""
 PRICE = Price(Fraction(3), Fraction(15))
 HONEST = [attack for attack in ATTACKS if attack != "lying_usage"]

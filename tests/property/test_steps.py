@@ -42,7 +42,7 @@ def played(compiled: CompiledMachine, tape: Tape, inputs: int = 40) -> tuple[The
     return checker, journal
 
 
-@in_both_lanes(few=100, many=3_000)
+@in_both_lanes(few=100, many=800, most=3_000)
 def test_theorems_hold_under_any_inputs(examples: int) -> None:
     """Whatever is fed to the kernel, it is refused or T1 to T6 hold after it, in children too."""
 

@@ -195,4 +195,4 @@ def test_stores_agree(name: str) -> None:
 @pytest.mark.parametrize("name", ["sqlite", "postgresql"])
 def test_stores_agree_for_long(name: str) -> None:
     """So it does in many longer stories."""
-    run_state_machine_as_test(agreement(STORES[name]), settings=_settings(150, 50))
+    run_state_machine_as_test(agreement(STORES[name]), settings=_settings(50, 50))

@@ -16,12 +16,16 @@ TOGETHER = {
 """Files whose tests one worker takes, since two workers would do the same costly work."""
 
 
-def in_both_lanes(*, few: int, many: int) -> pytest.MarkDecorator:
-    """Give a test its argument `examples` twice: few for the fast lane, and many that only the full lane tries.
+def in_both_lanes(*, few: int, many: int, most: int | None = None) -> pytest.MarkDecorator:
+    """Give a test its argument `examples`: few for the fast lane, many for the full one, and most for the long one.
 
     Hypothesis takes the number at a definition, so the property is defined inside the test, and called.
     """
-    return pytest.mark.parametrize("examples", [few, pytest.param(many, marks=pytest.mark.slow)])
+    slow, long = pytest.mark.slow, pytest.mark.long
+    lanes = [few, pytest.param(many, marks=slow)]
+    return pytest.mark.parametrize(
+        "examples", lanes if most is None else [*lanes, pytest.param(most, marks=(slow, long))]
+    )
 
 
 def unit(nodeid: str) -> str:
