@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import json
 import re
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from cli.conftest import HUMAN, STORE, URL, asked
