@@ -284,3 +284,13 @@ def test_what_is_too_old_or_too_much_is_forgotten() -> None:
 
     assert () == kept_of(store, "a")
     assert [2] == [each.call for each in kept_of(store, "b")]
+
+
+def test_what_a_store_in_memory_forgets_it_forgets_whole() -> None:
+    """The prompts of the run that ended longest ago go with its journal."""
+    store = MemoryStore(runs=1)
+    runner = Runner(Desk, model=ScriptedModel([{"answer": "x"}] * 2), store=store, on_prompt=Recorder(store))
+    for run_id in ("a", "b"):
+        runner.run_sync(Note(text="t"), run_id=run_id)
+
+    assert [0, 1] == [len(kept_of(store, run_id)) for run_id in ("a", "b")]

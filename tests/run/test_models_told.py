@@ -112,3 +112,16 @@ async def test_a_journal_that_names_no_models_still_folds() -> None:
     _, records = fold_recorded(runner.compiled, (replace(first, models={}), *rest))
 
     assert [(None, None)] == asked(records)
+
+
+async def test_of_a_fallback_that_is_not_told_apart_no_provider_is_named() -> None:
+    """A journal that says no more than the names of all its models does not say whose it was."""
+    models = Fallback(Scripted([{"answer": "x"}], name="a:x"), Scripted([], name="b:y"))
+    runner = Runner(Inner, model=models)
+    journal = [
+        replace(event, model=None) if isinstance(event, inputs.CallReserved) else event
+        for event in (await runner.run(Question())).journal
+    ]
+    _, records = fold_recorded(runner.compiled, journal)
+
+    assert [("a:x,b:y", None)] == asked(records)
