@@ -67,7 +67,8 @@ class MeteredModel:
         limits: the caps of one call.
         settings: how the model is to answer.
         retry: how transient failures are retried; each retry counts as one of the visit's calls. None: never.
-        on_prompt: told of every request that was sent, and its response; None if it failed. It never raises.
+        on_prompt: told of every request that was sent: the number of its call, the name of the model, the request, and
+            the response; None if it failed. It never raises.
         memory: gives what a request was answered before a crash. None: nothing is remembered.
         pace: spreads calls over time; each waits for its turn before it is reserved. None: nothing does.
     """
@@ -80,7 +81,7 @@ class MeteredModel:
         *,
         settings: ModelSettings = AS_THEY_ARE,
         retry: Retry | None = None,
-        on_prompt: Callable[[Request, Response | None], None] | None = None,
+        on_prompt: Callable[[int, str, Request, Response | None], None] | None = None,
         memory: Memory | None = None,
         pace: Pacing | None = None,
     ) -> None:
@@ -264,13 +265,12 @@ class MeteredModel:
     async def _send(self, sending: _Sending) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
         fitting, drawn, asked, listen = sending
-        model, name = fitting.model, None
+        model = fitting.model
         if isinstance(model, Fallback):
             model = model.turn(self._desk.seconds_left)
-            name = model.name
         # before it is reserved: while it waits no money is held, and if it cannot be in time no call is used up
         waited = 0.0 if self._pace is None else await self._pace.wait(self._desk.seconds_left())
-        call = self._desk.reserve(fitting.bound, self._limits.max_output_tokens, name, waited)
+        call = self._desk.reserve(fitting.bound, self._limits.max_output_tokens, model.name, waited)
         request: Request | None = None
         response: Response | None = None
         usage, is_unsent = None, True
@@ -299,6 +299,6 @@ class MeteredModel:
                     self._memory.keep(asked.number, call, asked.request, response)
                 self._desk.settle(call, usage)
             if self._on_prompt is not None and request is not None:
-                self._on_prompt(request, response)
+                self._on_prompt(call, model.name, request, response)
         self._desk.check()  # the reply to a visit that has ended is nobody's
         return reply

@@ -1,5 +1,6 @@
 """`fsm-orch runs show`: a stored run, its journal, and what its machine makes of it."""
 
+import asyncio
 import inspect
 import json
 import re
@@ -9,11 +10,15 @@ import pytest
 from cli.conftest import HUMAN, STORE, URL, asked
 from msgspec.structs import replace
 
+from fsm_orch import Message
 from fsm_orch.cli import app, runs_said
 from fsm_orch.cli.runs_said import said
 from fsm_orch.cli.stored import found, journal_of, opened
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
+from fsm_orch.messages import ToolCall
+from fsm_orch.store import KeptPrompt
+from fsm_orch.store.sql import SqlStore
 
 
 def test_without_its_machine_a_run_is_shown_as_it_is_stored(cli, tool):
@@ -126,3 +131,47 @@ def test_until_when_a_question_is_open_stands_beside_it(cli, write):
     for command in ("show", "resume"):
         told = cli.invoke(app, ["runs", command, run_id, module, *STORE]).stdout
         assert re.search(rf"Pay this\?  \({run_id}\S*, until \d{{4}}-\d\d-\d\d \d\d:\d\d\)", told), told
+
+
+def kept(run_id: str) -> None:
+    """Keep two prompts of a run, as a recorder does."""
+    said = Message(role="user", content="Wie geht's?\x1b[31m")
+    call = ToolCall(id="1", name="pay", arguments='{"cents": 5}')
+
+    async def keep(store: SqlStore) -> None:
+        asked = KeptPrompt(
+            run_id=run_id, visit=0, call=1, state="help", model="a:b", at=0.0, messages=(said,), reply="Gut."
+        )
+        await store.prompts.keep(asked, most=9, since=0.0)
+        again = Message(role="assistant", content="", tool_calls=(call,))
+        failed = replace(asked, path=(2, 1), call=2, at=60.0, messages=(again,), reply=None)
+        await store.prompts.keep(failed, most=9, since=0.0)
+
+    with opened(URL) as store:
+        asyncio.run(keep(store))
+
+
+def test_prompts_that_were_kept_are_shown(cli, tool):
+    """Who asked whom, in which call, and each text beside who said it; in JSON too, and only if they are wanted."""
+    run_id, _ = asked(URL)
+    kept(run_id)
+    shown = cli.invoke(app, ["runs", "show", run_id, *STORE, "--prompts"]).stdout
+    told = json.loads(cli.invoke(app, ["runs", "show", run_id, *STORE, "--prompts", "--json"]).stdout)
+
+    assert "help asked a:b  hop 0, call 1, 1970-01-01" in shown
+    assert "help in 2.1 asked a:b  hop 0, call 2, " in shown
+    assert "  user       Wie geht's?" in shown
+    assert "  reply      Gut." in shown
+    assert '  assistant  pay({"cents": 5})\n  reply      (no reply)' in shown
+    assert "\x1b[31m" not in shown
+    assert ["Gut.", None] == [each.get("reply") for each in told["prompts"]]
+    assert "Wie geht's" not in cli.invoke(app, ["runs", "show", run_id, *STORE]).stdout
+
+
+def test_where_nothing_was_kept_the_option_says_how(cli, tool):
+    """A runner has no recorder unless it is given one."""
+    run_id, _ = asked(URL)
+
+    assert (
+        "no prompts are kept: give its runner" in cli.invoke(app, ["runs", "show", run_id, *STORE, "--prompts"]).stdout
+    )
