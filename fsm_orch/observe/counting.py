@@ -9,7 +9,7 @@ from ..define.definition import Definition
 from ..kernel import records
 from ..kernel.records import Record
 from .metric_names import LANDING
-from .places import Places
+from .places import UNKNOWN, Places
 from .series import AgentSeries, MachineSeries, SeriesOf
 
 
@@ -24,6 +24,7 @@ class Counting:
         self._series, self._places = MachineSeries(series, definition), Places(definition)
         self._counts: dict[type[Any], Callable[[Any], None]] = {
             records.VisitStarted: self._visit,
+            records.CallReserved: self._reserved,
             records.CallDenied: self._denied,
             records.CallSettled: self._settled,
             records.CallReleased: self._released,
@@ -54,6 +55,10 @@ class Counting:
     def _visit(self, record: records.VisitStarted) -> None:
         self._at(record).visits.inc()
 
+    def _reserved(self, record: records.CallReserved) -> None:
+        if record.waited_s:
+            self._at(record).waits["gate"].observe(record.waited_s)
+
     def _denied(self, record: records.CallDenied) -> None:
         self._at(record).calls["denied"].inc()
 
@@ -63,6 +68,7 @@ class Counting:
         agent.tokens.inc(record.tokens)
         if record.cost:
             agent.cost.inc(record.cost / 1_000_000)
+        self._series.call_seconds[record.model or UNKNOWN].observe(record.seconds)
 
     def _released(self, record: records.CallReleased) -> None:
         self._at(record).calls["released"].inc()
@@ -82,7 +88,10 @@ class Counting:
         self._at(record).errors[record.reason].inc()
 
     def _handed_off(self, record: records.HandedOff) -> None:
-        self._at(record, record.source).handoffs[record.handoff].inc()
+        agent = self._at(record, record.source)
+        agent.handoffs[record.handoff].inc()
+        if record.waited_s:
+            agent.waits["gate"].observe(record.waited_s)
 
     def _landed(self, record: records.Landed) -> None:
         agent = self._at(record, record.source)

@@ -13,7 +13,7 @@ from ..kernel.reasons import FailureReason, LandingReason, RefusalReason
 
 Kind = Literal["counter", "gauge", "histogram"]
 Outcome = Literal["settled", "unknown", "released", "denied"]
-"""What a call came to: it was charged what it used, or all that it could have used; it cost nothing; it was not sent."""
+"""What a call came to: charged what it used; charged all that it had reserved; cost nothing; was not sent."""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 FAILURES: tuple[FailureReason, ...] = get_args(FailureReason)
@@ -29,7 +29,7 @@ class MetricName:
     """A metric, as it is exposed."""
 
     name: str
-    """Without the suffixes that Prometheus adds: `_total` of a counter, `_bucket`, `_sum` and `_count` of a histogram."""
+    """Without what Prometheus adds: `_total` of a counter, `_bucket`, `_sum` and `_count` of a histogram."""
     kind: Kind
     help: str
     labels: tuple[str, ...]
@@ -74,9 +74,22 @@ REQUEST_SECONDS = MetricName(
     "agent_request_seconds", "histogram", "Seconds that a run was active, without waits for humans.", ("machine",),
     _SECONDS,
 )  # fmt: skip
+CALL_SECONDS = MetricName(
+    "agent_call_seconds", "histogram", "Seconds that a call took, by the name of its model.", ("machine", "model"),
+    _SECONDS,
+)  # fmt: skip
+WAIT_SECONDS = MetricName(
+    "agent_wait_seconds", "histogram", "Seconds that an attempt or a call waited, and at what.", (*_AGENT, "why"),
+    _SECONDS,
+)  # fmt: skip
 
 ACTIVE = MetricName("agent_runs_active", "gauge", "Runs that are driven now.", ("machine",))
-QUEUED = MetricName("agent_runs_queued", "gauge", "Runs that wait to be admitted.", ("machine",))
+QUEUED = MetricName(
+    "agent_runs_queued",
+    "gauge",
+    "Runs that wait to be admitted, of all machines behind its Admission.",
+    ("machine",),
+)
 GATE_QUEUED = MetricName("agent_gate_queued", "gauge", "Attempts that wait for a place at a gate.", _AGENT)
 GATE_SHUT = MetricName(
     "agent_gate_shut", "gauge", "Whether nobody may enter now: 1, or else 0.", _AGENT, across="livemax"
@@ -84,6 +97,7 @@ GATE_SHUT = MetricName(
 
 METRICS = (
     HANDOFFS, VISITS, ERRORS, REFUSED, GUARDS, CALLS, TOKENS, COST, LANDED, QUESTIONS, ANSWERS,
-    REQUEST_TOKENS, REQUEST_HANDOFFS, REQUEST_SECONDS, ACTIVE, QUEUED, GATE_QUEUED, GATE_SHUT,
+    REQUEST_TOKENS, REQUEST_HANDOFFS, REQUEST_SECONDS, CALL_SECONDS, WAIT_SECONDS,
+    ACTIVE, QUEUED, GATE_QUEUED, GATE_SHUT,
 )  # fmt: skip
 """All of them."""

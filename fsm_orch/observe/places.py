@@ -18,8 +18,8 @@ _MOST_RUNS = 10_000
 class Places:
     """Where the parts of runs stand in the tree of one machine.
 
-    A record says by number which ask runs its machine, and `Asked` says which part that is. Of a run that was taken over,
-    whose `Asked` another process has seen, a state is known by its name and depth, if the tree has one such state.
+    A record says by number which ask runs its machine, and `Asked` says which part that is. Of a run that was taken
+    over, whose `Asked` another process has seen, a state is known by its name and depth, if the tree has one such.
     """
 
     def __init__(self, definition: Definition) -> None:

@@ -43,16 +43,16 @@ _SOON_S = 0.2
 class Metrics:
     """What the runs of this process have done, and what they wait for; an ASGI application that gives it out.
 
-    In several processes, such as the workers of a web server, each has one; whichever is asked gives the sums of all, if
-    the environment variable `PROMETHEUS_MULTIPROC_DIR` names an empty folder when they start. The loads of those that
-    are idle are as they were when their last run ended.
+    In several processes, such as the workers of a web server, each has one. Whichever is asked gives the sums of all,
+    if the environment variable `PROMETHEUS_MULTIPROC_DIR` names an empty folder when they start. What a process has to
+    do that is idle is told as it was when its last run ended.
 
-    Whoever may ask is for the application to say: the answer has names of machines, states and handoffs, and figures. It
-    has no text, id or tenant. Series named `_created` are left out, of these metrics alone.
+    Who may ask is for the application to say. The answer has names of machines, states, handoffs and models, and
+    figures; it has no text, id or tenant. When a series was made, `_created`, is left out, of these metrics alone.
 
     Args:
-        registry: where the metrics are registered. None: one of their own, so that nothing of the application's changes.
-            With `prometheus_client.REGISTRY` they are among the application's own, and given out as it does that.
+        registry: where the metrics are registered. None: one of their own, so that nothing of the application changes.
+            With `prometheus_client.REGISTRY` they are among its own, and given out as it does that.
 
     Raises ValueError: if the registry has metrics of these names already.
     """
@@ -62,7 +62,8 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self._registry = CollectorRegistry() if registry is None else registry
         self._metrics = {metric: _made(metric, self._registry) for metric in METRICS}
-        self._observers: dict[Definition, Observer] = {}
+        self._observers: dict[str, Observer] = {}
+        """By the digest of the machine."""
         self._watched: list[Loaded] = []
         self._is_one_of_several = _FOLDER in os.environ
         self._looks_again = 0.0
@@ -76,10 +77,12 @@ class Metrics:
         Raises TypeError: if it is no machine.
         """
         definition = machine if isinstance(machine, Definition) else definition_of(machine, "Metrics.of")
-        if definition not in self._observers:
+        if definition.digest not in self._observers:
             counting = Counting(definition, self._series)
-            self._observers[definition] = partial(self._counted, counting) if self._is_one_of_several else counting
-        return self._observers[definition]
+            self._observers[definition.digest] = (
+                partial(self._counted, counting) if self._is_one_of_several else counting
+            )
+        return self._observers[definition.digest]
 
     def watch(self, runner: Loaded) -> None:
         """Give out how much a runner has to do, too: how many runs it drives, which wait, and how its gates stand."""
@@ -87,7 +90,7 @@ class Metrics:
         self._look()
 
     async def exposed(self) -> bytes:
-        """Return all metrics in Prometheus' text format, whose type is `content_type`; written beside the event loop."""
+        """Return all metrics in the text format of Prometheus, whose type is `content_type`; written off the loop."""
         self._look()
         return await asyncio.to_thread(self._text)
 
@@ -124,9 +127,9 @@ class Metrics:
         loads: dict[tuple[MetricName, tuple[str, ...]], int] = {}
         for runner in self._watched:
             load, machine = runner.load, runner.definition.name
-            key = names.ACTIVE, (machine,)
-            loads[key] = loads.get(key, 0) + load.running
-            found = {(names.QUEUED, (machine,)): load.waiting}
+            active = names.ACTIVE, (machine,)
+            loads[active] = loads.get(active, 0) + load.running
+            found: dict[tuple[MetricName, tuple[str, ...]], int] = {(names.QUEUED, (machine,)): load.waiting}
             for place, gate in load.gates.items():
                 found[names.GATE_QUEUED, (machine, place)] = gate.waiting
                 found[names.GATE_SHUT, (machine, place)] = gate.is_shut

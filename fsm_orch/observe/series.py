@@ -50,19 +50,25 @@ class AgentSeries:
 
         calls = spec is not None and spec.calls > 0
         self.is_human = spec is not None and spec.asks_human
-        self.approved = frozenset(tool.name for tool in spec.tools if tool.approval) if spec is not None else frozenset()
+        self.approved = (
+            frozenset(tool.name for tool in spec.tools if tool.approval) if spec is not None else frozenset()
+        )
         """The tools that a human approves."""
         self.visits = series(names.VISITS, machine, place)
         self.handoffs = _By(lambda name: series(names.HANDOFFS, machine, place, name, targets.get(name, "")), targets)
         self.errors = by(names.ERRORS, names.FAILURES if spec else ())
         self.landings = by(names.LANDED, names.LANDINGS if spec else ())
-        self.guards = by(names.GUARDS, ())
+        self.guards = by(names.GUARDS)
         # a function cannot be refused for most of these, and makes no call
         self.refusals = by(names.REFUSED, names.REFUSALS if calls else ())
         self.calls = by(names.CALLS, names.OUTCOMES if calls else ())
+        self.waits = by(names.WAIT_SECONDS)
         self.tokens, self.cost = series(names.TOKENS, machine, place), series(names.COST, machine, place)
         if spec is None or self.is_human or self.approved:
-            self.questions, self.answers = series(names.QUESTIONS, machine, place), series(names.ANSWERS, machine, place)
+            self.questions, self.answers = (
+                series(names.QUESTIONS, machine, place),
+                series(names.ANSWERS, machine, place),
+            )
 
 
 class MachineSeries(dict[str, AgentSeries]):
@@ -76,10 +82,12 @@ class MachineSeries(dict[str, AgentSeries]):
                 for place, spec, targets in _states(definition, "")
             }
         )
-        self._make = lambda place: AgentSeries(series, machine, place, None, {})
+        self._make: Callable[[str], AgentSeries] = lambda place: AgentSeries(series, machine, place, None, {})
         self.tokens = series(names.REQUEST_TOKENS, machine)
         self.handoffs = series(names.REQUEST_HANDOFFS, machine)
         self.seconds = series(names.REQUEST_SECONDS, machine)
+        self.call_seconds = _By(partial(series, names.CALL_SECONDS, machine), ())
+        """By the name of the model."""
 
     def __missing__(self, place: str) -> AgentSeries:
         made = self[place] = self._make(place)
