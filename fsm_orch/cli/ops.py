@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from operator import eq
 from pathlib import Path
 from typing import Annotated
 
@@ -43,8 +45,7 @@ def export(directory: Folder, target: Machines = None, *, force: files.Force = F
         texts = {directory / file.name: file.read_bytes() for file in sorted(_FILES.iterdir())}
         _make(directory)
         for path, text in texts.items():
-            kind = files.Kind("as this command writes it", lambda held, text=text: held == text)  # type: ignore[misc]
-            files.check_writable(path, kind, force=force)
+            files.check_writable(path, files.Kind("as this command writes it", partial(eq, text)), force=force)
         for path, text in texts.items():
             files.write(path, text)
             typer.echo(path)
