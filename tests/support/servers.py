@@ -70,7 +70,7 @@ class PostgresServer:
         if os.geteuid() == 0:  # the server refuses to be root's
             shutil.chown(self._folder, "postgres", "postgres")
         _ending(self._folder, *self._command("pg_ctl", "-m", "immediate", "stop"))
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"postgresql://postgres:secret@127.0.0.1:{self.port}/postgres"
         self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
         self.start()
@@ -117,7 +117,7 @@ class TemporalServer:
         self._program = program
         self._folder = Path(tempfile.mkdtemp(prefix="fsm_orch_temporal_"))
         _ending(self._folder, "sh", "-c", _KILL, str(self._folder))
-        self.url = f"127.0.0.1:{_free_port()}"
+        self.url = f"127.0.0.1:{free_port()}"
         self.start()
 
     def start(self) -> None:
@@ -165,7 +165,7 @@ class RedisServer:
         self._program, self._words = program, words
         self._folder = Path(tempfile.mkdtemp(prefix="fsm_orch_redis_"))
         _ending(self._folder, "sh", "-c", _KILL, str(self._folder))
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.start()
 
@@ -216,7 +216,7 @@ class PrometheusServer:
     def __init__(self, program: str, target: str, rules: str) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="fsm_orch_prometheus_"))
         _ending(self._folder, "sh", "-c", _KILL, str(self._folder))
-        self.url = f"http://127.0.0.1:{_free_port()}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         every = "{scrape_interval: 1s, evaluation_interval: 1s}"
         jobs = f"[{{job_name: fsm_orch, static_configs: [{{targets: ['{target}']}}]}}]"
         config = f"global: {every}\nrule_files: [rules.yml]\nscrape_configs: {jobs}\n"
@@ -322,7 +322,8 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port on which nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
