@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from fsm_orch import MemoryStore, Runner, ScriptedModel
+from fsm_orch.models import Model
 from fsm_orch.observe.prometheus import Metrics
 from fsm_orch.resilience import Admission
 from fsm_orch.service import router
@@ -37,12 +38,16 @@ def catalogue(_: object) -> Shop:
     return Shop(open_catalogue())
 
 
-def app() -> FastAPI:
-    """Return the service."""
+def app(model: Model) -> FastAPI:
+    """Return the service.
+
+    Args:
+        model: of the router.
+    """
     metrics = Metrics()
     runner = Runner(
         ShopFloor,
-        model=Silent([]),
+        model=model,
         store=MemoryStore(),
         admission=Admission(64),
         observers=[metrics.of(ShopFloor)],
@@ -71,4 +76,4 @@ def alone(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 if __name__ == "__main__":
-    uvicorn.run(app(), port=int(sys.argv[1]), log_level="warning")
+    uvicorn.run(app(Silent([])), port=int(sys.argv[1]), log_level="warning")
