@@ -66,7 +66,7 @@ def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
     for name, key, is_always in _own(kind, texts):
         value = getattr(record, name)
         if value or (is_always and value is not None):
-            line[key] = value
+            line[key] = round(value, 6) if isinstance(value, float) else value
     if isinstance(record, records.CallSettled) and (usage := record.usage) is not None:
         line |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
         if usage.cached_input_tokens:
