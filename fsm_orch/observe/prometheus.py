@@ -3,7 +3,7 @@
     metrics = Metrics()
     runner = Runner(Shop, observers=[metrics.of(Shop)], admission=Admission(64))
     metrics.watch(runner)
-    app.add_route("/metrics", metrics)
+    app.routes.append(Route("/metrics", metrics))  # from starlette.routing
 
 The metrics are those of `metric_names`. This is the only file that knows the library.
 """
@@ -102,7 +102,7 @@ class Metrics:
     ) -> None:
         """Answer a request: `GET` and `HEAD` alone."""
         if scope["type"] != "http":
-            raise RuntimeError(f"metrics are given out over HTTP, not {scope['type']}: add_route('/metrics', metrics)")
+            raise RuntimeError(f"metrics are given out over HTTP, not {scope['type']}: Route('/metrics', metrics)")
         is_read = scope["method"] in ("GET", "HEAD")
         body = await self.exposed() if is_read else b""
         headers = [(b"content-type", CONTENT_TYPE_LATEST.encode()), (b"content-length", b"%d" % len(body))]

@@ -59,7 +59,7 @@ class Gate:
     @property
     def waiting(self) -> int:
         """How many attempts wait for a place, in this process; 0 where that cannot be told."""
-        return int(getattr(self.places, "waiting", 0))
+        return self.places.waiting if isinstance(self.places, Bulkhead) else 0
 
     @asynccontextmanager
     async def entered(self, seconds_left: float) -> AsyncIterator[Callable[[Came], Awaitable[None]]]:

@@ -72,10 +72,10 @@ def test_machines_inside_count(cli, tmp_path, target, name):
 
 
 def test_a_machine_that_does_not_build_leaves_nothing(cli, tmp_path, write):
-    """Its findings are shown, exit code 1, and nothing is written."""
+    """Its findings are shown, exit code 2, and nothing is written."""
     broken = write("from fsm_orch import *\nclass T(Context):\n    x: str\nclass X(Machine[T]):\n    '''No.'''\n")
 
     result = cli.invoke(app, ["ops", "export", str(tmp_path / "ops"), broken])
 
-    assert result.exit_code == 1, result.output
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (2, "X does not build: 2 findings")
     assert not (tmp_path / "ops").exists()

@@ -17,10 +17,12 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
+from starlette.routing import Route
 from support.approvals import Claim, PayBack
 from support.each_kind import MACHINES
 from support.random_machines import Facts
 from support.servers import of_prometheus
+from support.serving import client_of, listening
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, State, Visit
 from fsm_orch.kernel import records
@@ -225,7 +227,7 @@ async def test_it_is_a_route_beside_others(monkeypatch: pytest.MonkeyPatch) -> N
     metrics = Metrics()
     metrics.of(Slow)
     app = FastAPI()
-    app.add_route("/metrics", metrics)  # type: ignore[arg-type]
+    app.routes.append(Route("/metrics", metrics))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://here") as client:
         got, head, posted = [await client.request(method, "/metrics") for method in ("GET", "HEAD", "POST")]
 
@@ -234,6 +236,16 @@ async def test_it_is_a_route_beside_others(monkeypatch: pytest.MonkeyPatch) -> N
     assert 'agent_visits_total{agent="wait",machine="Slow"} 0.0' in got.text
     assert ("", got.headers["content-length"]) == (head.text, head.headers["content-length"])
     assert {threading.get_ident()} != set(threads) != set()
+
+
+async def test_it_is_an_application_of_its_own() -> None:
+    """Served alone, as on a port that only Prometheus reaches, it answers at any path."""
+    metrics = Metrics()
+    metrics.of(Slow)
+    async with listening(metrics) as url, client_of(url) as client:
+        got = await client.get("/")
+
+    assert (200, await metrics.exposed()) == (got.status_code, got.content)
 
 
 async def test_metrics_of_the_application_stay_as_they_are() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from fsm_orch import MemoryStore, Runner, ScriptedModel
 from fsm_orch.models import Model
@@ -55,7 +56,7 @@ def app(model: Model) -> FastAPI:
     metrics.watch(runner)
     served = FastAPI()
     served.include_router(router(runner, deps=catalogue, works=0))
-    served.add_route("/metrics", metrics)  # type: ignore[arg-type]
+    served.routes.append(Route("/metrics", metrics))
     return served
 
 
