@@ -22,7 +22,7 @@ WHAT
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["postgres", "temporal", "redis"])
+@pytest.mark.parametrize("name", ["postgres", "temporal", "redis", "prometheus"])
 @pytest.mark.parametrize("how", ["ends", "raises", "SIGTERM", "SIGKILL"])
 def test_no_server_stays_behind(how: str, name: str) -> None:
     """Its process and its folder are gone once the tests are, whether these end, fail or are killed."""
@@ -53,7 +53,13 @@ def is_free(port: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [("postgres", "PostgreSQL"), ("temporal", "Temporal's server"), ("redis", "Redis")]
+    ("name", "shown"),
+    [
+        ("postgres", "PostgreSQL"),
+        ("temporal", "Temporal's server"),
+        ("redis", "Redis"),
+        ("prometheus", "Prometheus"),
+    ],
 )
 @pytest.mark.parametrize(("required", "raised"), [("required", pytest.fail.Exception), ("", pytest.skip.Exception)])
 def test_a_server_that_is_not_installed_is_a_skip_or_a_failure(

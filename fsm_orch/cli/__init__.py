@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from . import chat, check, explain, graph, mcp, migrate, model, run, runs, worker
+from . import chat, check, explain, graph, mcp, migrate, model, ops, run, runs, worker
 from .eval import evaluate
 from .group import Commands
 
@@ -51,3 +51,4 @@ app.command(name="worker")(worker.worker)
 app.command(name="migrate")(migrate.migrate)
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(model.app, name="model")
+app.add_typer(ops.app, name="ops")

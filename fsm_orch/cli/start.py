@@ -17,7 +17,7 @@ from ..define.context import Context
 from ..define.machine import AnyMachine
 from .show import CommandError
 
-_NAME = "MODULE[:Machine]"
+NAME = "MODULE[:Machine]"
 _WHAT = (
     "A module, such as 'machines.shop', a file, such as 'machines/shop.py', or a package or folder with all modules "
     "below it"
@@ -25,19 +25,19 @@ _WHAT = (
 Target = Annotated[
     str,
     typer.Argument(
-        metavar=_NAME,
+        metavar=NAME,
         help=f"{_WHAT}; the machine's name is needed only where there are several.",
         show_default=False,
     ),
 ]
 OptionalTarget = Annotated[
     str | None,
-    typer.Argument(metavar=_NAME, help=f"{_WHAT}; named as when the run began.", show_default=False),
+    typer.Argument(metavar=NAME, help=f"{_WHAT}; named as when the run began.", show_default=False),
 ]
 Targets = Annotated[
     list[str],
     typer.Argument(
-        metavar=_NAME,
+        metavar=NAME,
         help=f"{_WHAT}; the machine's name picks one of several. Give as many of these as you like.",
         show_default=False,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import structlog
@@ -28,9 +29,15 @@ def log_records(logger: Any = None, *, texts: bool = False) -> Observer:
     """
     # never `structlog.configure()`: what logs look like is for the application to say
     log = logger if logger is not None else structlog.get_logger("fsm_orch")
+    bound = log
 
     def observe(record: Record) -> None:
-        tell = log.warning if isinstance(record, records.VisitStarted) and record.is_frequent else log.info
+        nonlocal bound
+        # Bound anew for each run and not for each line, which costs as much as the line itself. Not once for all: what
+        # the application configures in between holds from the next run on.
+        if isinstance(record, records.RunStarted) or bound is log:
+            bound = log.bind()
+        tell = bound.warning if isinstance(record, records.VisitStarted) and record.is_frequent else bound.info
         tell(record.kind, **fields(record, texts=texts))
 
     return observe
@@ -38,30 +45,40 @@ def log_records(logger: Any = None, *, texts: bool = False) -> Observer:
 
 def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
     """Return the fields of a record for a log line; those that are None are left out."""
-    stamp = record.stamp
+    stamp, kind = record.stamp, type(record)
     line: dict[str, Any] = {
         # not `thread`: structlog may hand these keys to the standard library, whose records have such an attribute
         "run_id": stamp.run_id,
-        "thread_id": stamp.thread_id,
         "trace_id": stamp.trace_id,
         "state": stamp.state,
-        "agent": stamp.agent,
         "hops": stamp.hops,
-        "path": ".".join(map(str, stamp.path)) or None,
         "settled": stamp.settled,
         "reserved": stamp.reserved,
         "remaining": stamp.remaining,
         "seconds": round(stamp.at, 6),
     }
-    hidden = _LEFT_OUT if texts else _LEFT_OUT | _TEXTS
-    for name in record.__struct_fields__:
+    if stamp.thread_id is not None:
+        line["thread_id"] = stamp.thread_id
+    if stamp.agent is not None:
+        line["agent"] = stamp.agent
+    if stamp.path:
+        line["path"] = ".".join(map(str, stamp.path))
+    for name, key, is_always in _own(kind, texts):
         value = getattr(record, name)
-        if name not in hidden and (value or name not in _ONLY_IF_SO):
-            line[_OTHERWISE.get(name, name)] = round(value, 6) if isinstance(value, float) else value
-    match record:
-        case records.CallSettled(usage=usage) if usage is not None:
-            line |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-            line["cached_input_tokens"] = usage.cached_input_tokens or None
-        case records.Asked(asks=wanted):
-            line["asks"] = [f"{each.ask} {each.kind} {each.name}".rstrip() for each in wanted]
-    return {name: value for name, value in line.items() if value is not None}
+        if value or (is_always and value is not None):
+            line[key] = round(value, 6) if isinstance(value, float) else value
+    if isinstance(record, records.CallSettled) and (usage := record.usage) is not None:
+        line |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+        if usage.cached_input_tokens:
+            line["cached_input_tokens"] = usage.cached_input_tokens
+    elif isinstance(record, records.Asked):
+        line["asks"] = [f"{each.ask} {each.kind} {each.name}".rstrip() for each in record.asks]
+    return line
+
+
+@cache
+def _own(kind: type[Record], texts: bool) -> tuple[tuple[str, str, bool], ...]:
+    """Return what is told of a record beside its stamp: its fields, their keys, and which are told if they are 0."""
+    hidden = _LEFT_OUT if texts else _LEFT_OUT | _TEXTS
+    shown = [name for name in kind.__struct_fields__ if name not in hidden]
+    return tuple((name, _OTHERWISE.get(name, name), name not in _ONLY_IF_SO) for name in shown)

@@ -56,6 +56,11 @@ class Gate:
         """Whether nobody may enter now. To look takes nothing; it may be otherwise a moment later."""
         return (self.breaker is not None and self.breaker.is_shut) or (self.places is not None and self.places.is_full)
 
+    @property
+    def waiting(self) -> int:
+        """How many attempts wait for a place, in this process; 0 where that cannot be told."""
+        return self.places.waiting if isinstance(self.places, Bulkhead) else 0
+
     @asynccontextmanager
     async def entered(self, seconds_left: float) -> AsyncIterator[Callable[[Came], Awaitable[None]]]:
         """Let an attempt in, once there is a place, which it holds while the block runs.
@@ -119,6 +124,11 @@ class Bulkhead:
     def is_full(self) -> bool:
         """Whether nobody could even wait for a place now."""
         return self._line.is_full()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return self._line.waiting
 
     async def take(self, seconds_left: float) -> Callable[[], Awaitable[None]]:
         """Wait for a place, and return what gives it back.

@@ -60,6 +60,9 @@ class Driven:
         self._on_store = _on(store)
         self._on_store.add(self)
 
+    def __len__(self) -> int:
+        return len(self._places)
+
     def __contains__(self, run_id: str) -> bool:
         return run_id in self._places
 

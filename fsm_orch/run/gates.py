@@ -9,6 +9,7 @@ from ..define.definition import Definition
 from ..define.wording import kind_of
 from ..errors import StartError
 from ..kernel.tree import Level
+from ..observe.load import GateLoad
 from ..observe.telling import report
 from ..resilience.gate import Gate
 
@@ -22,6 +23,11 @@ class Gates:
     def shut(self) -> frozenset[str]:
         """Return the places that nobody may enter now."""
         return frozenset([place for place, gate in self._by_place.items() if _is_shut(place, gate)])
+
+    def loads(self) -> dict[str, GateLoad]:
+        """Return how it stands at each gate, by its place."""
+        shut = self.shut()
+        return {place: GateLoad(place in shut, gate.waiting) for place, gate in self._by_place.items()}
 
     def at(self, levels: tuple[Level, ...], state: str) -> Gate | None:
         """Return the gate before a state of the last of some levels, the run first; None if there is none."""

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Generic
 
 from ..define.machine import C
+from ..observe.load import Load
 from . import given, going_on
 from .driver import Driver
 from .following import Followed, follow, until_stored
@@ -24,6 +25,14 @@ class Looking(Generic[C]):
     def is_draining(self) -> bool:
         """Whether nothing begins here any more, since the process is to end; see `drain`."""
         return self._driver.driven.is_draining
+
+    @property
+    def load(self) -> Load:
+        """How much it has to do now, in this process: runs that it drives, runs that wait, and how its gates stand."""
+        driver = self._driver
+        admission = None if driver.entrance is None else driver.entrance.admission
+        waiting = 0 if admission is None else admission.waiting
+        return Load(len(driver.driven), waiting, {} if driver.gates is None else driver.gates.loads())
 
     async def result(self, run_id: str) -> RunResult[C]:
         """Return what a stored run came to, or where it stands; its `status` says which.

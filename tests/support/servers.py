@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import json
 import os
 import shutil
 import signal
@@ -16,10 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -33,6 +36,9 @@ from temporalio.service import RPCError
 from fsm_orch.store.sql.schema import metadata
 from fsm_orch.store.sql.tables import ready
 from fsm_orch.store.sql.url import opened
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Opens URLs of this machine, without a proxy."""
 
 _END = 'read line; folder=$1; shift; "$@"; exec rm -rf -- "$folder"'
 """Waits until its input ends, which it does with the process that has the other end, however that dies."""
@@ -64,7 +70,7 @@ class PostgresServer:
         if os.geteuid() == 0:  # the server refuses to be root's
             shutil.chown(self._folder, "postgres", "postgres")
         _ending(self._folder, *self._command("pg_ctl", "-m", "immediate", "stop"))
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"postgresql://postgres:secret@127.0.0.1:{self.port}/postgres"
         self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
         self.start()
@@ -111,7 +117,7 @@ class TemporalServer:
         self._program = program
         self._folder = Path(tempfile.mkdtemp(prefix="fsm_orch_temporal_"))
         _ending(self._folder, "sh", "-c", _KILL, str(self._folder))
-        self.url = f"127.0.0.1:{_free_port()}"
+        self.url = f"127.0.0.1:{free_port()}"
         self.start()
 
     def start(self) -> None:
@@ -159,7 +165,7 @@ class RedisServer:
         self._program, self._words = program, words
         self._folder = Path(tempfile.mkdtemp(prefix="fsm_orch_redis_"))
         _ending(self._folder, "sh", "-c", _KILL, str(self._folder))
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.start()
 
@@ -198,6 +204,54 @@ class RedisServer:
             return "Authentication" in type(error).__name__
 
 
+class PrometheusServer:
+    """A server of Prometheus that scrapes one service and evaluates rules, both every second.
+
+    Args:
+        program: the command `prometheus`.
+        target: `HOST:PORT` of the service.
+        rules: the text of its rules.
+    """
+
+    def __init__(self, program: str, target: str, rules: str) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="fsm_orch_prometheus_"))
+        _ending(self._folder, "sh", "-c", _KILL, str(self._folder))
+        self.url = f"http://127.0.0.1:{free_port()}"
+        every = "{scrape_interval: 1s, evaluation_interval: 1s}"
+        jobs = f"[{{job_name: fsm_orch, static_configs: [{{targets: ['{target}']}}]}}]"
+        config = f"global: {every}\nrule_files: [rules.yml]\nscrape_configs: {jobs}\n"
+        (self._folder / "prometheus.yml").write_text(config)
+        (self._folder / "rules.yml").write_text(rules)
+        words = ["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [program, *words, f"--web.listen-address={self.url.removeprefix('http://')}"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, start_new_session=True,
+            )  # fmt: skip
+        (self._folder / "pid").write_text(str(self._process.pid))
+        until = time.monotonic() + 60
+        while not self._answers():
+            assert self._process.poll() is None, (self._folder / "log").read_text()
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    def asked(self, path: str) -> Any:
+        """Return what its API says: `asked("alerts")`."""
+        with _DIRECT.open(f"{self.url}/api/v1/{path}", timeout=10) as answer:
+            return json.load(answer)["data"]
+
+    def stop(self) -> None:
+        """Kill it."""
+        self._process.kill()
+        self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.asked("targets"))
+        except OSError:
+            return False
+
+
 @cache
 def postgres() -> PostgresServer:
     """Return a server that all tests of this process share."""
@@ -234,6 +288,25 @@ def redis() -> RedisServer:
     return own_redis()
 
 
+@cache
+def prometheus() -> PrometheusServer:
+    """Return a server that scrapes nothing."""
+    return own_prometheus()
+
+
+def own_prometheus(target: str = "127.0.0.1:9", rules: str = "groups: []") -> PrometheusServer:
+    """Return a server that scrapes one service, and may be stopped."""
+    return PrometheusServer(of_prometheus("prometheus"), target, rules)
+
+
+def of_prometheus(name: str) -> str:
+    """Return where a program of Prometheus is: the server, or `promtool`."""
+    program = shutil.which(name)
+    if program is None:
+        missing("Prometheus is not installed: in Debian it is the package `prometheus`")
+    return str(program)
+
+
 def own_redis(*words: str) -> RedisServer:
     """Return a server that a test may stop."""
     program = shutil.which("redis-server")
@@ -249,7 +322,8 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port on which nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
