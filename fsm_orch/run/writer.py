@@ -14,6 +14,7 @@ from ..amounts import Amount
 from ..clock import Clock
 from ..errors import VisitError, Withheld, is_failure
 from ..kernel import inputs
+from ..kernel.begin import beginning
 from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
 from ..kernel.due import due
@@ -25,9 +26,10 @@ from ..kernel.step import fold_recorded, step
 from ..kernel.tree import Level, levels
 from ..messages import Message
 from ..models.base import Request, Response
-from ..observe.base import Observer
+from ..observe.base import Observer, Trace, Tracer
 from ..observe.prompted import OnPrompt, Prompted
 from ..observe.telling import named, report, tell
+from ..observe.tracing import observing
 from ..store.base import Store
 from ..store.values import PaidResponse
 from .active import ActiveTime
@@ -86,7 +88,7 @@ class Run:
         journal: Sequence[Input],
         *,
         clock: Clock,
-        observers: Sequence[Observer] = (),
+        observers: Sequence[Observer | Tracer] = (),
         store: Store | None = None,
         is_stored: bool = False,
         epoch: int = 0,
@@ -138,7 +140,9 @@ class Run:
         self.time = ActiveTime(clock, at=now.at, now=self.turn.began_at)
         self.elapsed = self.time.elapsed
         """Returns the seconds that the run has been active."""
-        self._observers = tuple(observers)
+        self._observers = observing(observers, beginning(journal), self.records if is_stored else (), is_stored=is_stored)
+        self.traces = tuple([each for each in self._observers if isinstance(each, Trace)])
+        """Those of its observers that stand around its work too."""
         self.storage: Storage | None = None
         """What its store keeps of it; None: it has none."""
         if store is not None:
