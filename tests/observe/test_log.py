@@ -96,8 +96,8 @@ def test_a_state_visited_again_and_again_is_flagged() -> None:
     records = Runner(Circle).run_sync(Facts()).records
 
     visits = [record for record in records if isinstance(record, VisitStarted)]
-    assert [record.visits > 3 for record in visits] == ["looping" in fields(record) for record in visits]
-    assert any("looping" in fields(record) for record in visits)
+    assert [record.visits > 3 for record in visits] == ["is_frequent" in fields(record) for record in visits]
+    assert any("is_frequent" in fields(record) for record in visits)
 
 
 def test_the_applications_own_logger_is_the_default() -> None:
