@@ -29,7 +29,7 @@ try:
     from opentelemetry import context as contexts
     from opentelemetry import trace
     from opentelemetry.context import Context
-    from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TracerProvider
+    from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, TracerProvider
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 except ModuleNotFoundError as error:
     raise StartError(f"Traces need a package: {to_install('otel')}") from error
@@ -165,7 +165,7 @@ class _Trace(Trace):
         self._at = self._clock_ns()
         for opens in _still_open(made, self._names):
             if self._unsampled is None:
-                self._start(opens, self._above.links)
+                self._start(opens, is_again=True)
 
     def _apply(self, change: Change) -> None:
         match change:
@@ -179,11 +179,12 @@ class _Trace(Trace):
                     span.add_event(name, dict(attributes), self._at)
                     _fail(span, why)
 
-    def _start(self, opens: Opens, links: Sequence[SpanContext] = ()) -> None:
+    def _start(self, opens: Opens, *, is_again: bool = False) -> None:
         key, above = opens.key, None if opens.above is None else self._open.get(opens.above)
         attributes = dict(opens.attributes)
         if key == _ROOT and self._tenant is not None:
             attributes["fsm.tenant"] = self._tenant
+        links = self._above.links if is_again or key == _ROOT else ()
         if links:
             attributes["fsm.resumed"] = True
         span = self._tracer.start_span(
@@ -198,7 +199,7 @@ class _Trace(Trace):
             self._unsampled = span
             return
         self._open[key] = span
-        if opens.is_client:  # in the context of its agent: what its HTTP client traces lies under it
+        if opens.is_client and not is_again:  # in the context of its agent: what its HTTP client traces lies under it
             self._outside[key] = now = contexts.get_current()
             contexts.attach(trace.set_span_in_context(span, now))
 
@@ -255,12 +256,17 @@ def _tell_prompt(prompted: Prompted) -> None:
         return
     span.set_attribute(of.INPUT_MESSAGES, _json([_said(each) for each in prompted.request.messages]))
     if prompted.response is not None:
-        answer = {"role": "assistant", "parts": [_text(prompted.response.text)], "finish_reason": "stop"}
+        answer = {
+            "role": "assistant",
+            "parts": [_text(prompted.response.text)],
+            "finish_reason": prompted.response.finish,
+        }
         span.set_attribute(of.OUTPUT_MESSAGES, _json([answer]))
 
 
 def _said(message: Message) -> dict[str, object]:
-    return {"role": message.role, "parts": [_text(message.content)]}
+    role = "user" if message.role == "summary" else message.role
+    return {"role": role, "parts": [_text(message.content)]}
 
 
 def _text(content: str) -> dict[str, str]:

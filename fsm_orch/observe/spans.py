@@ -1,10 +1,10 @@
 """What a record does to the spans of a run: they open, something happens in them, and they end. Pure, of no library.
 
-    invoke_workflow Shop                 a machine; of a part it lies under the visit that runs it
-      invoke_agent billing               a visit
-        chat gpt-5-mini                  a call
-        execute_tool invoice_of          a use of a tool
-        ask_human                        a question to a human
+invoke_workflow Shop                 a machine; of a part it lies under the visit that runs it
+  invoke_agent billing               a visit
+    chat gpt-5-mini                  a call
+    execute_tool invoice_of          a use of a tool
+    ask_human                        a question to a human
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _run_started(record: records.RunStarted, names: Names) -> Iterator[Change]:
     yield Opens(_run(record), above, f"{of.INVOKE_WORKFLOW} {record.machine}", _said(attributes))
 
 
-def _visit_started(record: records.VisitStarted, names: Names) -> Iterator[Change]:
+def _visit_started(record: records.VisitStarted, _: Names) -> Iterator[Change]:
     state = record.stamp.state
     attributes: Attributes = {
         of.OPERATION: of.INVOKE_AGENT,
@@ -140,29 +140,29 @@ def _call_settled(record: records.CallSettled, names: Names) -> Iterator[Change]
     yield Ends((record.stamp.path, "call", record.call), _said(attributes), error)
 
 
-def _call_released(record: records.CallReleased, names: Names) -> Iterator[Change]:
+def _call_released(record: records.CallReleased, _: Names) -> Iterator[Change]:
     yield Ends((record.stamp.path, "call", record.call), {"fsm.tokens": 0}, "unsent")
 
 
-def _call_denied(record: records.CallDenied, names: Names) -> Iterator[Change]:
+def _call_denied(record: records.CallDenied, _: Names) -> Iterator[Change]:
     yield Happens(_visit(record), "fsm.call_denied", {"fsm.call": record.call, "fsm.reason": record.reason})
 
 
-def _overspent(record: records.Overspent, names: Names) -> Iterator[Change]:
-    attributes = {"fsm.source": record.source, "fsm.call": record.call, "fsm.overrun": record.tokens}
+def _overspent(record: records.Overspent, _: Names) -> Iterator[Change]:
+    attributes: Attributes = {"fsm.source": record.source, "fsm.call": record.call, "fsm.overrun": record.tokens}
     yield Happens(_run(record), "fsm.overspent", attributes, "overspent")
 
 
-def _refused(record: records.Refused, names: Names) -> Iterator[Change]:
+def _refused(record: records.Refused, _: Names) -> Iterator[Change]:
     attributes = {"fsm.handoff": record.handoff, "fsm.reason": record.reason, "fsm.repaired": record.is_repaired}
     yield Happens(_visit(record), "fsm.refused", _said(attributes), None if record.is_repaired else record.reason)
 
 
-def _guard_raised(record: records.GuardRaised, names: Names) -> Iterator[Change]:
+def _guard_raised(record: records.GuardRaised, _: Names) -> Iterator[Change]:
     yield Happens(_visit(record), "fsm.guard_raised", {"fsm.handoff": record.handoff})
 
 
-def _attempt_failed(record: records.AttemptFailed, names: Names) -> Iterator[Change]:
+def _attempt_failed(record: records.AttemptFailed, _: Names) -> Iterator[Change]:
     attributes: Attributes = {"fsm.reason": record.reason, "fsm.retried": record.is_retried}
     yield Happens(_visit(record), "fsm.failed", attributes, None if record.is_retried else record.reason)
 
@@ -182,19 +182,20 @@ def _moved(record: records.HandedOff | records.Landed, handoff: str, **more: str
     yield Happens(_run(record), "fsm.landing" if is_landing else "fsm.handoff", attributes)
 
 
-def _handed_off(record: records.HandedOff, names: Names) -> Iterator[Change]:
+def _handed_off(record: records.HandedOff, _: Names) -> Iterator[Change]:
     return _moved(record, record.handoff)
 
 
-def _landed(record: records.Landed, names: Names) -> Iterator[Change]:
+def _landed(record: records.Landed, _: Names) -> Iterator[Change]:
     return _moved(record, "landing", **{"fsm.reason": record.reason})
 
 
-def _asked(record: records.Asked, names: Names) -> Iterator[Change]:
+def _asked(record: records.Asked, _: Names) -> Iterator[Change]:
     for wanted in record.asks:
         key: Key = (record.stamp.path, "ask", wanted.ask)
         if wanted.kind == "tool":
-            use = f"{record.stamp.run_id}.{record.stamp.hops}.{wanted.ask}"
+            # the idempotency key of this use
+            use = f"{record.stamp.run_id}:{record.stamp.hops}:{wanted.ask}"
             attributes: Attributes = {
                 of.OPERATION: of.EXECUTE_TOOL, of.TOOL: wanted.name, of.TOOL_TYPE: "function", of.TOOL_CALL: use
             }  # fmt: skip
@@ -203,21 +204,21 @@ def _asked(record: records.Asked, names: Names) -> Iterator[Change]:
             yield Opens(key, _visit(record), of.ASK_HUMAN, {of.OPERATION: of.ASK_HUMAN, "fsm.ask": wanted.ask})
 
 
-def _approved(record: records.Approved, names: Names) -> Iterator[Change]:
+def _approved(record: records.Approved, _: Names) -> Iterator[Change]:
     yield Happens((record.stamp.path, "ask", record.ask), "fsm.approved", {})
 
 
-def _answered(record: records.Answered, names: Names) -> Iterator[Change]:
+def _answered(record: records.Answered, _: Names) -> Iterator[Change]:
     has_failed = record.end == "answered" and not record.ok
     attributes: Attributes = {"fsm.end": record.end, "fsm.ok": record.ok}
     yield Ends((record.stamp.path, "ask", record.ask), attributes, "tool_failed" if has_failed else None)
 
 
-def _gates_seen(record: records.GatesSeen, names: Names) -> Iterator[Change]:
+def _gates_seen(record: records.GatesSeen, _: Names) -> Iterator[Change]:
     yield Happens(_run(record), "fsm.gates", {"fsm.shut": record.shut})
 
 
-def _run_finished(record: records.RunFinished, names: Names) -> Iterator[Change]:
+def _run_finished(record: records.RunFinished, _: Names) -> Iterator[Change]:
     stamp, landing = record.stamp, record.landing
     attributes = {
         "fsm.state": stamp.state,

@@ -14,7 +14,6 @@ from ..kernel.records import Record
 from .base import Observer, Trace, Tracer
 from .telling import named, report
 
-
 _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 

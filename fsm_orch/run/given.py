@@ -14,8 +14,8 @@ from ..kernel.inputs import Input, Started
 from ..limits import Limits
 from ..messages import Message
 from ..observe.base import Observer, Tracer
-from ..observe.tracing import is_trace_parent
 from ..observe.prompted import OnPrompt
+from ..observe.tracing import is_trace_parent
 from ..resilience.retry import Retry
 from ..store.base import Store
 from ..store.named import store_at

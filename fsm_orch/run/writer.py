@@ -81,6 +81,8 @@ class Run:
 
     stopped_by: Withheld | None = None
     """Of a fork: that it came to an effect which it must not begin."""
+    error: BaseException | None = None
+    """What the last failed attempt raised; never journaled, since it may hold anything."""
 
     def __init__(
         self,
@@ -100,8 +102,6 @@ class Run:
         shut: Callable[[], frozenset[str]] | None = None,
     ) -> None:
         self.compiled = compiled
-        self.error: BaseException | None = None
-        """What the last failed attempt raised; never journaled, since it may hold anything."""
         self.heard: dict[str, str] = {}
         """By visit, what a model wrote for a reply that was refused; never journaled, and told to it alone."""
         self.on_prompt, self.on_delta = on_prompt, on_delta
@@ -123,8 +123,7 @@ class Run:
         """Called when something else may be due than before."""
         self.on_late: Callable[[Amount], object] | None = None
         """Called with what a call turned out to have used after the end of the run."""
-        self._shut = shut
-        self._home = running_loop()
+        self._shut, self._home = shut, running_loop()
         self._caller = None if self._home is None else asyncio.current_task()
         self._cancellations = self._caller.cancelling() if self._caller else 0
         now, records = fold_recorded(compiled, journal)
@@ -140,7 +139,9 @@ class Run:
         self.time = ActiveTime(clock, at=now.at, now=self.turn.began_at)
         self.elapsed = self.time.elapsed
         """Returns the seconds that the run has been active."""
-        self._observers = observing(observers, beginning(journal), self.records if is_stored else (), is_stored=is_stored)
+        self._observers = observing(
+            observers, beginning(journal), self.records if is_stored else (), is_stored=is_stored
+        )
         self.traces = tuple([each for each in self._observers if isinstance(each, Trace)])
         """Those of its observers that stand around its work too."""
         self.storage: Storage | None = None
