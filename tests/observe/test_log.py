@@ -53,7 +53,7 @@ def test_lines_carry_ids_places_and_figures() -> None:
 
 
 def test_a_call_is_told_with_its_model_and_time() -> None:
-    """A call's line has its model, provider and own seconds, beside those of the run; a wait that was none is left out."""
+    """A call's line has its model, provider and own seconds beside the run's; a wait that was none is left out."""
     _, lines = run({"handoff": "resolved"})
 
     begun, ended = (next(line for line in lines if line["event"] == kind) for kind in ("call_reserved", "call_settled"))
