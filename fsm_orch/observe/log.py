@@ -54,8 +54,10 @@ def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
         "seconds": round(stamp.at, 6),
     }
     hidden = _LEFT_OUT if texts else _LEFT_OUT | _TEXTS
-    own = {name: getattr(record, name) for name in record.__struct_fields__ if name not in hidden}
-    line |= {_OTHERWISE.get(name, name): value for name, value in own.items() if value or name not in _ONLY_IF_SO}
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if name not in hidden and (value or name not in _ONLY_IF_SO):
+            line[_OTHERWISE.get(name, name)] = round(value, 6) if isinstance(value, float) else value
     match record:
         case records.CallSettled(usage=usage) if usage is not None:
             line |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
