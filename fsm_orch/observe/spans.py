@@ -26,6 +26,9 @@ Attributes = Mapping[str, str | int | float | bool | tuple[str, ...]]
 _WANTED_LANDINGS = frozenset({"no_handoff", "cancelled"})
 """Landings that are no errors: the machine or the caller says so."""
 
+_OF_DECLARED = frozenset({"guard", "shut", "visits", "hops", "budget", "deadline"})
+"""Why a handoff that exists is refused; after other reasons its name may be any text that a model has written."""
+
 
 class Opens(NamedTuple):
     """A span opens."""
@@ -154,7 +157,8 @@ def _overspent(record: records.Overspent, _: Names) -> Iterator[Change]:
 
 
 def _refused(record: records.Refused, _: Names) -> Iterator[Change]:
-    attributes = {"fsm.handoff": record.handoff, "fsm.reason": record.reason, "fsm.repaired": record.is_repaired}
+    handoff = record.handoff if record.reason in _OF_DECLARED else None
+    attributes = {"fsm.handoff": handoff, "fsm.reason": record.reason, "fsm.repaired": record.is_repaired}
     yield Happens(_visit(record), "fsm.refused", _said(attributes), None if record.is_repaired else record.reason)
 
 
