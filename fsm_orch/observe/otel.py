@@ -221,9 +221,10 @@ class _Trace(Trace):
 
 def _inside(key: Key, opened: Sequence[Key]) -> Sequence[Key]:
     """Return what lies in a span, the innermost first."""
-    if opened[-1] == key:
+    path, kind, _ = key
+    if opened[-1] == key or kind not in ("run", "visit"):
         return ()
-    path, after = key[0], opened[opened.index(key) + 1 :]
+    after = opened[opened.index(key) + 1 :]  # of a path that is as long, only what is of the visit, or of the run
     return [each for each in reversed(after) if each[0][: len(path)] == path]
 
 

@@ -139,9 +139,7 @@ class Run:
         self.time = ActiveTime(clock, at=now.at, now=self.turn.began_at)
         self.elapsed = self.time.elapsed
         """Returns the seconds that the run has been active."""
-        self._observers = observing(
-            observers, beginning(journal), self.records if is_stored else (), is_stored=is_stored
-        )
+        self._observers = observing(observers, beginning(journal), records if is_stored else (), is_stored=is_stored)
         self.traces = tuple([each for each in self._observers if isinstance(each, Trace)])
         """Those of its observers that stand around its work too."""
         self.storage: Storage | None = None
