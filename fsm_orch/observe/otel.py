@@ -23,7 +23,7 @@ from . import otel_names as of
 from .base import Trace, Tracer
 from .otel_names import Names
 from .prompted import OnPrompt, Prompted
-from .spans import Change, Ends, Happens, Key, Opens, changes
+from .spans import Attributes, Change, Ends, Happens, Key, Opens, changes
 
 try:
     from opentelemetry import context as contexts
@@ -155,7 +155,7 @@ class _Trace(Trace):
     def leave(self) -> None:
         self._at = max(self._at, self._clock_ns())
         for key in reversed(tuple(self._open)):
-            self._open.pop(key).end(self._at)
+            self._close(key)
 
     def _awake(self) -> None:
         """Open again what was open when the run was left, once anything happens here."""
@@ -203,17 +203,19 @@ class _Trace(Trace):
             self._outside[key] = now = contexts.get_current()
             contexts.attach(trace.set_span_in_context(span, now))
 
-    def _end(self, key: Key, attributes: object, why: str | None) -> None:
+    def _end(self, key: Key, attributes: Attributes, why: str | None) -> None:
         span = self._open.get(key)
         if span is None:
             return
         for each in _inside(key, tuple(self._open)):
-            self._open.pop(each).end(self._at)
-        del self._open[key]
-        span.set_attributes(dict(attributes))  # type: ignore[call-overload]
+            self._close(each)
+        span.set_attributes(attributes)
         _fail(span, why)
+        self._close(key)
+
+    def _close(self, key: Key) -> None:
+        span, outside = self._open.pop(key), self._outside.pop(key, None)
         span.end(self._at)
-        outside = self._outside.pop(key, None)
         # not `detach`: its end may be told in another context than its agent's, where that would log an error
         if outside is not None and trace.get_current_span() is span:
             contexts.attach(outside)
