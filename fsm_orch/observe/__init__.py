@@ -7,4 +7,15 @@ from .base import Observer, Trace, Tracer
 from .everywhere import everywhere
 from .prompted import OnPrompt, Prompted
 
-__all__ = ["Observer", "OnPrompt", "Prompted", "Record", "Trace", "Tracer", "everywhere", "record_from_json", "records_schema", "to_json"]
+__all__ = [
+    "Observer",
+    "OnPrompt",
+    "Prompted",
+    "Record",
+    "Trace",
+    "Tracer",
+    "everywhere",
+    "record_from_json",
+    "records_schema",
+    "to_json",
+]

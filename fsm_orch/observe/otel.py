@@ -89,6 +89,7 @@ class _Above(NamedTuple):
     context: Context
     links: tuple[SpanContext, ...] = ()
     """Of a run that goes on: the caller's span, and that of who lets it go on."""
+    goes_on: bool = False
 
 
 def _above(first: Started, *, is_begun: bool, is_here: bool) -> _Above:
@@ -110,7 +111,7 @@ def _above(first: Started, *, is_begun: bool, is_here: bool) -> _Above:
     beside = trace.get_current_span(caller).get_span_context()
     if beside.is_valid and not beside.trace_flags.sampled:
         return _Above(caller)  # its first part was not sampled, so this one is not either
-    return _Above(Context(), tuple(each for each in (beside, here) if each.is_valid))
+    return _Above(Context(), tuple(each for each in (beside, here) if each.is_valid), goes_on=True)
 
 
 class _Trace(Trace):
@@ -154,6 +155,8 @@ class _Trace(Trace):
 
     def leave(self) -> None:
         self._at = max(self._at, self._clock_ns())
+        if (root := self._open.get(_ROOT)) is not None:
+            root.set_attribute("fsm.left", True)
         for key in reversed(tuple(self._open)):
             self._close(key)
 
@@ -184,8 +187,8 @@ class _Trace(Trace):
         attributes = dict(opens.attributes)
         if key == _ROOT and self._tenant is not None:
             attributes["fsm.tenant"] = self._tenant
-        links = self._above.links if is_again or key == _ROOT else ()
-        if links:
+        links = self._above.links if is_again else ()
+        if is_again and self._above.goes_on:
             attributes["fsm.resumed"] = True
         span = self._tracer.start_span(
             opens.name,

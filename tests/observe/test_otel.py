@@ -208,6 +208,17 @@ async def test_an_exporter_that_is_down_or_slow_touches_no_run(caplog: pytest.Lo
             await asyncio.to_thread(provider.shutdown)
 
 
+async def test_a_clock_that_is_set_back_turns_no_span_around() -> None:
+    """Spans end no earlier than they begin, and no earlier than what lies in them, whatever the clock says."""
+    provider, noted = noting()
+    times = iter(range(10**18, 0, -(10**9)))
+    tracer = trace_runs(provider, clock_ns=lambda: next(times))
+    await Runner(SHOP, model=served_by(use("order_status", order=1), DONE), observers=[tracer]).run(Ticket(query="x"))
+
+    noted.check()
+    assert 5 == len(noted.ended)
+
+
 async def test_the_tracer_of_no_sdk_makes_nothing() -> None:
     """Without an SDK a run goes as it goes, and nothing is current in its agents."""
     result = await Runner(SHOP, model=served_by(DONE), observers=[trace_runs()]).run(Ticket(query="where"))

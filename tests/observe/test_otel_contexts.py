@@ -197,6 +197,20 @@ async def test_a_run_that_goes_on_has_a_trace_of_its_own_that_links_to_its_calle
     assert [] == [span.name for span in after.ended if span.links and span not in resumed]
 
 
+async def test_a_run_that_goes_on_of_no_caller_says_so_too() -> None:
+    """Without a caller there is nothing to link to: spans say that they were left, or go on, all the same."""
+    provider, noted = noting()
+    runner = Runner(PayBack, store=MemoryStore(), observers=[trace_runs(provider)])
+    result = await runner.run(Claim(query="q", card="c"))
+    await runner.resume(result.run_id, {"handoff": "no"})
+
+    noted.check()
+    told = [dict(span.attributes or {}) for span in noted.ended if span.name == "invoke_workflow PayBack"]
+    assert [(True, None), (None, True)] == [(each.get("fsm.left"), each.get("fsm.resumed")) for each in told]
+    assert [] == [link for span in noted.ended for link in span.links]
+    assert {result.run_id} == {each["fsm.run.id"] for each in told}
+
+
 async def test_a_run_that_goes_on_is_sampled_as_its_caller_was() -> None:
     """Of a caller that was not sampled what goes on later is not either, and what it sends says so."""
     store = MemoryStore()
