@@ -210,8 +210,6 @@ class _Trace(Trace):
         span = self._open.get(key)
         if span is None:
             return
-        for each in _inside(key, tuple(self._open)):
-            self._close(each)
         span.set_attributes(attributes)
         _fail(span, why)
         self._close(key)
@@ -224,15 +222,6 @@ class _Trace(Trace):
             contexts.attach(outside)
 
 
-def _inside(key: Key, opened: Sequence[Key]) -> Sequence[Key]:
-    """Return what lies in a span, the innermost first."""
-    path, kind, _ = key
-    if opened[-1] == key or kind not in ("run", "visit"):
-        return ()
-    after = opened[opened.index(key) + 1 :]  # of a path that is as long, only what is of the visit, or of the run
-    return [each for each in reversed(after) if each[0][: len(path)] == path]
-
-
 def _still_open(made: Sequence[Record], names: Names) -> Sequence[Opens]:
     """Return what is open after some records, in order."""
     found = dict[Key, Opens]()
@@ -240,9 +229,8 @@ def _still_open(made: Sequence[Record], names: Names) -> Sequence[Opens]:
         for change in changes(record, names):
             if isinstance(change, Opens):
                 found[change.key] = change
-            elif isinstance(change, Ends) and change.key in found:
-                for each in (*_inside(change.key, tuple(found)), change.key):
-                    del found[each]
+            elif isinstance(change, Ends):
+                found.pop(change.key, None)
     return tuple(found.values())
 
 

@@ -53,7 +53,7 @@ class Happens(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """A span ends, and all that opened in it."""
+    """A span ends; what lay in it has ended before, since the kernel says the end of all that it begins."""
 
     key: Key
     attributes: Attributes

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/tracing.py
 
-A run takes 51 hops with a model's call each: 104 spans. Runs without an observer, runs with each, and the bare loop take
-turns, in one process; each figure is the median of the rounds. `ratio` is what it adds a hop to a hop of the bare loop.
+A run takes 51 hops with a model's call each: 104 spans. Runs without an observer, runs with each, and the bare loop
+take turns, in one process; each figure is the median of the rounds. `ratio` is what it adds a hop to a hop of
+the bare loop.
 Nothing here asserts a time.
 """
 

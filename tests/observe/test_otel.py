@@ -19,7 +19,7 @@ from support.branches import All, First, Trip
 from support.otlp import Sink, attributes_of, noting, sink, tree
 from support.shop import DONE, SOLVED, Shorten, Ticket, desk, order_status, use, use_all
 
-from fsm_orch import MemoryStore, Runner, ScriptedModel
+from fsm_orch import MemoryStore, Reply, Runner, ScriptedModel, Visit
 from fsm_orch.observe.otel import trace_prompts, trace_runs
 
 LATEST = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http,gen_ai_latest_experimental"}
@@ -150,6 +150,21 @@ async def test_what_goes_wrong_has_a_status() -> None:
     assert [Status.STATUS_CODE_ERROR] * 2 == [visit.status.code, run.status.code]
     assert refused[-1]["fsm.reason"] == attributes_of(visit)["error.type"]
     assert ("refusal", "refusal") == (attributes_of(run)["error.type"], attributes_of(run)["fsm.landing.reason"])
+
+
+async def test_the_name_of_no_handoff_stands_on_no_span() -> None:
+    """A refused handoff is named where it exists; what else a reply has named may be any text."""
+
+    async def names(visit: Visit[Ticket]) -> Reply:
+        return Reply(handoff="SECRET", changes={Ticket.answer: "x"})
+
+    provider, noted = noting()
+    runner = Runner(SHOP, model=served_by(), agents={SHOP.work: names}, observers=[trace_runs(provider)])  # type: ignore[attr-defined]
+    await runner.run(Ticket(query="where"))
+
+    (visit,) = [span for span in noted.ended if span.name == "invoke_agent work"]
+    assert {"unknown_handoff"} == {(event.attributes or {})["fsm.reason"] for event in visit.events}
+    assert "SECRET" not in str([span.to_json() for span in noted.ended])
 
 
 async def test_a_tool_that_fails_and_a_call_of_unknown_usage_have_a_status() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import SpanContext, StatusCode
 from support.approvals import Claim, PayBack
 from support.killed import forget_leases
@@ -131,13 +131,21 @@ async def test_two_runs_at_once_do_not_mix() -> None:
 
 async def test_an_unsampled_caller_makes_no_spans_and_is_passed_on() -> None:
     """Under a caller that is not sampled no span is made, and requests say so too; no text is made for any."""
-    provider, noted = noting(ParentBased(TraceIdRatioBased(1.0)))
+    asked: list[str] = []
+
+    class Counted(ParentBased):
+        def should_sample(self, parent_context: Any, trace_id: int, name: str, *args: Any, **options: Any) -> Any:
+            asked.append(name)
+            return super().should_sample(parent_context, trace_id, name, *args, **options)
+
+    provider, noted = noting(Counted(ALWAYS_ON))
     model = telling({"text": "x"})
     runner = Runner(Looks, model=model, observers=[trace_runs(provider)])
     result = await runner.run(Seen(), trace_parent=UNSAMPLED)
 
     assert result.state is Looks.done
     assert [] == noted.ended
+    assert ["invoke_workflow Looks"] == asked  # and nothing else, so that it costs as little
     assert {UNSAMPLED[:35]} == {each[:35] for each in (*model.sent, result.context.code, result.context.threaded)}
     assert {"00"} == {each[-2:] for each in (*model.sent, result.context.code)}
 
