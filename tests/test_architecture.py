@@ -87,6 +87,7 @@ OUTLETS = {
         "store/sql/schema.py",
         "store/sql/dialect.py",
         "store/sql/pages.py",
+        "store/sql/prompt_statements.py",
         "store/sql/statements.py",
     ],
     "standardwebhooks": ["service/webhooks.py", "service/webhook_delivery.py"],

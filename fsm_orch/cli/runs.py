@@ -19,6 +19,7 @@ from ..errors import DefinitionError
 from ..kernel.codec import to_json
 from ..store.base import PAGE, Store
 from ..store.values import Listed, RunStatus
+from . import prompts as prompts_shown
 from . import runs_by_hand, runs_fold, runs_fork, runs_list, runs_replay, runs_show
 from .moments import seconds_of
 from .outcome import AsJson, json_alone
@@ -104,6 +105,9 @@ def show(
     at: Annotated[
         int | None, typer.Option(metavar="N", help="Show where the run stood after N inputs.", show_default=False)
     ] = None,
+    prompts: Annotated[
+        bool, typer.Option("--prompts", help="Show what its models were asked and answered, if a recorder kept it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a run: its journal and, by its machine, its context, menu and ledger, now or after some inputs.
@@ -119,12 +123,14 @@ def show(
         with opened(store, codec) as kept, interrupted("nothing has changed"):
             run = found(kept, run_id)
             journal = journal_of(kept, run)
+            prompted = asyncio.run(kept.prompts.of(run_id)) if prompts else ()
         machine = None if target is None else discover.machine(target, Path.cwd())
         folded = None if machine is None else runs_fold.folded(machine.definition, run, journal, at=at)
         journal = journal[:at]
         if as_json:
             inputs = [orjson.Fragment(to_json(event)) for event in journal]
             told = {**runs_list.as_json(run), "journal": inputs, "folded": folded and folded.as_json()}
+            told |= {"prompts": prompts_shown.as_json(prompted)} if prompts else {}
             typer.echo(orjson.dumps(told, default=dict), file=stdout)
             return
         out = console()
@@ -132,6 +138,8 @@ def show(
         runs_show.show_journal(out, journal, () if folded is None else folded.steps)
         if folded is not None:
             runs_show.show_fold(out, folded)
+        if prompts:
+            prompts_shown.show_prompts(out, prompted)
 
 
 @app.command()

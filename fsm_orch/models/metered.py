@@ -67,7 +67,8 @@ class MeteredModel:
         limits: the caps of one call.
         settings: how the model is to answer.
         retry: how transient failures are retried; each retry counts as one of the visit's calls. None: never.
-        on_prompt: told of every request that was sent, and its response; None if it failed. It never raises.
+        on_prompt: told of every request that was sent: the number of its call, the name of the model, the request, and
+            the response; None if it failed. It never raises.
         memory: gives what a request was answered before a crash. None: nothing is remembered.
         pace: spreads calls over time; each waits for its turn before it is reserved. None: nothing does.
     """
@@ -80,7 +81,7 @@ class MeteredModel:
         *,
         settings: ModelSettings = AS_THEY_ARE,
         retry: Retry | None = None,
-        on_prompt: Callable[[Request, Response | None], None] | None = None,
+        on_prompt: Callable[[int, str, Request, Response | None], None] | None = None,
         memory: Memory | None = None,
         pace: Pacing | None = None,
     ) -> None:
@@ -292,7 +293,7 @@ class MeteredModel:
             raise
         finally:  # not `except`: a cancellation passes here too, and leaves the whole reservation charged
             if self._on_prompt is not None and request is not None:  # while the call is open, and its span with it
-                self._on_prompt(request, response)
+                self._on_prompt(call, model.name, request, response)
             if is_unsent:
                 self._desk.release(call)
             else:

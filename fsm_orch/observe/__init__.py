@@ -6,12 +6,14 @@ from ..kernel.schema import records_schema
 from .base import Observer, Trace, Tracer
 from .everywhere import everywhere
 from .prompted import OnPrompt, Prompted
+from .recorder import Recorder
 
 __all__ = [
     "Observer",
     "OnPrompt",
     "Prompted",
     "Record",
+    "Recorder",
     "Trace",
     "Tracer",
     "everywhere",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from ..amounts import Count
 from ..kernel.effects import Path
 from ..models.base import Request, Response
 
@@ -21,6 +22,14 @@ class Prompted(Struct, frozen=True):
     """The name of the state whose agent asked."""
     path: Path = ()
     """The machine in the tree whose state it is; `()` is the run itself."""
+    visit: Count = 0
+    """The hops that its machine had taken when the visit began."""
+    call: Count = 0
+    """Counts from 1 within the visit, as in records."""
+    model: str = ""
+    """The name of the one that was asked."""
+    is_redacted: bool = False
+    """Whether its runner redacts fields. Any text here may tell of them: keep none of it."""
 
 
 OnPrompt = Callable[[Prompted], object]

@@ -12,8 +12,9 @@ from ..agents.base import Agent, PlainAgent, Reply, Round, Visit
 from ..define.watched import watched
 from ..kernel.configuration import Configuration
 from ..kernel.effects import Act
-from ..models.base import Model
+from ..models.base import Model, Request, Response
 from ..models.metered import MeteredModel
+from ..observe.prompted import Prompted
 from ..observe.tracing import entered
 from ..resilience.base import Pacing
 from ..resilience.gate import Gate
@@ -173,13 +174,24 @@ def _metered(
     assert now.visit is not None  # an agent acts in it
     if run.storage is not None and not desk.own.acts_once:
         desk.memory = AttemptMemory(run.storage.paid, f"{now.key}:{now.visit.attempt}", model.name)
-    on_prompt = partial(run.prompted, desk.own.name, desk.path) if run.on_prompt else None
+
+    def on_prompt(call: int, model: str, request: Request, response: Response | None) -> None:
+        run.prompted(
+            Prompted(
+                *(request, response, run.now.run_id, desk.own.name, desk.path),
+                visit=now.hops,
+                call=call,
+                model=model,
+                is_redacted=run.is_redacted,
+            )
+        )
+
     spec = desk.own.spec
     return MeteredModel(
         *(model, desk, spec.call_limits),
         settings=spec.settings,
         retry=retry,
-        on_prompt=on_prompt,
+        on_prompt=on_prompt if run.on_prompt else None,
         memory=desk.memory,
         pace=pace,
     )

@@ -25,7 +25,6 @@ from ..kernel.records import Record
 from ..kernel.step import fold_recorded, step
 from ..kernel.tree import Level, levels
 from ..messages import Message
-from ..models.base import Request, Response
 from ..observe.base import Observer, Trace, Tracer
 from ..observe.prompted import OnPrompt, Prompted
 from ..observe.telling import named, report, tell
@@ -104,7 +103,8 @@ class Run:
         self.compiled = compiled
         self.heard: dict[str, str] = {}
         """By visit, what a model wrote for a reply that was refused; never journaled, and told to it alone."""
-        self.on_prompt, self.on_delta = on_prompt, on_delta
+        # redacted: whether some fields are to be kept nowhere
+        self.on_prompt, self.on_delta, self.is_redacted = on_prompt, on_delta, bool(redacted)
         self.epoch = epoch
         """Fences its appends."""
         self.heard_before = heard
@@ -242,11 +242,11 @@ class Run:
         for ear in self.ears():
             ear.hear(len(self.records), delta)
 
-    def prompted(self, state: str, path: Path, request: Request, response: Response | None) -> None:
-        """Show what the model of a state was asked and answered to who wants to know."""
+    def prompted(self, prompted: Prompted) -> None:
+        """Show what a model was asked and answered to who wants to know."""
         if self.on_prompt is not None:
             try:
-                self.on_prompt(Prompted(request, response, self.now.run_id, state, path))
+                self.on_prompt(prompted)
             except BaseException as error:  # a guest, as observers are
                 report("%s raised %s on a prompt", named(self.on_prompt), type(error).__name__)
 

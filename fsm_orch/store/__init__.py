@@ -8,6 +8,7 @@ from .base import Store
 from .coded import Codec, Place
 from .memory import MemoryStore
 from .named import store_at
+from .prompts import KeptPrompt
 from .values import Claim, Head, Hold, Listed, News, Origin, PaidResponse, Post, Rebound
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Head",
     "Hold",
     "Input",
+    "KeptPrompt",
     "LeaseHeld",
     "LeaseLost",
     "Listed",

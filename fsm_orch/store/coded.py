@@ -14,11 +14,14 @@ from msgspec import Struct
 from ..errors import StepError, StoreError
 from ..kernel.codec import input_from_json
 from ..kernel.inputs import Input
+from .prompts import KeptPrompt
 from .values import PaidResponse, Post
 
-Column = Literal["input", "request", "response", "answer", "who"]
+_PROMPT = msgspec.json.Decoder(KeptPrompt)
+
+Column = Literal["input", "request", "response", "answer", "who", "prompt"]
 """What is kept under a codec: an input of a journal; the hash of what a model was asked, and what it answered; what a
-human answered, and who that was."""
+human answered, and who that was; a prompt with its reply."""
 
 
 class Place(Struct, frozen=True):
@@ -27,7 +30,8 @@ class Place(Struct, frozen=True):
     run_id: str
     column: Column
     key: str
-    """Which of the run: the position of an input, the key of a response, the question of an answer."""
+    """Which of the run: the position of an input, the key of a response, the question of an answer, the numbers of a
+    prompt."""
 
     @property
     def bound(self) -> bytes:
@@ -116,6 +120,14 @@ class Coded:
         """
         answer = self._said(msgspec.json.decode, run_id, "answer", question, body)
         return Post(question, id, answer, None if who is None else self.decode(run_id, "who", question, who))
+
+    def prompt(self, run_id: str, key: str, stored: str) -> KeptPrompt:
+        """Return a prompt that is kept.
+
+        Raises StoreError: if it cannot be read.
+        """
+        read: KeptPrompt = self._said(_PROMPT.decode, run_id, "prompt", key, stored)
+        return read
 
     def _said(self, read: Callable[[str], Any], run_id: str, column: Column, key: str | int, stored: str) -> Any:
         text = self.decode(run_id, column, key, stored)

@@ -21,6 +21,7 @@ from ..resilience.holding import MemoryHoldings
 from .base import PAGE
 from .kept import Kept, asks_until
 from .memory_notices import MemoryNotices
+from .memory_prompts import MemoryPrompts
 from .rebound import as_rebound, is_done, objection
 from .refusals import json_of, lease_held, lease_lost, nobody_asks, run_id_taken
 from .values import (
@@ -71,6 +72,8 @@ class MemoryStore:
         """Holds of quotas what the runs of its runners may still cost."""
         self.notices = MemoryNotices(self._kept, self._lock)
         """What there is to tell of its runs."""
+        self.prompts = MemoryPrompts(self._lock)
+        """What is kept of the prompts of its runs."""
 
     def beside(self, *, lease_s: float) -> MemoryStore:
         """Return the same journals as another worker has them, which must beat: for tests of several workers."""
@@ -147,6 +150,7 @@ class MemoryStore:
         while len(self._ended) > self._runs:
             oldest, _ = self._ended.popitem(last=False)
             del self._kept[oldest]
+            self.prompts.forget(oldest)
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""
@@ -315,6 +319,7 @@ class MemoryStore:
             ]
             for run_id in over:
                 del self._kept[run_id], self._ended[run_id]
+                self.prompts.forget(run_id)
         return len(over)
 
     def _is_alive(self, owner: str | None) -> bool:

@@ -6,6 +6,7 @@ import itertools
 import tempfile
 import types
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ from fsm_orch import (
 )
 from fsm_orch.errors import StartError
 from fsm_orch.kernel.step import fold
+from fsm_orch.observe import Prompted, Recorder
 from fsm_orch.resilience.retry import Retry
 from fsm_orch.run.head import head_of
 from fsm_orch.store.sql import SqlStore
@@ -180,8 +182,9 @@ def _model(tape: Tape, machine: Any) -> AdversarialModel:
     return AdversarialModel(tape, machine=machine, values=values)
 
 
-def _prompted(prompt: Any) -> None:
+def _prompted(recorder: Recorder, prompt: Prompted) -> None:
     SEEN.append(repr(prompt.request))
+    recorder(prompt)
 
 
 def check_refusal(error: StartError) -> None:
@@ -213,7 +216,9 @@ def test_no_secret_is_stored_and_none_that_is_gone_is_read(examples: int, kept: 
     def holds(plan: Tape, play: Tape, again: Tape) -> None:
         machine = build(plan)
         store = SqlStore(f"sqlite:///{kept.folder}/runs.db?sync=normal", lease_s=600)
-        options: Any = {"retry": Retry(jitter_s=0), "redact": SECRETS, "on_prompt": _prompted}
+        recorder = Recorder(store)
+        told = partial(_prompted, recorder)
+        options: Any = {"retry": Retry(jitter_s=0), "redact": SECRETS, "on_prompt": told}
         runner: Any = Runner(machine, model=_model(play, machine), store=store, **options)
         run_id = f"r{next(kept.ids)}"
         SEEN.clear()

@@ -32,7 +32,7 @@ class Prunes:
         last_open = dict(session.rows(sql.last_open, {"threads": ids(sorted(threads))})) if threads else {}
         over = [run_id for run_id, began_at, thread_id in ended if began_at > last_open.get(thread_id, -inf)]
         beside = (sql.forget_inputs, sql.forget_responses, sql.forget_posts, sql.forget_rebindings, sql.forget_notices)
-        for forget in (*beside, sql.forget_runs) if over else ():
+        for forget in (*beside, sql.forget_prompts, sql.forget_runs) if over else ():
             session.each(forget, [{"ids": ids(over)}])
         return len(over), ended[-1][:2] if len(ended) == _FORGOTTEN else None
 

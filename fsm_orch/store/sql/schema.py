@@ -7,7 +7,7 @@ import sqlalchemy as sa
 VERSION_TABLE = "fsm_version"
 """Where Alembic writes down how far a database was migrated."""
 
-VERSION = "0006"
+VERSION = "0007"
 """The newest of `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -162,3 +162,15 @@ notices = sa.Table(  # written by triggers, which are in `migrations`
 UNTOLD = notices.c.told < notices.c.inputs
 sa.Index("fsm_notices_due", notices.c.name, notices.c.due_at, sqlite_where=UNTOLD, postgresql_where=UNTOLD)
 sa.Index("fsm_notices_run", notices.c.run_id)
+
+prompts = sa.Table(
+    "fsm_prompts",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),  # numbers with dots between them; empty: the run itself
+    sa.Column("visit", sa.Integer, primary_key=True),
+    sa.Column("call", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # JSON
+)
+sa.Index("fsm_prompts_at", prompts.c.at)

@@ -19,6 +19,7 @@ from .schema import (
     inputs,
     notices,
     posts,
+    prompts,
     quota_runs,
     quotas,
     rebindings,
@@ -90,6 +91,7 @@ class Statements:
     forget_posts: Statement
     forget_rebindings: Statement
     forget_notices: Statement
+    forget_prompts: Statement
     forget_runs: Statement
     open_quota: Statement
     quotas: Statement
@@ -232,6 +234,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "forget_posts": sa.delete(posts).where(among(dialect, posts.c.run_id, "ids")),
         "forget_rebindings": sa.delete(rebindings).where(among(dialect, rebindings.c.run_id, "ids")),
         "forget_notices": sa.delete(notices).where(among(dialect, notices.c.run_id, "ids")),
+        "forget_prompts": sa.delete(prompts).where(among(dialect, prompts.c.run_id, "ids")),
         "forget_runs": sa.delete(runs).where(among(dialect, r.id, "ids")),
         "open_quota": insert(quotas)
         .values(account=bound("account"), ends_at=0.0, tokens="0", cost="0")

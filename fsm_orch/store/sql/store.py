@@ -31,6 +31,7 @@ from .names import check_names, checked
 from .notices import SqlNotices
 from .pages import checked as shown
 from .pages import page
+from .prompts import SqlPrompts
 from .prunes import OLDEST, Prunes
 from .rebindings import Rebindings
 from .session import Session
@@ -124,6 +125,11 @@ class SqlStore:
     def notices(self) -> SqlNotices:
         """What there is to tell of its runs."""
         return SqlNotices(self._statements, self._database.driver, self._do)
+
+    @property
+    def prompts(self) -> SqlPrompts:
+        """What is kept of the prompts of its runs."""
+        return SqlPrompts(self._database.dialect, self._coded, self._asked)
 
     async def _do(self, work: Ask | ToClaim | ToHold, *, is_patient: bool = True) -> Any:
         return await self._asked(work, is_patient=is_patient)

@@ -1,0 +1,130 @@
+"""The recorder: keeps what models were asked and answered beside the journals, for whoever looks for a mistake.
+
+Nobody has one unless a runner is given it. It holds the user's own words: what is kept is bounded in age, number and
+length, and keys are not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+
+from ..amounts import believed
+from ..clock import Clock
+from ..define.wording import kind_of, without_surrogates
+from ..messages import REDACTED, Message, ToolCall
+from ..store.prompts import KeepsPrompts, KeptPrompt
+from .prompted import Prompted
+from .secrets import without_secrets
+from .telling import report
+
+DAY_S = 86_400.0
+
+
+class Recorder:
+    """Keeps the prompts of runs in a store: `Runner(Support, store=store, on_prompt=Recorder(store))`.
+
+    Read them by `await store.prompts.of(run_id)`, or `fsm-orch runs show RUN --prompts`. They are forgotten with their
+    run, or before. Keys that look as providers write them, and those in the environment of this process, are replaced.
+    A runner that redacts fields has nothing kept of what was said: any text may tell of them.
+
+    It is done beside the run, which never waits for it. What it raises is logged by its kind.
+
+    Args:
+        store: keeps them: a `SqlStore`, under its codec, or a `MemoryStore`.
+        keep_s: seconds after which a prompt is forgotten, at the next that is kept.
+        most: how many prompts of one run are kept, the newest.
+        most_chars: of each text; the rest is cut off.
+        redact: what is kept of a text, a plain function; called with every text, on the event loop. Of a text that it
+            raises on nothing is kept.
+        wall_clock: seconds of the epoch.
+
+    Raises TypeError: if `store` keeps no prompts, such as its URL, or `redact` cannot be called.
+    Raises ValueError: if a number is not above 0.
+    """
+
+    def __init__(
+        self,
+        store: KeepsPrompts,
+        *,
+        keep_s: float = 7 * DAY_S,
+        most: int = 200,
+        most_chars: int = 20_000,
+        redact: Callable[[str], str] | None = None,
+        wall_clock: Clock = time.time,
+    ) -> None:
+        if isinstance(store, type) or not isinstance(store, KeepsPrompts):
+            raise TypeError(
+                f"a Recorder takes a store that keeps prompts, not {kind_of(store)}: Recorder(SqlStore(url))"
+            )
+        if redact is not None and not callable(redact):
+            raise TypeError(f"redact= of a Recorder takes a function of a text, not {kind_of(redact)}")
+        if not (keep_s > 0 and most > 0 and most_chars > 0):
+            raise ValueError(f"keep_s={keep_s}, most={most}, most_chars={most_chars}: give numbers above 0")
+        self._prompts = store.prompts
+        self._keep_s, self._most, self._most_chars = keep_s, most, most_chars
+        self._redact, self._clean, self._wall_clock = redact, without_secrets(), wall_clock
+        self._under_way: set[asyncio.Future[None]] = set()
+
+    def __call__(self, prompted: Prompted) -> None:
+        """Keep a prompt, in its own time."""
+        kept = self._kept(prompted)
+        keeping = self._prompts.keep(kept, most=self._most, since=kept.at - self._keep_s)
+        self._under_way.add(keeping)
+        keeping.add_done_callback(partial(self._done, kept.run_id))
+
+    async def flush(self) -> None:
+        """Wait until all is kept that it was called with on this event loop, or could not be."""
+        loop = asyncio.get_running_loop()
+        if mine := [keeping for keeping in self._under_way if keeping.get_loop() is loop]:
+            await asyncio.wait(mine)
+
+    def _done(self, run_id: str, keeping: asyncio.Future[None]) -> None:
+        self._under_way.discard(keeping)
+        if not keeping.cancelled() and (error := keeping.exception()) is not None:
+            report("a prompt of run %s was not kept: %s", run_id, type(error).__name__)
+
+    def _kept(self, prompted: Prompted) -> KeptPrompt:
+        request, response = prompted.request, prompted.response
+        text: Callable[[str], str] = (lambda _: REDACTED) if prompted.is_redacted else self._text
+        return KeptPrompt(
+            run_id=prompted.run_id,
+            path=prompted.path,
+            visit=prompted.visit,
+            call=prompted.call,
+            state=prompted.state,
+            model=prompted.model,
+            at=self._wall_clock(),
+            messages=tuple([_message(said, text) for said in request.messages]),
+            reply=None if response is None else text(response.text),
+            ended="" if response is None else response.finish,
+            usage=None if response is None else believed(response.usage),
+        )
+
+    def _text(self, text: str) -> str:
+        """Return what is kept of a text. Secrets first: of one that was cut in two no half is found."""
+        kept = self._clean(text)
+        if self._redact is not None:
+            try:
+                kept = _checked(self._redact(kept))
+            except Exception as error:
+                report("redact= of a Recorder raised %s, and nothing of that text is kept", type(error).__name__)
+                return REDACTED
+        left_out = len(kept) - self._most_chars
+        return without_surrogates(kept if left_out <= 0 else f"{kept[: self._most_chars]}… [{left_out:,} more]")
+
+
+def _checked(text: object) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"a text is expected, not {kind_of(text)}")
+    return text
+
+
+def _message(said: Message, text: Callable[[str], str]) -> Message:
+    calls = tuple(
+        [ToolCall(id=text(call.id), name=text(call.name), arguments=text(call.arguments)) for call in said.tool_calls]
+    )
+    # without the names of its fields: what is kept of its content need not be JSON any more
+    return Message(role=said.role, content=text(said.content), agent=said.agent, tool_calls=calls)

@@ -1,0 +1,286 @@
+"""The recorder: prompts are kept beside the run, without secrets, within bounds, and at no risk to the run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsm_orch import (
+    CallFailed,
+    Context,
+    Final,
+    Given,
+    LLMAgent,
+    Machine,
+    MemoryStore,
+    Nested,
+    Response,
+    Runner,
+    ScriptedModel,
+    State,
+)
+from fsm_orch.kernel.records import CallReserved
+from fsm_orch.observe import Recorder
+from fsm_orch.store import KeptPrompt
+from fsm_orch.store.sql import SqlStore
+
+KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz"
+
+
+class Note(Context):
+    """What is written about."""
+
+    text: str
+    email: Given[str | None] = None
+    answer: str | None = None
+
+
+class Inner(Machine[Note]):
+    """Asks a model inside."""
+
+    think = State(LLMAgent("Think.", reads=Note.text, writes=Note.answer), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = think.to(done)
+
+
+class Outer(Machine[Note]):
+    """Asks a model, which may try again, and has another machine ask one."""
+
+    first = State(LLMAgent("Choose.", reads=Note.text), initial=True)
+    inside = State(Nested(Inner, writes=Note.answer))
+    done = Final()
+    human = Final(fallback=True)
+    on = first.to(inside)
+    end = inside.to(done)
+    lost = inside.on_failure(done)
+
+
+class Desk(Machine[Note]):
+    """Asks a model, of a context with an address in it."""
+
+    reply = State(LLMAgent("Reply.", reads=(Note.text, Note.email), writes=Note.answer), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = reply.to(done)
+
+
+def kept_of(store: Any, run_id: str) -> tuple[KeptPrompt, ...]:
+    return asyncio.run(store.prompts.of(run_id))  # type: ignore[no-any-return]
+
+
+def texts(prompts: tuple[KeptPrompt, ...]) -> str:
+    return "\n".join(f"{[said.content for said in each.messages]} {each.reply}" for each in prompts)
+
+
+def desk(text: str, *script: Any, store: Any = None, email: str | None = None, redact: Any = (), **options: Any) -> str:
+    """Run the desk with a recorder, and return what is kept as text."""
+    store = MemoryStore() if store is None else store
+    runner = Runner(Desk, model=ScriptedModel(script), store=store, redact=redact, on_prompt=Recorder(store, **options))
+    result = runner.run_sync(Note(text=text, email=email), run_id="r")
+    assert result.state is Desk.done
+    return texts(kept_of(store, "r"))
+
+
+async def test_every_request_is_kept_under_the_numbers_of_its_call() -> None:
+    """Run, path, visit and call are those of the records; a request that failed is kept without a reply."""
+    store = MemoryStore()
+    model = ScriptedModel([CallFailed("busy", transient=True), {"handoff": "on"}, {"answer": "so"}], name="a:b")
+    recorder = Recorder(store, wall_clock=iter(range(9)).__next__)
+    result = await Runner(Outer, model=model, on_prompt=recorder).run(Note(text="Grüße"), run_id="r")
+    await recorder.flush()
+    kept = await store.prompts.of("r")
+
+    calls = [record for record in result.records if isinstance(record, CallReserved)]
+    assert [(r.stamp.path, r.call, r.model) for r in calls] == [(each.path, each.call, each.model) for each in kept]
+    assert [((), 0, "first"), ((), 0, "first"), ((1,), 0, "think")] == [(e.path, e.visit, e.state) for e in kept]
+    assert [None, '{"handoff": "on"}', '{"answer": "so"}'] == [each.reply for each in kept]
+    assert ["", "stop", "stop"] == [each.ended for each in kept]
+    assert [0, 1, 2] == [each.at for each in kept]
+    assert [each.content for each in model.requests[1].messages] == [each.content for each in kept[1].messages]
+    assert kept[1].usage is not None
+
+
+def test_the_last_prompt_is_kept_although_the_loop_ends(tmp_path: Path) -> None:
+    """A run on a loop of its own loses nothing by the end of that loop, with no store of its own to wait for."""
+    store = SqlStore(f"sqlite:///{tmp_path}/runs.db")
+    Runner(Desk, model=ScriptedModel([{"answer": "x"}]), on_prompt=Recorder(store)).run_sync(Note(text="t"), run_id="r")
+
+    assert 1 == len(kept_of(store, "r"))
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        KEY,
+        "sk-ant-api03-abcdefghijklmnop_qrstuvwx",
+        "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+        "AKIAIOSFODNN7EXAMPLE",
+        "AIzaSyA1234567890abcdefghijklmnopqrstuv",
+        "xoxb-123456789012-abcdefghijkl",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----",
+        "my own key of no shape",
+    ],
+)
+def test_no_key_is_kept(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys of the usual shapes, and those in the environment, are replaced in what was asked and answered."""
+    monkeypatch.setenv("ACME_API_KEY", "my own key of no shape")
+    said = desk(f"before {secret} after", {"answer": secret})
+
+    inner = secret.splitlines()[len(secret.splitlines()) // 2]
+    assert inner not in said
+    assert "before [redacted] after" in said
+    assert '{"answer": "[redacted]"}' in said
+
+
+@pytest.mark.parametrize("text", ["Bearer abcdefghijkl", "postgresql://me:hunter22@host/db"])
+def test_what_stands_beside_a_secret_stays(text: str) -> None:
+    """Of a header and a URL only the secret is replaced."""
+    said = desk(text, {"answer": "x"})
+
+    assert "hunter22" not in said
+    assert "abcdefghijkl" not in said
+    assert text.partition(" ")[0].partition("//")[0] in said
+
+
+def test_a_secret_that_would_be_cut_in_two_leaves_no_half() -> None:
+    """Secrets are replaced before a text is cut."""
+    for most in range(1, 140):
+        assert "abcdef" not in desk(f"x {KEY}", {"answer": "x"}, most_chars=most)
+
+
+def test_long_texts_are_cut() -> None:
+    """What is kept of a text is as long as said, and says what is missing."""
+    said = desk("a" * 500, {"answer": "b" * 90}, most_chars=100)
+
+    assert "a" * 101 not in said
+    assert "… [" in said
+    assert " more]" in said
+
+
+def test_a_redacting_runner_has_nothing_kept_of_what_was_said() -> None:
+    """Any text may tell of a redacted field, be it turned round: nothing of them is kept, and all numbers are."""
+    store = MemoryStore()
+    said = desk("of ann@b.example", {"answer": "elpmaxe.b@nna"}, store=store, email="ann@b.example", redact=Note.email)
+    (kept,) = kept_of(store, "r")
+
+    assert "" == said.replace("[redacted]", "").translate(str.maketrans("", "", "[]', "))
+    assert ("reply", 1, "scripted:script", "stop") == (kept.state, kept.call, kept.model, kept.ended)
+
+
+def test_a_function_says_what_is_kept() -> None:
+    """It is asked for every text, of requests and replies."""
+    said = desk_redacted(lambda text: text.replace("0664", "#"))
+
+    assert "0664" not in said
+    assert "call # 123" in said
+
+
+def desk_redacted(redact: Any) -> str:
+    store = MemoryStore()
+    recorder = Recorder(store, redact=redact)
+    runner = Runner(Desk, model=ScriptedModel([{"answer": "0664"}]), on_prompt=recorder)
+    assert Desk.done is runner.run_sync(Note(text="call 0664 123"), run_id="r").state
+    return texts(kept_of(store, "r"))
+
+
+def raises(text: str) -> str:
+    raise ValueError(text)
+
+
+@pytest.mark.parametrize("redact", [raises, lambda text: text.encode(), lambda text: None])
+def test_where_the_function_fails_nothing_is_kept(redact: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """It raises, or returns no text: the texts are not kept, the run goes on, and the log says no word of them."""
+    said = desk_redacted(redact)
+
+    assert "0664" not in said + caplog.text
+    assert "nothing of that text is kept" in caplog.text
+
+
+class Broken:
+    """Keeps nothing, in one way or another."""
+
+    def __init__(self, error: BaseException, *, at_once: bool) -> None:
+        self.prompts, self._error, self._at_once = self, error, at_once
+
+    def keep(self, prompt: KeptPrompt, *, most: int, since: float) -> asyncio.Future[None]:
+        if self._at_once:
+            raise self._error
+        future = asyncio.get_running_loop().create_future()
+        future.set_exception(self._error)
+        return future
+
+    async def of(self, run_id: str) -> tuple[KeptPrompt, ...]:
+        return ()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_recorder_that_fails_touches_no_run(at_once: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """What its store raises is logged by its kind."""
+    store = Broken(OSError("disk of ann@b.example"), at_once=at_once)
+    model = ScriptedModel([{"answer": "x"}], delay_s=0.01)
+    result = Runner(Desk, model=model, on_prompt=Recorder(store), store=MemoryStore()).run_sync(Note(text="t"))
+
+    assert result.state is Desk.done
+    assert "OSError" in caplog.text
+    assert "ann@b" not in caplog.text
+
+
+def test_a_closed_store_touches_no_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The run ends as it would without a recorder."""
+    caplog.set_level(logging.ERROR)
+    store = SqlStore(f"sqlite:///{tmp_path}/runs.db")
+    store.close()
+    result = Runner(Desk, model=ScriptedModel([{"answer": "x"}]), on_prompt=Recorder(store)).run_sync(Note(text="t"))
+
+    assert result.state is Desk.done
+    assert "StoreError" in caplog.text
+
+
+class Odd(ScriptedModel):
+    """Answers with what no database can keep."""
+
+    async def complete(self, *args: Any) -> Response:
+        return Response(text='{"answer": "x"} \ud800', usage="much")  # type: ignore[arg-type]
+
+
+def test_whatever_a_model_answers_is_kept_or_not_and_touches_nothing(tmp_path: Path) -> None:
+    """Lone surrogates are replaced, and usage that is none is not kept."""
+    store = SqlStore(f"sqlite:///{tmp_path}/runs.db")
+    Runner(Desk, model=Odd([]), on_prompt=Recorder(store), retry=None).run_sync(Note(text="t"), run_id="r")
+    kept = kept_of(store, "r")
+    store.close()
+
+    assert ['{"answer": "x"} ?', None] == [kept[0].reply, kept[0].usage]
+
+
+def test_a_recorder_is_made_right_or_not_at_all() -> None:
+    """The message says what is expected."""
+    with pytest.raises(TypeError, match=r"takes a store that keeps prompts, not a str: Recorder\(SqlStore\(url\)\)"):
+        Recorder("sqlite:///runs.db")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="takes a store that keeps prompts, not the class MemoryStore"):
+        Recorder(MemoryStore)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="redact= of a Recorder takes a function of a text, not a str"):
+        Recorder(MemoryStore(), redact="x")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="keep_s=0, most=200, most_chars=20000: give numbers above 0"):
+        Recorder(MemoryStore(), keep_s=0)
+
+
+def test_what_is_too_old_or_too_much_is_forgotten() -> None:
+    """At the next prompt that is kept."""
+    store, now = MemoryStore(), [0.0]
+    recorder = Recorder(store, keep_s=10, most=1, wall_clock=lambda: now[0])
+    for run_id in ("a", "b"):
+        Runner(
+            Desk, model=ScriptedModel([CallFailed("x", transient=True), {"answer": "x"}]), on_prompt=recorder
+        ).run_sync(Note(text="t"), run_id=run_id)
+        now[0] += 11
+
+    assert () == kept_of(store, "a")
+    assert [2] == [each.call for each in kept_of(store, "b")]
