@@ -62,8 +62,8 @@ def trace_prompts() -> OnPrompt:
     """Make what puts the texts of each call on its span: `Runner(..., on_prompt=trace_prompts())`.
 
     It does nothing unless the environment variable `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`, which is read
-    now, is `true`, `span_only` or `span_and_event`. The texts are whatever users and models said: whoever reads the
-    traces reads them.
+    now, is `true`, `span_only` or `span_and_event`; nor for a runner that redacts fields. The texts are whatever users
+    and models said: whoever reads the traces reads them.
     """
     return _tell_prompt if of.is_captured(os.environ) else _tell_nothing
 
@@ -246,7 +246,7 @@ def _tell_nothing(prompted: Prompted) -> None:
 
 def _tell_prompt(prompted: Prompted) -> None:
     span = trace.get_current_span()
-    if not span.is_recording():
+    if prompted.is_redacted or not span.is_recording():
         return
     span.set_attribute(of.INPUT_MESSAGES, _json([_said(each) for each in prompted.request.messages]))
     if prompted.response is not None:

@@ -135,6 +135,24 @@ async def test_no_span_holds_what_was_said(monkeypatch: pytest.MonkeyPatch) -> N
             assert ["order_status" in str(call["gen_ai.output.messages"]) for call in calls] == [True, False]
 
 
+async def test_a_runner_that_redacts_puts_no_text_on_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where fields are to be kept nowhere, no text of a call stands on its span, whatever the environment says."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true")
+    provider, noted = noting()
+    runner = Runner(
+        desk(two_exits=False),
+        model=served_by({"answer": "x"}),
+        observers=[trace_runs(provider)],
+        on_prompt=trace_prompts(),
+        redact=Ticket.query,
+        store=MemoryStore(),
+    )
+    await runner.run(Ticket(query="SECRET"))
+
+    assert ["chat gpt-5-mini"] == [span.name for span in noted.ended if "chat" in span.name]
+    assert "messages" not in str([span.to_json() for span in noted.ended])
+
+
 async def test_what_goes_wrong_has_a_status() -> None:
     """Refusals and landings are events with their reasons; what failed has the status of an error and its type."""
     with sink() as taken, exported(taken) as provider:

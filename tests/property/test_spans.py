@@ -72,7 +72,7 @@ def again(noted: Noted) -> list[ReadableSpan]:
     return [span for span in noted.ended if (span.attributes or {}).get("fsm.resumed")]
 
 
-@in_both_lanes(few=40, many=600)
+@in_both_lanes(few=40, many=200)
 def test_spans_of_random_nests_end_within_what_they_lie_in(examples: int) -> None:
     """Whole, or cut anywhere and gone on with: all that begins ends in its place, and no span is made of nothing."""
     kinds = Counter[str]()
@@ -97,7 +97,7 @@ def test_spans_of_random_nests_end_within_what_they_lie_in(examples: int) -> Non
     assert {"invoke_workflow", "invoke_agent", "chat", "execute_tool", "ask_human"} == set(kinds)
 
 
-@in_both_lanes(few=60, many=1_500)
+@in_both_lanes(few=60, many=300)
 def test_a_refold_makes_the_spans_that_the_run_made(examples: int) -> None:
     """What a real run traced while it was driven is, but for ids and times, what its records make afterwards."""
 
