@@ -22,7 +22,8 @@ def everywhere(observer_of: Callable[[Definition], Observer | Tracer]) -> Iterat
             ...
 
     Args:
-        observer_of: is called with the definition of a machine at the start of each run, and returns its observer.
+        observer_of: is called with the definition of a machine when a run is queued, begins or goes on, and returns its
+            observer, or a tracer.
             What it raises is logged by its type, and does not touch the run.
 
     Raises TypeError: if it is no function.
