@@ -16,6 +16,7 @@ import statistics
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from random import Random
 from typing import Any
 
 import orjson
@@ -86,9 +87,9 @@ async def measured(names: list[str]) -> None:
     }
     plays["bare"] = lambda: bare(HOPS)
     await cpu(plays["none"], 6)
-    rounds, turns = [], list(plays.items())
+    rounds, turns, chance = [], list(plays.items()), Random(0)
     for _ in range(2 * ROUNDS):
-        turns.append(turns.pop(0))  # each comes first and last: what comes first has colder caches
+        chance.shuffle(turns)  # else one would always come after the thread that exports, or with cold caches
         rounds.append({name: await cpu(play, 6) / HOPS * 1e6 for name, play in turns})
     plain = statistics.median(each["bare"] for each in rounds)
     without = statistics.median(each["none"] for each in rounds)
