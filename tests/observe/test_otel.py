@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx2
 import pytest
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -17,9 +18,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from support.branches import All, First, Trip
 from support.otlp import Sink, attributes_of, noting, sink, tree
-from support.shop import DONE, SOLVED, Shorten, Ticket, desk, order_status, use, use_all
+from support.provider import KEY, Provider
+from support.shop import DONE, SOLVED, Shorten, Text, Ticket, desk, order_status, use, use_all
+from support.traced import header
 
 from fsm_orch import MemoryStore, Reply, Runner, ScriptedModel, Visit
+from fsm_orch.models.openai import ChatModel
 from fsm_orch.observe.otel import trace_prompts, trace_runs
 
 LATEST = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http,gen_ai_latest_experimental"}
@@ -258,3 +262,25 @@ async def test_the_tracer_of_no_sdk_makes_nothing() -> None:
 
     assert result.state is SHOP.done
     assert result.journal[0].trace_parent is None  # type: ignore[union-attr]
+
+
+async def test_a_request_on_the_wire_bears_the_span_of_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an instrumented HTTP client adds to the requests of several runs, over real sockets, is their calls."""
+    plain = httpx2.AsyncHTTPTransport.handle_async_request
+
+    async def instrumented(transport: Any, request: httpx2.Request) -> httpx2.Response:
+        request.headers["traceparent"] = header()  # as instrumentations of HTTP clients do
+        return await plain(transport, request)
+
+    monkeypatch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", instrumented)
+    tracing, noted = noting()
+    with Provider() as provider:
+        model = ChatModel("gpt-5-mini", api_key=KEY, base_url=f"{provider.url}/v1")
+        runner = Runner(Shorten, model=model, observers=[trace_runs(tracing)])
+        await asyncio.gather(*[runner.run(Text(text=f"long {number}")) for number in range(8)])
+
+    noted.check()
+    sent = [each.headers["traceparent"].split("-")[2] for each in provider.requests]
+    calls = [f"{span.context.span_id:016x}" for span in noted.ended if span.name.startswith("chat")]
+    assert len(sent) >= 8
+    assert sorted(sent) == sorted(calls)
