@@ -33,6 +33,7 @@ def started(
     messages: tuple[Message, ...] = (),
     thread_id: str | None = None,
     trace_id: str | None = None,
+    trace_parent: str | None = None,
     state: str | None = None,
     after: str | None = None,
     tenant: str | None = None,
@@ -43,6 +44,7 @@ def started(
     Args:
         context: the first values of its fields, as JSON.
         trace_id: None: the run id.
+        trace_parent: the caller's span, as W3C trace context writes it.
         state: where it starts; None: in the initial state.
         after: the run of its thread that came before it.
         tenant: for whom it runs.
@@ -54,6 +56,7 @@ def started(
         messages=messages,
         thread_id=thread_id,
         trace_id=trace_id,
+        trace_parent=trace_parent,
         digest=compiled.definition.digest,
         kernel=VERSION,
         state=None if state == compiled.definition.initial.name else state,

@@ -292,13 +292,13 @@ class MeteredModel:
             is_unsent = error.unsent
             raise
         finally:  # not `except`: a cancellation passes here too, and leaves the whole reservation charged
+            if self._on_prompt is not None and request is not None:  # while the call is open, and its span with it
+                self._on_prompt(call, model.name, request, response)
             if is_unsent:
                 self._desk.release(call)
             else:
                 if response is not None and self._memory is not None:
                     self._memory.keep(asked.number, call, asked.request, response)
                 self._desk.settle(call, usage)
-            if self._on_prompt is not None and request is not None:
-                self._on_prompt(call, model.name, request, response)
         self._desk.check()  # the reply to a visit that has ended is nobody's
         return reply

@@ -3,7 +3,7 @@
 from ..kernel.codec import record_from_json, to_json
 from ..kernel.records import Record
 from ..kernel.schema import records_schema
-from .base import Observer
+from .base import Observer, Trace, Tracer
 from .everywhere import everywhere
 from .prompted import OnPrompt, Prompted
 from .recorder import Recorder
@@ -14,6 +14,8 @@ __all__ = [
     "Prompted",
     "Record",
     "Recorder",
+    "Trace",
+    "Tracer",
     "everywhere",
     "record_from_json",
     "records_schema",

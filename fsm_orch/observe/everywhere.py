@@ -7,22 +7,23 @@ from contextlib import contextmanager
 
 from ..define.definition import Definition
 from ..define.wording import kind_of
-from .base import Observer
+from .base import Observer, Tracer
 from .telling import named, report
 
-_makers: dict[object, Callable[[Definition], Observer]] = {}
+_makers: dict[object, Callable[[Definition], Observer | Tracer]] = {}
 """By block, since two blocks may be given equal makers, and are left in any order."""
 
 
 @contextmanager
-def everywhere(observer_of: Callable[[Definition], Observer]) -> Iterator[None]:
+def everywhere(observer_of: Callable[[Definition], Observer | Tracer]) -> Iterator[None]:
     """Observe every run that begins inside the block, in all threads, besides what its runner's own observers do.
 
         with everywhere(lambda machine: log_records()):
             ...
 
     Args:
-        observer_of: is called with the definition of a machine at the start of each run, and returns its observer.
+        observer_of: is called with the definition of a machine when a run is queued, begins or goes on, and returns its
+            observer, or a tracer.
             What it raises is logged by its type, and does not touch the run.
 
     Raises TypeError: if it is no function.
@@ -38,7 +39,7 @@ def everywhere(observer_of: Callable[[Definition], Observer]) -> Iterator[None]:
         del _makers[block]
 
 
-def observers_of(definition: Definition) -> tuple[Observer, ...]:
+def observers_of(definition: Definition) -> tuple[Observer | Tracer, ...]:
     """Return what observes a run that begins now, besides its runner's own observers."""
     if not _makers:
         return ()
@@ -47,11 +48,11 @@ def observers_of(definition: Definition) -> tuple[Observer, ...]:
     return tuple([observer for observer in made if observer is not None])
 
 
-def _made(observer_of: Callable[[Definition], Observer], definition: Definition) -> Observer | None:
+def _made(observer_of: Callable[[Definition], Observer | Tracer], definition: Definition) -> Observer | Tracer | None:
     """Return an observer; None if there is none to be had."""
     try:
         observer = observer_of(definition)
-        if not callable(observer):
+        if not (isinstance(observer, Tracer) or callable(observer)):
             raise TypeError
     except BaseException as error:  # of any kind: a guest, as observers are
         report("%s made no observer: %s", named(observer_of), type(error).__name__)

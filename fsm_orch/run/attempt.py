@@ -15,6 +15,7 @@ from ..kernel.effects import Act
 from ..models.base import Model, Request, Response
 from ..models.metered import MeteredModel
 from ..observe.prompted import Prompted
+from ..observe.tracing import entered
 from ..resilience.base import Pacing
 from ..resilience.gate import Gate
 from ..resilience.retry import Retry
@@ -68,7 +69,7 @@ def attempt(
         ending(TooLate("the visit's time was over before its agent could begin"))
         return None
     # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
-    context = contextvars.copy_context()
+    context = entered(run.traces, act)
     if gate is not None:
         passage = Passage(run, desk, gate, is_metered=metered is not None)
         inside, told = partial(passage.then, partial(agent.act, visit)), partial(passage.told, ending)

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from ..errors import StartError
 from ..observe.telling import report
+from ..observe.tracing import leave
 from .ears import Ears
 from .loop import running_loop
 from .writer import Run
@@ -96,6 +97,8 @@ class Driven:
         finally:
             places = self._places[run_id]
             places.remove(place)
+            if place.run is not None:
+                leave(place.run.traces)
             if not places:
                 del self._places[run_id]
             self.ears.wake(run_id)

@@ -16,9 +16,10 @@ from ..errors import AnswerError, LeaseHeld, StartError
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..messages import Message
-from ..observe.base import Observer
+from ..observe.base import Observer, Tracer
 from ..observe.everywhere import observers_of
 from ..observe.prompted import OnPrompt
+from ..observe.tracing import called
 from ..resilience.retry import Retry
 from ..store.base import Store
 from ..store.values import Claim, News
@@ -52,7 +53,7 @@ class Driver:
 
     compiled: CompiledMachine
     cast: Cast
-    observers: tuple[Observer, ...]
+    observers: tuple[Observer | Tracer, ...]
     on_prompt: OnPrompt | None
     store: Store | None
     retry: Retry | None
@@ -78,6 +79,10 @@ class Driver:
         """The servers that must be connected while a run is driven."""
         return needs_of(self.cast)
 
+    def observers_now(self) -> tuple[Observer | Tracer, ...]:
+        """Return what observes a run that is driven from now on."""
+        return (*self.observers, *observers_of(self.compiled.definition))
+
     async def run(self, first: Started, deps: Any, reader: Reader | None = None, *, text: bool = False) -> Run:
         """Drive a run that begins.
 
@@ -92,6 +97,7 @@ class Driver:
 
     async def _run(self, first: Started, deps: Any, stay: Stay | None, reader: Reader | None, *, text: bool) -> Run:
         """Drive a run that was admitted."""
+        first = called(first, observers := self.observers_now())
         readers = () if reader is None else (reader,)
         with self.driven.under_way(first.run_id) as place:
             async with connected(self.needs):
@@ -102,7 +108,9 @@ class Driver:
                         first = replace(first, shut=tuple(sorted(shut)))
                     first, later = await self._begun(first, epoch)
                     on_delta = reader if text else None
-                    run = self._made(self.compiled, (first,), readers, epoch, heard=heard, on_delta=on_delta)
+                    run = self._made(
+                        self.compiled, (first,), (*observers, *readers), epoch, heard=heard, on_delta=on_delta
+                    )
                     async with self._owning(first.run_id, epoch, lambda: run.is_open):
                         self.driven.drive(place, run)
                         await self.drive(run, deps, stay=stay, is_read=reader is not None, cancelled=later or cancelled)
@@ -229,7 +237,9 @@ class Driver:
                     machines = (self.compiled, *was)
                     make = await maker(store, machines, run_id, claim.origin, has_effects=effects, wall=self.wall_clock)
                     with folding(compiled, journal):
-                        run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard, make=make)
+                        run = self._made(
+                            compiled, journal, self.observers_now(), claim.epoch, claim=claim, heard=heard, make=make
+                        )
                     resume.note_begun(run, claim)
                     if goes_on:
                         check_unread(compiled, run.now)
@@ -256,7 +266,7 @@ class Driver:
         self,
         compiled: CompiledMachine,
         journal: Sequence[Input],
-        readers: Sequence[Observer],
+        observers: Sequence[Observer | Tracer],
         epoch: int,
         *,
         claim: Claim | None = None,
@@ -269,7 +279,7 @@ class Driver:
             journal,
             # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
             clock=self.clock or asyncio.get_running_loop().time,
-            observers=(*self.observers, *readers, *observers_of(self.compiled.definition)),
+            observers=observers,
             store=self.store,
             is_stored=claim is not None,
             epoch=epoch,

@@ -31,6 +31,8 @@ class RunOptions(TypedDict, total=False):
     """Names the conversation that this run is part of: its runs share the limits that the machine has for threads."""
     trace_id: str
     """Ties this run to a trace of the caller's; the run id by default."""
+    trace_parent: str
+    """The caller's span, as the header `traceparent` writes it; a tracer's own current span goes before it."""
     tenant: str
     """Says for whom it runs, in the store's list and to the factory of a worker's dependencies; nobody by default."""
     start: State
@@ -73,6 +75,7 @@ def first_input(
         messages=given.messages_of(options.get("messages", ()) if before is None else before.messages),
         thread_id=options.get("thread_id") or (None if before is None else before.thread_id),
         trace_id=options.get("trace_id"),
+        trace_parent=options.get("trace_parent"),
         tenant=options.get("tenant"),
         state=_where(definition, options.get("start")),
         after=None if before is None else before.run_id,

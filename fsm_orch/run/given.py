@@ -13,8 +13,9 @@ from ..kernel.codec import to_json
 from ..kernel.inputs import Input, Started
 from ..limits import Limits
 from ..messages import Message
-from ..observe.base import Observer
+from ..observe.base import Observer, Tracer
 from ..observe.prompted import OnPrompt
+from ..observe.tracing import is_trace_parent
 from ..resilience.retry import Retry
 from ..store.base import Store
 from ..store.named import store_at
@@ -33,7 +34,7 @@ def checked_limits(given: Limits | None) -> Limits | None:
     raise TypeError(f"limits= takes Limits, not {kind_of(given)}: write limits=Limits(hops=...)")
 
 
-def checked_observers(given: Iterable[Observer]) -> tuple[Observer, ...]:
+def checked_observers(given: Iterable[Observer | Tracer]) -> tuple[Observer | Tracer, ...]:
     """Return the observers of a runner.
 
     Raises TypeError: if they are not plain functions in a list.
@@ -43,7 +44,7 @@ def checked_observers(given: Iterable[Observer]) -> tuple[Observer, ...]:
         raise TypeError(f"observers= takes a list of functions, not {kind_of(given)}: write observers=[{one}]")
     observers = tuple(given)
     for observer in observers:
-        if not callable(observer):
+        if not (isinstance(observer, Tracer) or callable(observer)):
             raise TypeError(f"an observer is a function of a record, not {kind_of(observer)}: write one")
     if any(map(inspect.iscoroutinefunction, observers)):
         raise TypeError("an observer is a plain function: it is called on the event loop and never awaited")
@@ -174,10 +175,12 @@ def check_first(first: Started) -> None:
         message.
     """
     check_new_id("run_id", first.run_id)
-    for name in ("thread_id", "trace_id", "tenant"):
+    for name in ("thread_id", "trace_id", "trace_parent", "tenant"):
         held = getattr(first, name)
         if held is not None:
             _check_text(name, held, StartError)
+    if first.trace_parent is not None and not is_trace_parent(first.trace_parent):
+        raise StartError("trace_parent= is a span as the header traceparent writes it: 00-<32 hex>-<16 hex>-01")
     if first.messages:  # its context has been looked at, and all else is ours
         try:
             to_json(first)

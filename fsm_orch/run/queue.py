@@ -52,9 +52,9 @@ async def _is_stored(store: Store, first: Started) -> bool:
 
 
 def _told(first: Started) -> Started:
-    """Return a start as its caller told it: without what its thread had left, and what was shut then.
+    """Return a start as its caller told it: without what its thread had left, what was shut then, and its span.
 
     Of a run that follows another it is left out what was said before: its store may have told it then, or now.
     """
-    told = replace(first, tokens=None, cost=None, shut=())
+    told = replace(first, tokens=None, cost=None, shut=(), trace_parent=None)
     return told if first.after is None else replace(told, messages=(), heard=0)

@@ -21,7 +21,7 @@ from ..kernel.inputs import Input, Started
 from ..kernel.records import Record
 from ..limits import Limits
 from ..models.base import Model
-from ..observe.base import Observer
+from ..observe.base import Observer, Tracer
 from ..observe.prompted import OnPrompt
 from ..proof.bounds.certificate import Certificate
 from ..resilience.admission import Admission
@@ -65,7 +65,7 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Looking[C], Replaying[C, 
             declares stays as it is; its calls go to `model`.
         certificate: bounds of every run, made beforehand: `Certificate.load(text)`; it is checked against all of the
             above.
-        observers: told of every record, as it is made.
+        observers: told of every record, as it is made; or what makes traces of them, such as `trace_runs()`.
         on_prompt: told of every request to a model and its response, for debugging: `on_prompt=print`. They hold what
             users and models said, which is otherwise in no record and no log.
         store: keeps the journals, or the URL of one that does: `sqlite:///runs.db`, `postgresql://USER:PASSWORD@HOST/DATABASE`.
@@ -103,7 +103,7 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Looking[C], Replaying[C, 
         limits: Limits | None = None,
         agents: Mapping[State, Agent | Callable[[Any], Any]] | None = None,
         certificate: Certificate | None = None,
-        observers: Sequence[Observer] = (),
+        observers: Sequence[Observer | Tracer] = (),
         on_prompt: OnPrompt | None = None,
         store: Store | str | None = None,
         redact: object = (),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -14,6 +13,7 @@ from ..kernel import inputs
 from ..kernel.effects import UseTool
 from ..kernel.requests import UseTool as Request
 from ..observe.telling import report
+from ..observe.tracing import entered
 from .attempt import visit_at
 from .desk import AttemptDesk
 from .failure import described, is_our_text, traced
@@ -74,7 +74,7 @@ async def _used(
         return
     left, own_s = desk.seconds_left(), desk.own.tools[name].timeout_s
     seconds = left if own_s is None else min(left, own_s)
-    result = await in_time(run, desk, effect, agent.spec, act, seconds, contextvars.copy_context())
+    result = await in_time(run, desk, effect, agent.spec, act, seconds, entered(run.traces, effect))
     run.turn.begin()
     check(run, result)
     if desk.due is None:

@@ -10,6 +10,7 @@ from ..define.definition import Definition
 from ..define.machine import C, D
 from ..errors import StartError
 from ..kernel.inputs import Started
+from ..observe.tracing import called
 from . import given, queue
 from .deps import Factory
 from .driver import Driver
@@ -48,6 +49,7 @@ class Working(Generic[C, D]):
                 f"a worker would find {fields} redacted: it knows of a queued run only what its store keeps. Leave "
                 "redact= out, and keep all under a codec"
             )
+        first = called(first, self._driver.observers_now())
         await queue.enqueue(store, self._driver.compiled, first)
         return first.run_id
 

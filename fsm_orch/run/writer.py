@@ -14,6 +14,7 @@ from ..amounts import Amount
 from ..clock import Clock
 from ..errors import VisitError, Withheld, is_failure
 from ..kernel import inputs
+from ..kernel.begin import beginning
 from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
 from ..kernel.due import due
@@ -24,9 +25,10 @@ from ..kernel.records import Record
 from ..kernel.step import fold_recorded, step
 from ..kernel.tree import Level, levels
 from ..messages import Message
-from ..observe.base import Observer
+from ..observe.base import Observer, Trace, Tracer
 from ..observe.prompted import OnPrompt, Prompted
 from ..observe.telling import named, report, tell
+from ..observe.tracing import observing
 from ..store.base import Store
 from ..store.values import PaidResponse
 from .active import ActiveTime
@@ -78,6 +80,8 @@ class Run:
 
     stopped_by: Withheld | None = None
     """Of a fork: that it came to an effect which it must not begin."""
+    error: BaseException | None = None
+    """What the last failed attempt raised; never journaled, since it may hold anything."""
 
     def __init__(
         self,
@@ -85,7 +89,7 @@ class Run:
         journal: Sequence[Input],
         *,
         clock: Clock,
-        observers: Sequence[Observer] = (),
+        observers: Sequence[Observer | Tracer] = (),
         store: Store | None = None,
         is_stored: bool = False,
         epoch: int = 0,
@@ -97,8 +101,6 @@ class Run:
         shut: Callable[[], frozenset[str]] | None = None,
     ) -> None:
         self.compiled = compiled
-        self.error: BaseException | None = None
-        """What the last failed attempt raised; never journaled, since it may hold anything."""
         self.heard: dict[str, str] = {}
         """By visit, what a model wrote for a reply that was refused; never journaled, and told to it alone."""
         # redacted: whether some fields are to be kept nowhere
@@ -121,8 +123,7 @@ class Run:
         """Called when something else may be due than before."""
         self.on_late: Callable[[Amount], object] | None = None
         """Called with what a call turned out to have used after the end of the run."""
-        self._shut = shut
-        self._home = running_loop()
+        self._shut, self._home = shut, running_loop()
         self._caller = None if self._home is None else asyncio.current_task()
         self._cancellations = self._caller.cancelling() if self._caller else 0
         now, records = fold_recorded(compiled, journal)
@@ -138,7 +139,9 @@ class Run:
         self.time = ActiveTime(clock, at=now.at, now=self.turn.began_at)
         self.elapsed = self.time.elapsed
         """Returns the seconds that the run has been active."""
-        self._observers = tuple(observers)
+        self._observers = observing(observers, beginning(journal), records if is_stored else (), is_stored=is_stored)
+        self.traces = tuple([each for each in self._observers if isinstance(each, Trace)])
+        """Those of its observers that stand around its work too."""
         self.storage: Storage | None = None
         """What its store keeps of it; None: it has none."""
         if store is not None:

@@ -25,6 +25,8 @@ class Asked:
     thread: str | None = None
     """Its conversation, as the store calls it."""
     tenant: str | None = None
+    trace_parent: str | None = field(default=None, compare=False)
+    """The span of its client, as the header `traceparent` of W3C trace context writes it."""
     waits: bool = field(default=False, compare=False)
     """Whether to wait for its turn of the conversation."""
     ends_alone: bool = field(default=True, compare=False)

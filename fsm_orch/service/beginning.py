@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ from fastapi import Request
 
 from ..errors import RunTaken
 from ..kernel.inputs import Started
+from ..observe.tracing import is_trace_parent
 from ..run.first import RunOptions
 from ..run.ids import random_id
 from ..run.result import RunResult
@@ -53,6 +55,9 @@ class Beginning:
 
         Raises Gone: if its client has gone away while it waited for its turn, and it is not to go on alone.
         """
+        caller = request.headers.get("traceparent", "")
+        if is_trace_parent(caller):  # one that is none is left out, as the standard asks
+            asked = replace(asked, trace_parent=caller)
         beginning = self.begin(asked, key)
         if asked.thread is None or not (asked.waits and asked.ends_alone):
             return await beginning
@@ -143,6 +148,8 @@ class Beginning:
             options["after"] = after
         if asked.tenant is not None:
             options["tenant"] = asked.tenant
+        if asked.trace_parent is not None:
+            options["trace_parent"] = asked.trace_parent
         live = Live(run_id, lambda: self._driven(live, asked, options, is_named=is_named), asked=asked)
         live.ends_alone = asked.ends_alone
         self._hub.begin(live)

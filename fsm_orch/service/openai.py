@@ -43,7 +43,7 @@ def openai_routes(chats: Chats, auth: Callable[..., Any], *, max_body: int) -> A
         text, messages = body.said()
         is_streamed = bool(body.stream)
         asked = chats.asked(text, body.metadata, caller, is_streamed=is_streamed, messages=messages)
-        live = await chats.beginning.begin(asked, None)
+        live = await chats.beginning.begin_for(request, asked, None)
         completion = Completion(run_id=live.run_id, model=name, created=int(time.time()), field=chats.answer)
         headers = {"X-Request-ID": live.run_id}
         if is_streamed:
