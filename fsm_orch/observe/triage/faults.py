@@ -29,7 +29,7 @@ class Failing(Struct, frozen=True, kw_only=True):
     landed: dict[str, int]
     """Runs that were landed from here, by reason."""
     example: str
-    """The first run in which something of it went wrong."""
+    """A run in which something of it went wrong: the first in the alphabet, in whatever order they were read."""
 
 
 class Faults(Struct, frozen=True, kw_only=True):
@@ -77,11 +77,13 @@ def _add(row: _Row, kind: str, reason: str, count: int, run_id: str) -> None:
     reasons = row.counts.setdefault(kind, Counter())
     if reason in reasons or len(reasons) < 100:  # there are a dozen; a log may hold anything
         reasons[reason] += count
-    row.example = row.example or run_id
+    row.example = min(row.example or run_id, run_id)
 
 
 def _failing(machine: Machine, state: str, row: _Row) -> Failing:
-    by = {kind: dict(row.counts.get(kind, Counter()).most_common()) for kind in ("failed", "refused", "denied", "landed")}
+    by = {
+        kind: dict(row.counts.get(kind, Counter()).most_common()) for kind in ("failed", "refused", "denied", "landed")
+    }
     visits = max(row.visits, row.lost)  # the line of a visit's beginning may not have been read
     return Failing(
         machine=machine.name,

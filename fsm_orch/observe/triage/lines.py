@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from math import isfinite
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from msgspec import Meta, Struct, ValidationError, convert, field
 from msgspec.json import Decoder
 
 from ...kernel.records import Record
 
+T = TypeVar("T")
 LONGEST = 1 << 20
 """Bytes of the longest line that is looked at; a record has some hundred."""
 _KINDS = frozenset(kind.__struct_config__.tag for kind in get_args(Record))
@@ -51,7 +53,7 @@ class Line(Struct, kw_only=True):
     cost: _Number = 0
     is_retried: bool = False
     is_repaired: bool = False
-    at: Annotated[float | None, Meta(ge=-1e12, le=1e12)] = field(default=None, name="fsm_orch_at")
+    at: float | None = field(default=None, name="fsm_orch_at")
     """Seconds of the epoch; None: the line does not say when it was written."""
     timestamp: Any = None
     time: Any = None
@@ -95,7 +97,9 @@ class Tally:
     """Runs of a store that their machine does not fold any more."""
 
 
-_line, _outer = Decoder(Line), Decoder(_Outer)
+@cache  # building one takes milliseconds, which no import should
+def _decoder(of: type[T]) -> Decoder[T]:
+    return Decoder(of)
 
 
 def read(lines: Iterable[bytes], tally: Tally) -> Iterator[Line]:
@@ -139,7 +143,7 @@ def _found(raw: bytes, tally: Tally) -> Line | None:
         if b'\\"run_id\\"' in raw:
             raw, when = _unwrapped(raw[start:])
             start = raw.find(b'{"')
-        line = _line.decode(raw[max(start, 0) :])
+        line = _decoder(Line).decode(raw[max(start, 0) :])
     except ValidationError:
         tally.damaged += b'"event"' in raw
         tally.foreign += b'"event"' not in raw
@@ -156,7 +160,7 @@ def _found(raw: bytes, tally: Tally) -> Line | None:
 
 def _unwrapped(raw: bytes) -> tuple[bytes, float | None]:
     """Return the line that another is wrapped in, and when it was written; itself if there is none."""
-    outer = _outer.decode(raw)
+    outer = _decoder(_Outer).decode(raw)
     inner = next((text for text in (outer.log, outer.journal, outer.message) if isinstance(text, str)), None)
     if inner is None:
         return raw, None

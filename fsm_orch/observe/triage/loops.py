@@ -46,7 +46,7 @@ class Circle(Struct, frozen=True, kw_only=True):
     landed: int
     """How many of these runs were landed."""
     example: str
-    """The run that went round most often; of several, the first that was read."""
+    """The run that went round most often; of several, the first in the alphabet, in whatever order they were read."""
     last_at: float | None
     recent: int
     """Runs whose last lap was in the last five minutes."""
@@ -134,7 +134,7 @@ def _add(row: _Row, run: Run, times: int, now_s: float) -> None:
     row.laps += times
     row.tokens += run.tokens
     row.landed += run.landing is not None
-    if times > row.best:
+    if (-times, run.run_id) < (-row.best, row.example):
         row.best, row.example = times, run.run_id
     if run.last_hop is not None:
         row.last_at = run.last_hop if row.last_at is None else max(row.last_at, run.last_hop)
@@ -144,7 +144,7 @@ def _add(row: _Row, run: Run, times: int, now_s: float) -> None:
 def _circle(machine: Machine, lap: tuple[Hop, ...], row: _Row, definition: Definition | None) -> Circle:
     declared = [None if definition is None else edge_of(definition, hop) for hop in lap]
     edges = [
-        Edge(hop.source, hop.handoff or "", hop.target, handoff and handoff.where)
+        Edge(hop.source, hop.handoff or "", hop.target, None if handoff is None else handoff.where)
         for hop, handoff in zip(lap, declared, strict=True)
     ]
     return Circle(

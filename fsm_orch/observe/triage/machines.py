@@ -1,4 +1,4 @@
-"""What the definition of a machine says of the hops of its runs: where a handoff is declared, and what bounds a circle."""
+"""What a definition says of the hops of its runs: where a handoff is declared, and what bounds a circle."""
 
 from __future__ import annotations
 
@@ -44,8 +44,9 @@ def edge_of(definition: Definition, hop: Hop) -> Handoff | None:
 def most_laps(definition: Definition, lap: Sequence[Hop]) -> int:
     """Return how often a run may go round a circle at most, by the visits of its states and by its hops.
 
-    A run may enter the circle at any state, and be there once more than it has gone round. One hop is kept for landing.
+    A run is in the state in which it enters the circle once more than it goes round. One hop is kept for landing.
     """
     hops = definition.limits.hops
-    visits = min(definition.states[hop.source].max_visits or hops for hop in lap)
-    return min(visits, (hops - 1) // len(lap))
+    visits = [definition.states[hop.source].max_visits or hops for hop in lap]
+    most = max(min([*visits[:first], visits[first] - 1, *visits[first + 1 :]]) for first in range(len(lap)))
+    return min(most, (hops - 1) // len(lap))

@@ -30,7 +30,7 @@ class Misroute(Struct, frozen=True, kw_only=True):
     back: int
     landed: int
     example: str
-    """The first run in which it was doubted."""
+    """A run in which it was doubted: the first in the alphabet, in whatever order they were read."""
 
 
 class Misroutes(Struct, frozen=True):
@@ -69,8 +69,8 @@ def misroutes(runs: Iterable[Run], known: Mapping[str, Definition]) -> Misroutes
             is_landed, is_back = after.handoff is None, after.target == hop.source
             row.landed += is_landed
             row.back += is_back and not is_landed
-            if (is_landed or is_back) and not row.example:
-                row.example = run.run_id
+            if is_landed or is_back:
+                row.example = min(row.example or run.run_id, run.run_id)
     doubts = [(key, row) for key, row in rows.items() if row.back or row.landed]
     found = [_misroute(machine, hop, row, Known(known).of(machine)) for (machine, hop), row in doubts]
     found.sort(key=lambda each: (-each.doubted.low, each.source, each.handoff))

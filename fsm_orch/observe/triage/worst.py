@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -42,26 +42,34 @@ class Worst(Struct, frozen=True, kw_only=True):
     dearest: tuple[Dear, ...]
 
 
+class _Kept(NamedTuple):
+    amount: float
+    run: Run
+
+    def __lt__(self, other: Any) -> bool:
+        return (self.amount, other.run.run_id) < (other.amount, self.run.run_id)
+
+
 def worst(runs: Iterable[Run], *, top: int, by: By = "tokens") -> Worst:
     """Return the dearest runs. What machines inside a run took is that run's.
 
     Args:
         top: how many.
-        by: what they are compared by; of equal ones the first that was read comes first.
+        by: what they are compared by; of equal ones the first in the alphabet comes first.
     """
-    kept: list[tuple[float, int, Run]] = []
+    kept: list[_Kept] = []
     count = tokens = cost = calls = 0
     for run in runs:
         if run.is_inside:
             continue
         count += 1
         tokens, cost, calls = tokens + run.tokens, cost + run.cost, calls + run.calls
-        entry = (getattr(run, by), -count, run)
+        entry = _Kept(getattr(run, by), run)
         if len(kept) < top:
             heapq.heappush(kept, entry)
         else:
             heapq.heappushpop(kept, entry)
-    dearest = tuple(_dear(run) for _, _, run in sorted(kept, reverse=True))
+    dearest = tuple(_dear(one.run) for one in sorted(kept, reverse=True))
     return Worst(runs=count, tokens=tokens, micro_dollars=cost, calls=calls, dearest=dearest)
 
 
