@@ -15,11 +15,12 @@ from ..define.rules.start import entry_of
 from ..errors import ContextError, StepError
 from ..messages import Message
 from . import VERSION, inputs
-from .configuration import Configuration
+from .configuration import NO_MODELS, Configuration
 from .course import Course, Step
 from .engine import CompiledMachine
 from .gates import inside, known
 from .ledger import Ledger
+from .models import models_inside
 from .potential import Potential
 from .terms import read_prices, read_shares
 
@@ -35,6 +36,7 @@ def started(
     state: str | None = None,
     after: str | None = None,
     tenant: str | None = None,
+    models: Mapping[str, str] = NO_MODELS,
 ) -> inputs.Started:
     """Return the input that begins a run of a machine.
 
@@ -44,6 +46,7 @@ def started(
         state: where it starts; None: in the initial state.
         after: the run of its thread that came before it.
         tenant: for whom it runs.
+        models: the names of the models of its states, by where these are in the tree of machines.
     """
     return inputs.Started(
         run_id=run_id,
@@ -58,6 +61,7 @@ def started(
         tenant=tenant,
         limits=compiled.limits.model_copy(),  # a model of pydantic has a `__dict__`, and journals are handed out
         prices=compiled.terms.prices.copy(),
+        models=dict(models),
         shares=compiled.terms.shares.copy(),
     )
 
@@ -118,6 +122,7 @@ def begin(compiled: CompiledMachine, event: inputs.Started) -> Step:
             messages=event.messages,
             at=event.at,
             shut=known(compiled, event.shut),
+            models=event.models,
         ),
     )
 
@@ -140,6 +145,7 @@ def begin_part(above: Configuration, ask: int, compiled: CompiledMachine, contex
             trace_id=above.trace_id,
             path=(*above.path, ask),
             shut=inside(above, ask),
+            models=models_inside(above, ask),
         ),
     )
 

@@ -12,11 +12,13 @@ from msgspec.structs import replace
 from ..amounts import NOTHING, Amount, Usage, is_count
 from ..errors import StepError
 from . import inputs, records
-from .configuration import Configuration, VisitLog
+from .configuration import Configuration, Sent, VisitLog
 from .engine import CompiledMachine, CompiledState
 from .legal import visit_ends
+from .models import provider_of
 from .reasons import DenialReason
 from .records import Record, Stamp
+from .tagged import NO_TIME
 
 
 class Books(Struct, frozen=True):
@@ -66,6 +68,7 @@ def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallRes
         return Books(denied, (records.CallDenied(stamp=stamp(compiled, denied), call=event.call, reason=reason),))
     # Check and reservation are one synchronous step. With an `await` between them, two calls of one visit could both
     # pass the check while there is room for one, and together exceed the limit.
+    model = now.models.get(now.state) if event.model is None else event.model
     admitted = replace(
         now,
         ledger=now.ledger.reserve(amount, instead_of=visit.grant),  # which the first call takes over
@@ -74,7 +77,7 @@ def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallRes
             calls=event.call,
             grant=NOTHING,
             open={**visit.open, event.call: amount},
-            asked=visit.asked if event.model is None else {**visit.asked, event.call: event.model},
+            sent={**visit.sent, event.call: Sent(model, now.at)},
         ),
     )
     record = records.CallReserved(
@@ -82,7 +85,9 @@ def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallRes
         call=event.call,
         input_tokens=event.input_tokens,
         output_tokens=event.output_tokens,
-        model=event.model,
+        model=model,
+        provider=provider_of(model),
+        waited_s=event.waited_s or NO_TIME,
     )
     return Books(admitted, (record,))
 
@@ -117,7 +122,7 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
     Raises StepError: if it is not open, or its usage is negative.
     """
     visit = visit_of(now)
-    held = _held(visit, call)
+    held, sent = _held(visit, call), visit.sent[call]
     # what is not known may have been billed in full; with less, the bill could pass the limit unseen
     used = held if usage is None else _used(compiled, now, call, usage)
     charged = replace(
@@ -133,6 +138,9 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
         tokens=used.tokens,
         cost=used.cost,
         overrun=charged.ledger.overrun.tokens - now.ledger.overrun.tokens,
+        model=sent.model,
+        provider=provider_of(sent.model),
+        seconds=now.at - sent.at or NO_TIME,
     )
     return Books(charged, (record,))
 
@@ -143,7 +151,7 @@ def _used(compiled: CompiledMachine, now: Configuration, call: int, usage: Usage
         raise StepError(f"call {call} reports {usage}: counts are never negative")
     if usage.cached_input_tokens > usage.input_tokens:
         raise StepError(f"call {call} reports {usage}: what came from a cache is a part of the input")
-    price = compiled.states[now.state].price.of(visit_of(now).asked.get(call))
+    price = compiled.states[now.state].price.of(visit_of(now).sent[call].model)
     return price.amount(usage.input_tokens, usage.output_tokens, cached_input_tokens=usage.cached_input_tokens)
 
 
@@ -155,7 +163,15 @@ def release(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
     # `calls` is not lowered: a request that can never be sent could be tried without end
     visit = visit_of(now)
     freed = replace(now, ledger=now.ledger.release(_held(visit, call)), visit=_without(visit, call))
-    return Books(freed, (records.CallReleased(stamp=stamp(compiled, freed), call=call),))
+    sent = visit.sent[call]
+    record = records.CallReleased(
+        stamp=stamp(compiled, freed),
+        call=call,
+        model=sent.model,
+        provider=provider_of(sent.model),
+        seconds=now.at - sent.at or NO_TIME,
+    )
+    return Books(freed, (record,))
 
 
 def overspend(compiled: CompiledMachine, now: Configuration, event: inputs.Overspent) -> Books:
@@ -210,6 +226,4 @@ def _held(visit: VisitLog, call: int) -> Amount:
 
 def _without(visit: VisitLog, call: int) -> VisitLog:
     left = {other: held for other, held in visit.open.items() if other != call}
-    if not visit.asked:
-        return replace(visit, open=left)
-    return replace(visit, open=left, asked={other: model for other, model in visit.asked.items() if other != call})
+    return replace(visit, open=left, sent={other: visit.sent[other] for other in left})

@@ -24,6 +24,8 @@ from .requests import AskHuman, Request
 # dict that serves as a default would show in every run of the process.
 NONE: Mapping[int, Any] = MappingProxyType({})
 
+NO_MODELS: Mapping[str, str] = MappingProxyType({})
+
 Status = Literal["running", "finished"]
 
 
@@ -98,6 +100,15 @@ class RoundLog(Struct, frozen=True, gc=False):
         return possible == self.succeeded or possible < self.need or (self.is_race and self.succeeded >= self.need)
 
 
+class Sent(Struct, frozen=True, gc=False):
+    """A call that is under way."""
+
+    model: str | None
+    """The model that is asked; None: the journal does not say."""
+    at: float
+    """When it was reserved, in active seconds of its machine."""
+
+
 # Structs rather than frozen dataclasses: a step makes these values several times, and a struct is made in C.
 class VisitLog(Struct, frozen=True):
     """What has happened in the visit that is under way."""
@@ -112,8 +123,8 @@ class VisitLog(Struct, frozen=True):
     """Calls that were admitted, released ones included."""
     open: Mapping[int, Amount] = NONE
     """What each call that is under way has reserved."""
-    asked: Mapping[int, str] = {}
-    """The models of those calls for which it was said."""
+    sent: Mapping[int, Sent] = NONE
+    """Whom each of them asks, and since when."""
     failures: int = 0
     """Attempts that raised."""
     refusals: tuple[Refusal, ...] = ()
@@ -155,6 +166,8 @@ class Configuration(Struct, frozen=True):
     """Where it is in the tree of machines."""
     shut: frozenset[str] = frozenset()
     """The states that nobody may enter now, each by where it is in the tree of machines from here on down."""
+    models: Mapping[str, str] = NO_MODELS
+    """The models of states as the run began, by where these are in the tree of machines from here on down."""
 
     @property
     def key(self) -> str:

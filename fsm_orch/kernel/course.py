@@ -18,6 +18,7 @@ from .engine import CompiledMachine, CompiledPart, CompiledState
 from .legal import Objection, legal, menu, next_call, visit_ends
 from .reasons import LandingReason
 from .records import Record, Stamp
+from .tagged import NO_TIME
 
 OVERRUN = "a call used more than it had reserved"
 
@@ -121,6 +122,7 @@ class Course:
                 visits=visits[name],
                 granted=grant.tokens,
                 legal=tuple([handoffs[handoff].name for handoff in open_now]),
+                is_frequent=visits[name] > records.FEW_VISITS,
             )
         )
         if len(open_now) < len(drawn):
@@ -171,6 +173,7 @@ class Course:
                 messages=len(messages),
                 written=tuple(reply.changes) if reply else (),
                 summaries=sum([said.role == "summary" for said in messages]) if messages else 0,
+                waited_s=(reply.waited_s if reply else NO_TIME) or NO_TIME,
             )
         )
         entered = self.compiled.states.get(target)

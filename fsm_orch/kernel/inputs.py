@@ -18,7 +18,7 @@ from ..messages import Message
 from .effects import Path
 from .reasons import FailureReason, Refusal
 from .requests import Request
-from .tagged import Seconds, Tagged
+from .tagged import NO_TIME, Seconds, Tagged
 from .terms import Rate, Share
 
 
@@ -79,8 +79,8 @@ class CallReserved(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="c
     """Its cap on the wire."""
     model: str | None = None
     """The model that is asked, if it is not the one that the state names."""
-    waited_s: Seconds = 0.0
-    """How long it had waited at a gate."""
+    waited_s: Seconds = NO_TIME
+    """How long it had waited at a gate; of the first call of an attempt, that attempt's wait too."""
     at: Seconds
     path: Path = ()
 
@@ -128,6 +128,8 @@ class Replied(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="replie
     messages: tuple[Message, ...] = ()
     refusal: Refusal | None = None
     """Set if the reply could not be read, or holds a value that cannot be journaled."""
+    waited_s: Seconds = NO_TIME
+    """How long its attempt had waited at a gate, if no call has said so."""
     at: Seconds
     path: Path = ()
 

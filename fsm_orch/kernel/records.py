@@ -13,7 +13,10 @@ from ..amounts import Count, Usage
 from ..limits import Limits
 from .effects import Path
 from .reasons import AskEnd, DenialReason, FailureReason, LandingReason, RefusalReason
-from .tagged import Seconds, Tagged
+from .tagged import NO_TIME, Seconds, Tagged
+
+FEW_VISITS = 3
+"""A state that is visited more often than this in one run is flagged: agents may be handing off in circles."""
 
 
 class Stamp(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
@@ -51,7 +54,7 @@ class RunStarted(_Record, frozen=True, kw_only=True, tag="run_started"):
     limits: Limits
 
 
-class VisitStarted(_Record, frozen=True, kw_only=True, tag="visit_started", gc=False):
+class VisitStarted(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="visit_started", gc=False):
     """A state was entered, and its menu drawn."""
 
     visits: Count
@@ -59,6 +62,8 @@ class VisitStarted(_Record, frozen=True, kw_only=True, tag="visit_started", gc=F
     granted: Count
     """Tokens reserved on entry: for the first call, or for all parts."""
     legal: tuple[str, ...]
+    is_frequent: bool = False
+    """Whether these are more than three visits of this state in this run."""
 
 
 class CallReserved(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="call_reserved", gc=False):
@@ -68,7 +73,11 @@ class CallReserved(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="
     input_tokens: Count
     output_tokens: Count
     model: str | None = None
-    """The model of a fallback that is asked; None: the state's."""
+    """The model that is asked, such as `openai:gpt-5-mini`; None: the run is older than its journal's names of them."""
+    provider: str | None = None
+    """Of the model, such as `openai`; None: its name has none."""
+    waited_s: Seconds = NO_TIME
+    """How long it waited at a gate before it was reserved; of the first call of an attempt, that attempt's wait too."""
 
 
 class CallDenied(_Record, frozen=True, kw_only=True, tag="call_denied", gc=False):
@@ -78,7 +87,7 @@ class CallDenied(_Record, frozen=True, kw_only=True, tag="call_denied", gc=False
     reason: DenialReason
 
 
-class CallSettled(_Record, frozen=True, kw_only=True, tag="call_settled", gc=False):
+class CallSettled(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="call_settled", gc=False):
     """A call ended and was charged."""
 
     call: Count
@@ -89,12 +98,24 @@ class CallSettled(_Record, frozen=True, kw_only=True, tag="call_settled", gc=Fal
     """Micro-dollars."""
     overrun: Count
     """Tokens beyond the reservation."""
+    model: str | None = None
+    """As `CallReserved` says it."""
+    provider: str | None = None
+    """As `CallReserved` says it."""
+    seconds: Seconds = NO_TIME
+    """From its reservation to its end."""
 
 
-class CallReleased(_Record, frozen=True, kw_only=True, tag="call_released", gc=False):
+class CallReleased(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="call_released", gc=False):
     """A call provably cost nothing; its reservation was released."""
 
     call: Count
+    model: str | None = None
+    """As `CallReserved` says it."""
+    provider: str | None = None
+    """As `CallReserved` says it."""
+    seconds: Seconds = NO_TIME
+    """From its reservation to its end."""
 
 
 class Overspent(_Record, frozen=True, kw_only=True, tag="overspent", gc=False):
@@ -151,6 +172,8 @@ class HandedOff(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="han
     """The fields that were committed with it."""
     summaries: Count = 0
     """How many of its messages are summaries, of what had left the window of its agent."""
+    waited_s: Seconds = NO_TIME
+    """How long the attempt that led to it waited at a gate, if it made no call that says so."""
 
 
 class Landed(_Record, frozen=True, kw_only=True, tag="landed", gc=False):

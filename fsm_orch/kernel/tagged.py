@@ -7,7 +7,10 @@ from typing import Annotated, cast
 from msgspec import Meta, Struct
 
 Seconds = Annotated[float, Meta(ge=0)]
-"""How long a run has been active."""
+"""How long a run has been active, or something took in it."""
+
+NO_TIME = 0.0
+"""No seconds, as a default that is left out of JSON: msgspec leaves out a float only if it is the very same object."""
 
 
 class Tagged(Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):

@@ -35,7 +35,7 @@ class Desk(Protocol):
         """Reserve a call and return its number.
 
         Args:
-            model: the name of the one that is asked, of a fallback; None: the state's.
+            model: the name of the one that is asked; None: the state's.
             waited_s: how long it has waited at a gate.
 
         Raises CallDenied: if the kernel denies it; do not try it again.

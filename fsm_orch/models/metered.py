@@ -264,13 +264,12 @@ class MeteredModel:
     async def _send(self, sending: _Sending) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
         fitting, drawn, asked, listen = sending
-        model, name = fitting.model, None
+        model = fitting.model
         if isinstance(model, Fallback):
             model = model.turn(self._desk.seconds_left)
-            name = model.name
         # before it is reserved: while it waits no money is held, and if it cannot be in time no call is used up
         waited = 0.0 if self._pace is None else await self._pace.wait(self._desk.seconds_left())
-        call = self._desk.reserve(fitting.bound, self._limits.max_output_tokens, name, waited)
+        call = self._desk.reserve(fitting.bound, self._limits.max_output_tokens, model.name, waited)
         request: Request | None = None
         response: Response | None = None
         usage, is_unsent = None, True

@@ -10,12 +10,13 @@ from ..kernel import records
 from ..kernel.records import Record
 from .base import Observer
 
-LOOP_VISITS = 3
-"""A state that is visited more often than this in one run is flagged: agents may be handing off in circles."""
-
 _TEXTS = frozenset({"detail"})
 """Fields that may quote what a model or a user said."""
 _LEFT_OUT = frozenset({"stamp", "kind", "limits", "usage"})
+_ONLY_IF_SO = frozenset({"is_frequent", "waited_s", "summaries"})
+"""Fields that are left out where they are False or 0, as they mostly are."""
+_OTHERWISE = {"seconds": "call_seconds"}
+"""What a field of a record is called in a line, where the stamp has one of its name."""
 
 
 def log_records(logger: Any = None, *, texts: bool = False) -> Observer:
@@ -29,7 +30,8 @@ def log_records(logger: Any = None, *, texts: bool = False) -> Observer:
     log = logger if logger is not None else structlog.get_logger("fsm_orch")
 
     def observe(record: Record) -> None:
-        log.info(record.kind, **fields(record, texts=texts))
+        tell = log.warning if isinstance(record, records.VisitStarted) and record.is_frequent else log.info
+        tell(record.kind, **fields(record, texts=texts))
 
     return observe
 
@@ -52,13 +54,14 @@ def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
         "seconds": round(stamp.at, 6),
     }
     hidden = _LEFT_OUT if texts else _LEFT_OUT | _TEXTS
-    line |= {name: getattr(record, name) for name in record.__struct_fields__ if name not in hidden}
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if name not in hidden and (value or name not in _ONLY_IF_SO):
+            line[_OTHERWISE.get(name, name)] = round(value, 6) if isinstance(value, float) else value
     match record:
         case records.CallSettled(usage=usage) if usage is not None:
             line |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
             line["cached_input_tokens"] = usage.cached_input_tokens or None
-        case records.VisitStarted(visits=visits) if visits > LOOP_VISITS:
-            line["looping"] = True
         case records.Asked(asks=wanted):
             line["asks"] = [f"{each.ask} {each.kind} {each.name}".rstrip() for each in wanted]
     return {name: value for name, value in line.items() if value is not None}

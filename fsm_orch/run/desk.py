@@ -20,6 +20,7 @@ from ..kernel.effects import Act, Effect, Path
 from ..kernel.engine import CompiledMachine, CompiledState
 from ..kernel.legal import Offer, legal, most_offered, next_call, offered, visit_ends, why_unpaid
 from ..kernel.requests import Request
+from ..kernel.tagged import NO_TIME
 from ..kernel.tree import machine_at
 from .paid import AttemptMemory
 from .writer import Run
@@ -42,6 +43,8 @@ class AttemptDesk:
     """Whether whatever is still done here is refused."""
     memory: AttemptMemory | None = None
     """What was answered to the requests of the attempt before a crash; None: it is not made again after one."""
+    waited_s = NO_TIME
+    """How long the attempt has waited at its gate, as far as nothing has told it."""
     _is_left = False
     """Whether another worker does it again, since it would have had to send something here."""
     _runs: tuple[str, ...] = ()
@@ -115,12 +118,17 @@ class AttemptDesk:
     def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None, waited_s: float = 0.0) -> int:
         """Reserve a call and return its number, counted from 1 within the visit.
 
+        Args:
+            model: the name of the one that is asked; None: the one that the state had when the run began.
+            waited_s: how long this call has waited at a gate.
+
         Raises CallDenied: if the kernel denies it.
         """
         # A plain function, on purpose: an `await` between the number, the check and the reservation would let two
         # calls of this visit take the same number, or both pass a check that has room for one.
         self._check_sending()
-        visit = self.check().visit
+        now = self.check()
+        visit = now.visit
         assert visit is not None  # it is under way
         call = visit.calls + 1
         self._run.fold(
@@ -128,21 +136,27 @@ class AttemptDesk:
                 call=call,
                 input_tokens=input_tokens,
                 output_tokens=output_tokens,
-                model=model,
-                waited_s=waited_s,
+                # the journal has named it once: of a fallback, and of a run that another model goes on with, it has not
+                model=None if model == now.models.get(now.state) else model,
+                waited_s=waited_s + self.wait() or NO_TIME,
                 at=self._run.elapsed(),
                 path=self.path,
             )
         )
-        now = self.place
-        assert now is not None  # to reserve a call, or to be denied one, ends no visit
-        assert now.visit is not None
-        visit = now.visit
+        after = self.place
+        assert after is not None  # to reserve a call, or to be denied one, ends no visit
+        assert after.visit is not None
+        visit = after.visit
         if visit.denied is not None:
             raise CallDenied(visit.denied)
         self._unheard[call] = visit.open[call]
         self._prices[call] = self.own.price.of(model)
         return call
+
+    def wait(self) -> float:
+        """Return for how many seconds the attempt has waited at its gate, which is told once."""
+        waited_s, self.waited_s = self.waited_s, NO_TIME
+        return waited_s
 
     async def written(self) -> None:
         """Wait until the journal is stored, and check that a request may still leave."""

@@ -40,12 +40,15 @@ class RunOptions(TypedDict, total=False):
     context leaves out hold what they held at its end. It is of the same thread, unless `thread_id` says another."""
 
 
-def first_input(compiled: CompiledMachine, context: Any, options: RunOptions, *, run_id: str) -> Started:
+def first_input(
+    compiled: CompiledMachine, context: Any, options: RunOptions, *, run_id: str, models: Mapping[str, str]
+) -> Started:
     """Return the first input of a run.
 
     Args:
         context: the first snapshot, as the caller gave it.
         run_id: for a run whose caller names none.
+        models: the names of the models of its states, by where these are in the tree of machines.
 
     Raises StartError: if the context is not the machine's, or comes with a field set that only agents write; if an id
         is no text, messages have no place in a conversation, no run may start in `start`, or `after` is no end.
@@ -73,6 +76,7 @@ def first_input(compiled: CompiledMachine, context: Any, options: RunOptions, *,
         tenant=options.get("tenant"),
         state=_where(definition, options.get("start")),
         after=None if before is None else before.run_id,
+        models=models,
     )
     given.check_first(first)
     return first

@@ -22,6 +22,7 @@ from ..kernel.engine import CompiledState
 from ..kernel.inputs import Input
 from ..kernel.reasons import Refusal
 from ..kernel.requests import AskHuman, UseTool
+from ..kernel.tagged import NO_TIME
 from ..messages import Message
 from ..observe.telling import report
 from .desk import AttemptDesk
@@ -86,7 +87,7 @@ def _outcome(
     run: Run, desk: AttemptDesk, now: Configuration, agent: Agent, result: object, wall: Callable[[], float]
 ) -> Input:
     if isinstance(result, Reply):
-        return replied(now.context, desk.own.state, result, at=run.elapsed(), path=desk.path)
+        return replied(now.context, desk.own.state, result, at=run.elapsed(), path=desk.path, waited_s=desk.wait())
     if isinstance(result, Round):
         return _asked(run, desk, result, wall)
     if isinstance(result, Raised):
@@ -145,7 +146,9 @@ def _failed(run: Run, desk: AttemptDesk, agent: Agent, error: BaseException) -> 
     return inputs.Failed(reason="error", detail=detail, at=at, path=path)
 
 
-def replied(context: Context, state: State, reply: Reply, *, at: float, path: Path = ()) -> inputs.Replied:
+def replied(
+    context: Context, state: State, reply: Reply, *, at: float, path: Path = (), waited_s: float = NO_TIME
+) -> inputs.Replied:
     """Return a reply as the journal holds it. Values that the kernel would refuse are left out, with the reason.
 
     Args:
@@ -153,6 +156,7 @@ def replied(context: Context, state: State, reply: Reply, *, at: float, path: Pa
         state: whose agent replies.
         at: active seconds of the run.
         path: the machine in the tree.
+        waited_s: how long its attempt had waited at a gate, as far as no call has said so.
 
     Raises WrongType: if a part of it is not what it should be, which no reply of a model can bring about.
     """
@@ -172,7 +176,9 @@ def replied(context: Context, state: State, reply: Reply, *, at: float, path: Pa
         except ContextError as error:
             changes, refusal = {}, Refusal("wrong_type", str(error)) if refusal is None else refusal
     name = reply.handoff_name
-    event = inputs.Replied(handoff=name, changes=changes, messages=said, refusal=refusal, at=at, path=path)
+    event = inputs.Replied(
+        handoff=name, changes=changes, messages=said, refusal=refusal, waited_s=waited_s, at=at, path=path
+    )
     # most replies hold nothing that can fail to be journaled, and are not written to find out
     is_plain = is_declared and said == () and refusal is None and (name is None or _is_ascii(name))
     return event if is_plain else read_back(event, _whose(state))

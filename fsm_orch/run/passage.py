@@ -10,12 +10,16 @@ from ..errors import CallDenied, VisitClosed
 from ..kernel.configuration import Configuration
 from ..kernel.legal import visit_ends
 from ..kernel.records import AttemptFailed, Refused
+from ..kernel.tagged import NO_TIME
 from ..resilience.base import Came
 from ..resilience.gate import Gate
 from .desk import AttemptDesk
 from .outcome import TooLate
 from .raised import Raised
 from .writer import Run
+
+_MOMENT_S = 1e-3
+"""What takes less is no wait: to go in takes some microseconds too."""
 
 
 class Passage:
@@ -34,9 +38,12 @@ class Passage:
         """
         # The place is free again before the reply is folded: else a run would find the state full that it leaves.
         # And an agent that does not let itself be cancelled keeps it, since it is still at work.
+        since = self._run.elapsed()
         async with self._gate.entered(self._desk.seconds_left()) as self._tell:
             if self._pace is not None:
                 await self._pace.wait(self._desk.seconds_left())
+            waited_s = self._run.elapsed() - since
+            self._desk.waited_s = waited_s if waited_s >= _MOMENT_S else NO_TIME
             return await act()
 
     def told(self, end: Callable[[object], None], result: object) -> None:

@@ -140,6 +140,7 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Looking[C], Replaying[C, 
         )
         self._contexts, self._warmths = {}, {}
         self._new_id = new_id
+        self._models = {place: model.name for place, model in models.items()}
         self._results = Results(self.definition, has_prices=all(model.price is not None for model in models.values()))
 
     @property
@@ -252,7 +253,7 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Looking[C], Replaying[C, 
         return first
 
     def _first(self, context: C, options: RunOptions) -> Started:
-        first = first_input(self.compiled, context, options, run_id=self._new_id())
+        first = first_input(self.compiled, context, options, run_id=self._new_id(), models=self._models)
         given.check_thread(first, self.store)
         return first
 

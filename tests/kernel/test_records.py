@@ -107,6 +107,7 @@ def test_a_charge_is_recorded_with_its_money() -> None:
             tokens=40,
             cost=28,
             overrun=0,
+            seconds=1.0,
         ),
     )
 
@@ -114,7 +115,7 @@ def test_a_charge_is_recorded_with_its_money() -> None:
 def test_a_freed_call_is_recorded() -> None:
     """A released call leaves nothing held and nothing charged."""
     assert desk(RESERVED, inputs.CallReleased(call=1, at=2)) == (
-        CallReleased(stamp=replace(FIRST, at=2, reserved=0, remaining=10_000, ahead=6_800), call=1),
+        CallReleased(stamp=replace(FIRST, at=2, reserved=0, remaining=10_000, ahead=6_800), call=1, seconds=1.0),
     )
 
 
@@ -125,7 +126,7 @@ def test_an_overrun_is_recorded_with_its_landing() -> None:
     usage = Usage(requests=1, input_tokens=151)
 
     assert desk(RESERVED, inputs.CallSettled(call=1, usage=usage, at=2)) == (
-        CallSettled(stamp=overrun, call=1, usage=usage, tokens=151, cost=0, overrun=1),
+        CallSettled(stamp=overrun, call=1, usage=usage, tokens=151, cost=0, overrun=1, seconds=1.0),
         Landed(
             stamp=replace(human, ahead=6_649),
             source="triage",

@@ -8,6 +8,7 @@ import logging
 from typing import Any, get_args
 
 import orjson
+import pytest
 import structlog
 from support.desk import BILLING, Support, Ticket
 from support.random_machines import Facts
@@ -49,6 +50,16 @@ def test_lines_carry_ids_places_and_figures() -> None:
     assert charged["settled"] + charged["reserved"] + charged["remaining"] == 10_000
     assert (moved["source"], moved["handoff"], moved["target"]) == ("triage", "resolved", "answered")
     assert all(line["seconds"] >= 0 for line in lines)
+
+
+def test_a_call_is_told_with_its_model_and_time() -> None:
+    """A call's line has its model, provider and own seconds beside the run's; a wait that was none is left out."""
+    _, lines = run({"handoff": "resolved"})
+
+    begun, ended = (next(line for line in lines if line["event"] == kind) for kind in ("call_reserved", "call_settled"))
+    assert ("scripted:script", "scripted") == (begun["model"], begun["provider"]) == (ended["model"], ended["provider"])
+    assert ended["seconds"] - begun["seconds"] == pytest.approx(ended["call_seconds"], abs=1e-5)
+    assert set() == {"waited_s", "is_frequent", "summaries"} & set().union(*lines)
 
 
 def test_no_key_is_taken_by_the_standard_library() -> None:
@@ -96,8 +107,17 @@ def test_a_state_visited_again_and_again_is_flagged() -> None:
     records = Runner(Circle).run_sync(Facts()).records
 
     visits = [record for record in records if isinstance(record, VisitStarted)]
-    assert [record.visits > 3 for record in visits] == ["looping" in fields(record) for record in visits]
-    assert any("looping" in fields(record) for record in visits)
+    assert [record.visits > 3 for record in visits] == ["is_frequent" in fields(record) for record in visits]
+    assert any("is_frequent" in fields(record) for record in visits)
+
+
+def test_a_flag_is_a_warning() -> None:
+    """The line that says it has the level of a warning, and no other line has."""
+    with structlog.testing.capture_logs() as captured:
+        Runner(Circle, observers=[log_records()]).run_sync(Facts())
+
+    levels = {(line["log_level"], line.get("is_frequent", False)) for line in captured}
+    assert {("info", False), ("warning", True)} == levels
 
 
 def test_the_applications_own_logger_is_the_default() -> None:

@@ -291,6 +291,35 @@ async def test_no_more_are_at_work_than_there_are_places() -> None:
     assert (0, False) == (at_work, gate.is_shut)
 
 
+def waits(result: RunResult[Query]) -> list[float]:
+    return [record.waited_s for record in result.records if isinstance(record, records.HandedOff)]
+
+
+async def test_what_waited_for_a_place_is_told_once() -> None:
+    """The first call of an attempt says how long that waited for its place, and itself; a retry its own wait alone."""
+    busy = CallFailed("busy", unsent=True, transient=True)
+    gate, model = Gate(at_once=1, queue=3, pace=Pace(1, per_s=4.0)), ScriptedModel([TO_ASK, busy, TO_ASK], delay_s=1)
+    runner = Runner(Shop, model=model, gates={Shop.route: gate, Shop.ask: Gate(at_once=1, queue=3)})
+    results = await asyncio.gather(*(runner.run(Query(), deps=took(8)) for _ in range(2)))
+
+    first, second = (
+        [each.waited_s for each in result.records if isinstance(each, records.CallReserved)] for result in results
+    )
+
+    assert [0.0] == first
+    assert 4.0 == pytest.approx(second[0])
+    assert 0 < second[1] < 3
+    assert {0.0} == {wait for result in results for wait in waits(result)}
+
+
+async def test_code_says_how_long_it_waited() -> None:
+    """Of an agent without calls the hop says how long its attempt waited, for its place and for its turn."""
+    gate = Gate(at_once=1, queue=3)
+    results = await asyncio.gather(*(run({Shop.ask: gate}, TO_ASK, deps=took(1)) for _ in range(3)))
+
+    assert [0.0, 1.0, 2.0] == pytest.approx(sorted(sum(waits(result)) for result in results))
+
+
 class Both(Machine[Query, Callable[[str], Any]]):
     """Asks two systems at once."""
 

@@ -109,11 +109,15 @@ def _in_context(was: Context, now: Context) -> Iterator[Pair]:
         yield f"{', '.join(changed)} of the context", *_HIDDEN
 
 
+def _models(visit: VisitLog) -> dict[int, str | None]:
+    return {call: sent.model for call, sent in visit.sent.items()}
+
+
 def _in_visit(was: VisitLog, now: VisitLog) -> Iterator[Pair]:
     yield "the attempt", was.attempt, now.attempt
     yield "the number of calls", was.calls, now.calls
     yield "the open calls", dict(was.open), dict(now.open)
-    yield "the models of open calls", dict(was.asked), dict(now.asked)
+    yield "the models of open calls", _models(was), _models(now)
     yield "the denial of calls", was.denied, now.denied
     yield "the number of failures", was.failures, now.failures
     yield "the number of refusals", len(was.refusals), len(now.refusals)  # why is told by the version that goes on
