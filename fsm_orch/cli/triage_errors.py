@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..define.wording import number_of
-from ..observe.triage.faults import Failing, faults
+from ..observe.triage.faults import Asked, Failing, faults
 from .outcome import AsJson
 from .show import console, name_of
 from .triage_loops import Top
@@ -34,7 +34,7 @@ def errors(
     """Show which agents fail and for what reasons, and from where runs are landed.
 
     A visit is lost if an attempt that failed, or a reply that was refused, has ended it. First comes the agent whose
-    share of these has the highest lower bound.
+    share of these has the highest lower bound. Below stand the models, and how many of their calls brought no answer.
 
     Exit codes: 0 shown; 2 nothing could be read; 130 interrupted.
     """
@@ -50,9 +50,18 @@ def errors(
         out.print(Text(told if whole.of else "no run has ended", style="bold"))
         for state in found.states[:top]:
             _show(out, state)
+        for model in found.models[:top]:
+            _show_model(out, model)
         if len(found.states) > top:
             out.print(Text(f"\n{len(found.states) - top:,} more: --top", style="dim"))
         show_read(out, read)
+
+
+def _show_model(out: Console, model: Asked) -> None:
+    lost = f"{model.lost.count:,} of {number_of(model.lost.of, 'call')} brought no answer: {interval(model.lost)}"
+    ends = f"; charged in full {model.in_full:,}, released {model.released:,}" if model.lost.count else ""
+    out.print(Text(f"\n  {name_of(model.model)}", style="bold"), soft_wrap=True)
+    out.print(Text(f"      {lost}{ends}", style="not dim"), soft_wrap=True)
 
 
 def _show(out: Console, state: Failing) -> None:

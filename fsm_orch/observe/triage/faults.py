@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from .runs import Machine, Run
+from .runs import CallEnd, Machine, Run
 from .shares import Interval, Rows, wilson
 
 
@@ -32,11 +32,23 @@ class Failing(Struct, frozen=True, kw_only=True):
     """A run in which something of it went wrong: the first in the alphabet, in whatever order they were read."""
 
 
+class Asked(Struct, frozen=True, kw_only=True):
+    """A model, and how many of its calls came to nothing."""
+
+    model: str
+    lost: Interval
+    """Of its calls that have ended, those that brought no answer: they were charged in full, or released."""
+    in_full: int
+    released: int
+
+
 class Faults(Struct, frozen=True, kw_only=True):
     """How many runs landed, and the states in which something went wrong: first those that surely fail often."""
 
     landed: Interval
     states: tuple[Failing, ...]
+    models: tuple[Asked, ...]
+    """All that were asked, by the lower bound of the share of calls that came to nothing."""
     left_out: int
 
 
@@ -52,11 +64,14 @@ class _Row:
 def faults(runs: Iterable[Run]) -> Faults:
     """Return what failed, by the lower bound of the share of visits that it ended."""
     rows = Rows[tuple[Machine, str], _Row](_Row)
+    models = Rows[str, Counter[CallEnd]](Counter)
     ended = landed = 0
     for run in runs:
         if not run.is_inside:
             ended += run.ended
             landed += run.ended and run.landing is not None
+            for (model, end), count in run.models.items():
+                models.of(model)[end] += count
         for state, count in run.visits.items():
             row = rows.of((run.machine, state))
             row.visits += count
@@ -70,7 +85,20 @@ def faults(runs: Iterable[Run]) -> Faults:
             _add(rows.of((run.machine, state)), "landed", reason, 1, run.run_id)
     found = [_failing(machine, state, row) for (machine, state), row in rows.items() if row.counts]
     found.sort(key=lambda each: (-each.lost.low, -sum(each.landed.values()), each.machine, each.state))
-    return Faults(landed=wilson(landed, ended), states=tuple(found), left_out=rows.left_out)
+    return Faults(landed=wilson(landed, ended), states=tuple(found), models=_asked(models), left_out=rows.left_out)
+
+
+def _asked(models: Mapping[str, Counter[CallEnd]]) -> tuple[Asked, ...]:
+    asked = [
+        Asked(
+            model=model,
+            lost=wilson(ends["unknown"] + ends["released"], ends.total()),
+            in_full=ends["unknown"],
+            released=ends["released"],
+        )
+        for model, ends in models.items()
+    ]
+    return tuple(sorted(asked, key=lambda each: (-each.lost.low, each.model)))
 
 
 def _add(row: _Row, kind: str, reason: str, count: int, run_id: str) -> None:

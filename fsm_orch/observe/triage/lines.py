@@ -51,6 +51,8 @@ class Line(Struct, kw_only=True):
     written: Annotated[tuple[Name, ...], Meta(max_length=1_000)] = ()
     messages: _Number = 0
     cost: _Number = 0
+    model: Name | None = None
+    input_tokens: _Number | None = None
     is_retried: bool = False
     is_repaired: bool = False
     at: float | None = field(default=None, name="fsm_orch_at")
@@ -138,12 +140,12 @@ def _found(raw: bytes, tally: Tally) -> Line | None:
     if b"run_id" not in raw or (start := raw.find(b'{"')) < 0:
         tally.foreign += 1
         return None
-    line, when = None, None
+    when = None
     try:
         if b'\\"run_id\\"' in raw:
             raw, when = _unwrapped(raw[start:])
             start = raw.find(b'{"')
-        line = _decoder(Line).decode(raw[max(start, 0) :])
+        line: Line = _decoder(Line).decode(raw[max(start, 0) :])
     except ValidationError:
         tally.damaged += b'"event"' in raw
         tally.foreign += b'"event"' not in raw

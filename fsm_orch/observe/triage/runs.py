@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .lines import Line, Tally
 
@@ -48,12 +48,16 @@ class Fault(NamedTuple):
     """Whether it was the end of the visit: it was not tried again, nor repaired."""
 
 
+CallEnd = Literal["answered", "unknown", "released"]
+"""How a call ended: with what it used; charged in full, since nobody knows; or it provably cost nothing."""
+
+
 class Run:
     """A run of a machine, as far as its lines were read."""
 
     __slots__ = (
         *("agents", "at", "calls", "cost", "ended", "faults", "hops", "inside", "landing", "last_hop", "machine"),
-        *("place", "run_id", "seconds", "state", "taken", "tokens", "visits"),
+        *("models", "place", "run_id", "seconds", "state", "taken", "tokens", "visits"),
     )
 
     def __init__(self, run_id: str, place: str) -> None:
@@ -74,6 +78,8 @@ class Run:
         self.ended = False
         self.visits = Counter[str]()
         self.faults = Counter[Fault]()
+        self.models = Counter[tuple[str, CallEnd]]()
+        """How often the calls of each model ended in which way; those of machines inside it included."""
         self.agents: dict[str, str] = {}
         """What works in each state."""
         self.inside: dict[str, Run] = {}
@@ -127,9 +133,12 @@ def _told(run: Run, line: Line) -> Iterator[Run]:
     """Note a line; yield a machine inside the run that has ended by it, or was left for another of the same place."""
     if line.at is not None:
         run.at = line.at
-    if line.event in ("call_settled", "overspent"):
-        run.cost += line.cost
-        run.calls += line.event == "call_settled"
+    _charge(run, line)
+    if line.model is not None and len(run.models) < _MOST_FAULTS:
+        if line.event == "call_settled":
+            run.models[line.model, "unknown" if line.input_tokens is None else "answered"] += 1
+        elif line.event == "call_released":
+            run.models[line.model, "released"] += 1
     if not line.path:
         _note(run, line)
         run.tokens = max(run.tokens, line.settled)
@@ -140,15 +149,19 @@ def _told(run: Run, line: Line) -> Iterator[Run]:
         inner = None
     inner = inner or Run(line.run_id, line.path)
     inner.at = run.at
-    if line.event in ("call_settled", "overspent"):
-        inner.cost += line.cost
-        inner.calls += line.event == "call_settled"
+    _charge(inner, line)
     _note(inner, line)
     inner.tokens = max(inner.tokens, line.settled)
     if inner.ended:
         yield inner
     elif len(run.inside) < _MOST_INSIDE:
         run.inside[line.path] = inner
+
+
+def _charge(run: Run, line: Line) -> None:
+    if line.event in ("call_settled", "overspent"):
+        run.cost += line.cost
+        run.calls += line.event == "call_settled"
 
 
 def _note(run: Run, line: Line) -> None:
