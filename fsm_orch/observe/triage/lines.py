@@ -32,6 +32,7 @@ class Line(Struct, kw_only=True):
     """A record as its line tells it. What the line does not hold is None, empty or 0."""
 
     run_id: Name
+    """Of the machine in the tree."""
     state: Name
     event: Any = None
     """The kind of the record."""
@@ -61,6 +62,11 @@ class Line(Struct, kw_only=True):
     time: Any = None
     ts: Any = None
     elastic: Any = field(default=None, name="@timestamp")
+
+    @property
+    def root(self) -> str:
+        """The id of the run; a machine inside it has `RUN:HOPS.ASK`, with another of these for each level."""
+        return self.run_id.rsplit(":", self.path.count(".") + 1)[0] if self.path else self.run_id
 
 
 class _Outer(Struct):

@@ -70,15 +70,14 @@ def passed(lines: Iterable[Line], wanted: str, known: Mapping[str, Definition], 
     """
     stories: dict[str, _Story] = {}
     for line in lines:
-        if not line.run_id.startswith(wanted):
+        root = line.root
+        if not root.startswith(wanted) or (root not in stories and len(stories) >= most_runs and root != wanted):
             continue
-        if line.run_id not in stories and len(stories) >= most_runs and line.run_id != wanted:
-            continue
-        _tell(stories.setdefault(line.run_id, _Story()), line, known)
+        _tell(stories.setdefault(root, _Story()), line, known)
     if wanted in stories:
         stories = {wanted: stories[wanted]}
     return [
-        Passed(run_id, story.machines.get("", Machine()).name, tuple(story.moments), story.is_cut)
+        Passed(run_id, story.machines.get(run_id, Machine()).name, tuple(story.moments), story.is_cut)
         for run_id, story in stories.items()
     ]
 
@@ -86,17 +85,16 @@ def passed(lines: Iterable[Line], wanted: str, known: Mapping[str, Definition], 
 def _tell(story: _Story, line: Line, known: Mapping[str, Definition]) -> None:
     if line.event == "run_started":
         if len(story.machines) < _MOST:
-            story.machines[line.path] = Machine(line.machine or "", line.digest or "")
-        story.writers.pop(line.path, None)  # another run of the machine in this place
+            story.machines[line.run_id] = Machine(line.machine or "", line.digest or "")
         return
     if line.event not in _KINDS:
         return
     if len(story.moments) >= _MOST:
         story.is_cut = True
         return
-    writers = story.writers.setdefault(line.path, {})
+    writers = story.writers.setdefault(line.run_id, {})
     writers.update(dict.fromkeys(line.written, line.source))
-    definition = Known(known).of(story.machines.get(line.path, Machine()))
+    definition = Known(known).of(story.machines.get(line.run_id, Machine()))
     target = None if definition is None else definition.states.get(line.target)
     story.moments.append(
         Moment(

@@ -62,6 +62,7 @@ class Run:
 
     def __init__(self, run_id: str, place: str) -> None:
         self.run_id, self.place = run_id, place
+        """The run that it is inside, or is itself, and the machine in its tree."""
         self.machine = Machine()
         self.taken: dict[int, tuple[Hop, float | None]] = {}
         """By its number, from 1: each hop, and when it was taken. A line that is read twice counts once."""
@@ -83,6 +84,7 @@ class Run:
         self.agents: dict[str, str] = {}
         """What works in each state."""
         self.inside: dict[str, Run] = {}
+        """The machines inside it that have not ended, by their own ids."""
 
     @property
     def path(self) -> list[Hop]:
@@ -104,11 +106,12 @@ def runs(lines: Iterable[Line], tally: Tally, *, most_open: int = MOST_OPEN) -> 
     """
     opened: dict[str, Run] = {}
     for line in lines:
-        run = opened.pop(line.run_id, None)
+        root = line.root
+        run = opened.pop(root, None)
         if run is None:
             if line.event == "overspent":  # what is told after the end of a run is charged to nobody
                 continue
-            run = Run(line.run_id, "")
+            run = Run(root, "")
             if len(opened) >= most_open:
                 silent = opened.pop(next(iter(opened)))
                 tally.dropped += 1
@@ -117,7 +120,7 @@ def runs(lines: Iterable[Line], tally: Tally, *, most_open: int = MOST_OPEN) -> 
         if run.ended:
             yield from _counted(run, tally)
         else:
-            opened[line.run_id] = run  # last, so that the first is the one that was silent for longest
+            opened[root] = run  # last, so that the first is the one that was silent for longest
     for run in opened.values():
         yield from _counted(run, tally)
 
@@ -130,7 +133,7 @@ def _counted(run: Run, tally: Tally) -> Iterator[Run]:
 
 
 def _told(run: Run, line: Line) -> Iterator[Run]:
-    """Note a line; yield a machine inside the run that has ended by it, or was left for another of the same place."""
+    """Note a line; yield the machine inside the run that has ended by it."""
     if line.at is not None:
         run.at = line.at
     _charge(run, line)
@@ -143,11 +146,7 @@ def _told(run: Run, line: Line) -> Iterator[Run]:
         _note(run, line)
         run.tokens = max(run.tokens, line.settled)
         return
-    inner = run.inside.pop(line.path, None)
-    if inner is not None and line.event == "run_started":
-        yield inner
-        inner = None
-    inner = inner or Run(line.run_id, line.path)
+    inner = run.inside.pop(line.run_id, None) or Run(run.run_id, line.path)
     inner.at = run.at
     _charge(inner, line)
     _note(inner, line)
@@ -155,7 +154,7 @@ def _told(run: Run, line: Line) -> Iterator[Run]:
     if inner.ended:
         yield inner
     elif len(run.inside) < _MOST_INSIDE:
-        run.inside[line.path] = inner
+        run.inside[line.run_id] = inner
 
 
 def _charge(run: Run, line: Line) -> None:
