@@ -48,5 +48,16 @@ def most_laps(definition: Definition, lap: Sequence[Hop]) -> int:
     """
     hops = definition.limits.hops
     visits = [definition.states[hop.source].max_visits or hops for hop in lap]
-    most = max(min([*visits[:first], visits[first] - 1, *visits[first + 1 :]]) for first in range(len(lap)))
+    inside = {hop.source for hop in lap}
+    entered = {*definition.starts}.union(
+        *(targets for source, targets in definition.successors.items() if source not in inside)
+    )
+    most = max(
+        (
+            min([*visits[:first], visits[first] - 1, *visits[first + 1 :]])
+            for first, hop in enumerate(lap)
+            if hop.source in entered
+        ),
+        default=0,
+    )
     return min(most, (hops - 1) // len(lap))
