@@ -190,7 +190,7 @@ def _opened(name: str) -> Iterator[BinaryIO]:
         if file.peek(2)[:2] != b"\x1f\x8b":
             yield file
             return
-        with gzip.open(file) as packed, io.BufferedReader(packed, 1 << 20) as unpacked:
+        with gzip.open(file) as packed, io.BufferedReader(packed, 1 << 16) as unpacked:
             yield unpacked
 
 
