@@ -44,10 +44,9 @@ def loops(
             return
         out = console()
         share = f" ({100 * found.looping / found.runs:.1f} %)" if found.runs else ""
-        selfs = number_of(found.self_handoffs, "run") if found.self_handoffs else "none"
-        head = (
-            f"{found.looping:,} of {number_of(found.runs, 'run')} went round in a circle{share}; self-handoffs: {selfs}"
-        )
+        to_itself = number_of(found.self_handoffs, "run") if found.self_handoffs else "none"
+        count = f"{found.looping:,} of {number_of(found.runs, 'run')}"
+        head = f"{count} went round in a circle{share}; self-handoffs: {to_itself}"
         out.print(Text(head, style="bold"), soft_wrap=True)
         for circle in found.circles[:top]:
             _show(out, circle, found.runs, read)

@@ -110,17 +110,17 @@ def loops(runs: Iterable[Run], known: Mapping[str, Definition], *, now_s: float)
         now_s: seconds of the epoch.
     """
     rows = Rows[tuple[Machine, tuple[Hop, ...]], _Row](_Row)
-    count = looping = selfs = 0
+    count = looping = to_itself = 0
     for run in runs:
         count += 1
         laps = Counter(_turned(lap) for lap in circles(run.path))
         looping += bool(laps)
-        selfs += any(len(lap) == 1 for lap in laps)
+        to_itself += any(len(lap) == 1 for lap in laps)
         for lap, times in laps.items():
             _add(rows.of((run.machine, lap)), run, times, now_s)
     found = [_circle(machine, lap, row, Known(known).of(machine)) for (machine, lap), row in rows.items()]
     found.sort(key=lambda each: (each.is_bounded, -each.recent, -each.runs, -each.laps, each.edges[0].handoff))
-    return Loops(count, looping, selfs, tuple(found), rows.left_out)
+    return Loops(count, looping, to_itself, tuple(found), rows.left_out)
 
 
 def _turned(lap: Sequence[Hop]) -> tuple[Hop, ...]:
