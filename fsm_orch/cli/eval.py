@@ -91,8 +91,8 @@ def evaluate(
     questions of others, which it should hand on, and N of its own, which it should not. Where an ExamplesAgent routes,
     it is shown what each of its thresholds would do.
 
-    What --beside or --versus measures, or --against names, is compared with the machine, query by query: which are right
-    now and were wrong before, and whether that may be chance (McNemar's exact test).
+    What --beside or --versus measures, or --against names, is compared with the machine, query by query: which are
+    right now and were wrong before, and whether that may be chance (McNemar's exact test).
 
     Exit codes: 0 measured, however well the machine routes; 2 could not start; 130 interrupted.
     """
