@@ -1,4 +1,4 @@
-"""The command line, `fsm-orch`: run, chat, check, measure and draw machines, work on stored runs, and explain findings.
+"""The command line, `fsm-orch`: run, check, measure and draw machines, work on stored runs, and see what goes wrong.
 
 Exit codes: 0 done, also if a run landed; 1 a machine does not build, or a check found an error; 2 nothing could be
 done, or its output could not be written, and one line on stderr says why; 130 interrupted.
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from . import chat, check, explain, graph, mcp, migrate, model, ops, run, runs, worker
+from . import chat, check, explain, graph, mcp, migrate, model, ops, run, runs, triage, worker
 from .eval import evaluate
 from .group import Commands
 
@@ -47,6 +47,7 @@ app.command(name="explain")(explain.explain)
 app.command(name="graph")(graph.graph)
 app.command(name="eval")(evaluate)
 app.add_typer(runs.app, name="runs")
+app.add_typer(triage.app, name="triage")
 app.command(name="worker")(worker.worker)
 app.command(name="migrate")(migrate.migrate)
 app.add_typer(mcp.app, name="mcp")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -20,8 +20,10 @@ from ..kernel.records import VisitStarted
 from ..models import registry
 from ..run.delta import TextDelta
 from ..run.runner import Runner
-from . import files, queries, start
+from . import eval_html, files, queries, start
 from .curve import tradeoff
+from .eval_against import compared, side_in, side_of
+from .eval_against import show as show_compared
 from .outcome import json_alone
 from .queries import Query
 from .scores import TITLE, Scores, picture, print_json, show
@@ -63,6 +65,22 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE.svg", dir_okay=False, help="Draw the errors, and how a threshold trades them."),
     ] = None,
+    versus: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PROVIDER:MODEL", help="Measure the machine with another model, too, and compare; may be repeated."
+        ),
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE.json", help="Compare with an older result that --json has printed; may be repeated."
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", dir_okay=False, help="Write a report for a browser, without any script."),
+    ] = None,
     force: files.Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
@@ -73,11 +91,17 @@ def evaluate(
     questions of others, which it should hand on, and N of its own, which it should not. Where an ExamplesAgent routes,
     it is shown what each of its thresholds would do.
 
+    What --beside or --versus measures, or --against names, is compared with the machine, query by query: which are
+    right now and were wrong before, and whether that may be chance (McNemar's exact test).
+
     Exit codes: 0 measured, however well the machine routes; 2 could not start; 130 interrupted.
     """
     with complaints(), json_alone(as_json) as stdout:
         if plot is not None:
             files.check_writable(plot, _PICTURE, force=force)
+        if html is not None:
+            files.check_writable(html, eval_html.REPORT, force=force)
+        older = [side_in(file) for file in against or ()]
         machines = [discover.machine(name, Path.cwd()) for name in (target, *(beside or ()))]
         given = queries.read(data, text=text, expect=expect, split=split)
         chosen = queries.sample(given, limit, seed)
@@ -86,12 +110,19 @@ def evaluate(
         scores, *others = [
             measurement.of(machine, probe=0 if number else probe, seed=seed) for number, machine in enumerate(machines)
         ]
+        others += [replace(measurement, model=name).of(machines[0], probe=0, seed=seed) for name in versus or ()]
+        now = side_of(scores)
+        comparisons = [compared(before, now) for before in (*older, *map(side_of, others))]
         if plot is not None:
             files.write(plot, picture(scores, others).encode())
+        if html is not None:
+            files.write(html, eval_html.report([scores, *others], comparisons).encode(errors="replace"))
         if as_json:
-            print_json(stdout, scores, others)
+            print_json(stdout, scores, others, [comparison.as_json() for comparison in comparisons])
         else:
             show(console(), scores, others)
+            for comparison in comparisons:
+                show_compared(console(), comparison)
 
 
 _PICTURE = files.beginning("a picture of how machines route", "<svg", f"<title>{TITLE}</title>")
@@ -130,6 +161,7 @@ class _Measurement:
             is_full=self.is_full,
             is_priced=_is_priced(machine, named),
             probes=probes,
+            texts=tuple(query.text for query in self.chosen),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TextIO
@@ -41,6 +41,8 @@ class Scores:
     is_priced: bool
     """Whether the price of every model is known."""
     probes: tuple[Probe, ...]
+    texts: tuple[str, ...]
+    """The queries, in the order of the routes."""
 
     @property
     def expected(self) -> tuple[str, ...]:
@@ -113,7 +115,7 @@ def show(out: Console, scores: Scores, others: Sequence[Scores]) -> None:
     _print_share(out, "false fallback", routing.rates.false_fallback, "in scope")
     _print_share(out, "leak", routing.rates.leak, f"out of scope ({safe(outside)})" if outside else "out of scope")
     out.print()
-    for label, text in _lines(scores):
+    for label, text in lines_of(scores):
         out.print(hanging(out, f"  {label:<16}", text))
     if scores.probes:
         out.print()
@@ -166,7 +168,8 @@ def _print_share(out: Console, label: str, share: Share, of_what: str) -> None:
     out.print(line.append(f"  {share.count:,} of {share.of:,} {of_what}", style="not bold dim"))
 
 
-def _lines(scores: Scores) -> list[tuple[str, str]]:
+def lines_of(scores: Scores) -> list[tuple[str, str]]:
+    """Return what went wrong, and what it took, each with its label."""
     routing, tokens = scores.routing, scores.tokens
     cost = "unknown" if scores.cost_usd is None else f"${scores.cost_usd:f}"
     ends = Counter(route.ended for route in routing.routes if route.ended)
@@ -208,10 +211,13 @@ def _probes(probes: Iterable[Probe]) -> Table:
     return table
 
 
-def print_json(out: TextIO, scores: Scores, others: Sequence[Scores]) -> None:
+def print_json(
+    out: TextIO, scores: Scores, others: Sequence[Scores], comparisons: Sequence[Mapping[str, Any]] = ()
+) -> None:
     """Write the results as one JSON object."""
-    shown = _as_json(scores) | ({"beside": [_as_json(other) for other in others]} if others else {})
-    typer.echo(orjson.dumps(shown), file=out)
+    beside = {"beside": [_as_json(other) for other in others]} if others else {}
+    compared = {"compared": comparisons} if comparisons else {}
+    typer.echo(orjson.dumps(_as_json(scores) | beside | compared), file=out)
 
 
 def _as_json(scores: Scores) -> dict[str, Any]:
@@ -241,6 +247,10 @@ def _as_json(scores: Scores) -> dict[str, Any]:
         "probes": [
             {"label": probe.label, "foreign": _share(probe.foreign), "own": _share(probe.own)}
             for probe in scores.probes
+        ],
+        "routes": [
+            {"text": text, "expected": r.expected, "reached": r.reached, "tokens": r.used, "cost": r.cost}
+            for text, r in zip(scores.texts, routing.routes, strict=True)
         ],
     }
 

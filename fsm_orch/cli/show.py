@@ -58,6 +58,11 @@ def safe(text: str) -> str:
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def safe_json(text: str) -> str:
+    """Return JSON with everything escaped that could steer a terminal; it means the same."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def name_of(text: str) -> str:
     """Return a name as it is shown: in one line, or it could look like several."""
     return safe(text).replace("\t", "\\t").replace("\n", "\\n")

@@ -1,0 +1,139 @@
+"""`fsm-orch eval` of two models, two versions, or today and before: compared query by query, and as HTML."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.conftest import assert_refused
+from support.measured import figures, words
+
+from fsm_orch import ScriptedModel
+from fsm_orch.cli import app
+from fsm_orch.models import registry
+
+ROUTED = """
+    from fsm_orch import *
+
+    class Ticket(Context):
+        query: str
+        answer: str | None = None
+
+    def answer(visit: Visit[Ticket]):
+        return {Ticket.answer: "ok"}
+
+    class Front(Machine[Ticket]):
+        '''A model routes.'''
+
+        triage = State(LLMAgent("Who owns it?", reads=Ticket.query), initial=True)
+        billing = State(answer, reads=Ticket.query, writes=Ticket.answer)
+        search = State(answer, reads=Ticket.query, writes=Ticket.answer)
+        done, human = Final(), Final(fallback=True)
+        to_billing = triage.to(billing, "bills")
+        to_search = triage.to(search, "products")
+        to_human = triage.to(human, "else")
+        end = (billing | search).to(done)
+"""
+HOSTILE = "<script>alert('1')</script>\x1b[2J & co"
+
+
+@pytest.fixture
+def front(write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A machine and its queries; the model `x:good` is always right, and `x:bad` is for search alone."""
+
+    def resolve(name: str) -> ScriptedModel:
+        right = ["to_billing"] * 6 + ["to_search"] * 2
+        said = right if name.endswith("good") else ["to_search"] * 8
+        return ScriptedModel([{"handoff": handoff} for handoff in said], name=name)
+
+    monkeypatch.setattr(registry, "resolve", resolve)
+    rows = [*(f"billing,bill {n}" for n in range(5)), f'billing,"{HOSTILE}"', "search,find 1", "search,find 2"]
+    (tmp_path / "queries.csv").write_text("\n".join(["specialist,text", *rows]), encoding="utf-8")
+    return [write(ROUTED), "--data", "queries.csv"]
+
+
+def test_two_models_are_compared_query_by_query(cli, front) -> None:
+    """How many are right now and were not, the interval, and whether it may be chance."""
+    found = figures(cli, *front, "--model", "x:good", "--versus", "x:bad")
+    (compared,) = found["compared"]
+    shown = words(cli.invoke(app, ["eval", *front, "--model", "x:good", "--versus", "x:bad"]).stdout)
+
+    assert ("Front on x:bad", "Front on x:good") == (compared["before"], compared["now"])
+    assert (8, 6, 0, 0) == tuple(compared[key] for key in ("queries", "gained", "lost", "unpaired"))
+    assert compared["p_value"] == pytest.approx(2 / 2**6)
+    assert 0 < compared["difference"]["low"] < compared["difference"]["rate"] == 0.75
+    assert 6 == len(compared["disagreements"])
+    assert "it is better now" in shown
+    assert "\\x1b[2J" in shown
+    assert "\x1b" not in shown
+
+
+def test_an_older_result_is_the_other_side(cli, front, tmp_path: Path) -> None:
+    """What --json printed is compared with, though it has other queries too; the same twice is no difference."""
+    before = tmp_path / "before.json"
+    before.write_text(json.dumps(figures(cli, *front, "--model", "x:bad")), encoding="utf-8")
+    (compared,) = figures(cli, *front, "--model", "x:good", "--against", "before.json")["compared"]
+    (same,) = figures(cli, *front, "--model", "x:bad", "--against", "before.json")["compared"]
+    data = tmp_path / "queries.csv"
+    data.write_text("\n".join(data.read_text(encoding="utf-8").splitlines()[:7]), encoding="utf-8")
+    (fewer,) = figures(cli, *front, "--model", "x:good", "--against", "before.json")["compared"]
+
+    assert (6, "Front on x:bad in before.json") == (compared["gained"], compared["before"])
+    assert (0, 0, 1.0, []) == tuple(same[key] for key in ("gained", "lost", "p_value", "disagreements"))
+    assert (6, 2) == (fewer["queries"], fewer["unpaired"])
+
+
+@pytest.mark.parametrize("held", ["", "[]", '{"machine": 1}', "[" * 100_000, '{"machine": "a", "digest": "b"}'])
+def test_what_is_no_result_is_refused(cli, front, tmp_path: Path, held: str) -> None:
+    """Before anything is measured, in a line."""
+    (tmp_path / "before.json").write_text(held, encoding="utf-8")
+
+    assert_refused(cli.invoke(app, ["eval", *front, "--against", "before.json"]), "no result to compare with")
+    assert_refused(cli.invoke(app, ["eval", *front, "--against", "nowhere.json"]), "cannot be read")
+
+
+class Tags(HTMLParser):
+    """Notes the tags and the texts of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        assert not any(name.startswith("on") or name in ("src", "href") for name, _ in attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_the_report_escapes_everything(cli, front, tmp_path: Path) -> None:
+    """The matrix, the rates, what was compared and each disagreement; no script, and nothing from elsewhere."""
+    result = cli.invoke(app, ["eval", *front, "--model", "x:good", "--versus", "x:bad", "--html", "report.html"])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    seen = Tags()
+    seen.feed(page)
+
+    assert 0 == result.exit_code, result.output
+    assert not {"script", "img", "link", "iframe", "a"} & set(seen.tags)
+    assert not re.search("[\x00-\x08\x0b-\x1f]", page)
+    assert "<script>alert('1')</script>\\x1b[2J & co" in seen.texts
+    assert "default-src 'none'" in page
+    assert page.count("rgba(46, 160, 67, 0.75)") == 3
+    assert "Front on x:bad → Front on x:good" in seen.texts
+    assert 2 == sum("expected \\ reached" in text for text in seen.texts)
+
+
+def test_a_report_does_not_write_over_another_file(cli, front, tmp_path: Path) -> None:
+    """A page of its own may be written again."""
+    words_of = ["eval", *front, "--model", "x:good", "--html", "report.html"]
+    (tmp_path / "report.html").write_text("<!doctype html><title>mine</title>", encoding="utf-8")
+
+    assert_refused(cli.invoke(app, words_of), "is not a report of how machines route")
+    assert 0 == cli.invoke(app, [*words_of, "--force"]).exit_code
+    assert 0 == cli.invoke(app, words_of).exit_code

@@ -1,0 +1,56 @@
+"""Two measurements of the same queries: what differs, and whether it may be chance."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from fsm_orch.evaluate.paired import Outcome, exact_p, interval, paired
+
+
+def outcome(text: str, *, reached: str = "a") -> Outcome:
+    return Outcome(text=text, expected="a", reached=reached, is_right=reached == "a", tokens=1, cost=1)
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_the_test_is_the_exact_binomial_one(gained: int, lost: int) -> None:
+    """It agrees with SciPy's, and does not care which side is which."""
+    known = stats.binomtest(gained, gained + lost, 0.5).pvalue if gained + lost else 1.0
+
+    assert exact_p(gained, lost) == pytest.approx(known)
+    assert exact_p(gained, lost) == exact_p(lost, gained)
+
+
+def test_thousands_of_queries_are_tested() -> None:
+    """Where powers of two are beyond every float."""
+    assert 0 <= exact_p(4_000, 1_000) < 1e-300
+    assert 1 == exact_p(3_000, 3_000)
+
+
+def test_the_interval_is_that_of_its_source() -> None:
+    """As in its examples: of 50 pairs both are right on 36, one side alone on 12 and 2, and neither on none."""
+    assert (0.2, 0.0569, 0.3404) == pytest.approx(interval(36, 12, 2, 50), abs=5e-5)
+
+
+@given(*[st.integers(0, 60)] * 4)
+def test_the_interval_holds_the_difference(right: int, gained: int, lost: int, neither: int) -> None:
+    """It lies within -1 and 1, holds what was seen, and turns over with the sides."""
+    of = right + gained + lost + neither
+    change, low, high = interval(right, gained, lost, of)
+    turned = interval(right, lost, gained, of)
+
+    assert -1 <= low <= change <= high <= 1
+    assert (-change, -high, -low) == pytest.approx(turned)
+
+
+@given(st.lists(st.sampled_from("xyz")), st.lists(st.sampled_from("xyz")))
+def test_each_query_is_paired_once(before: list[str], now: list[str]) -> None:
+    """Also one that stands several times; the others are counted."""
+    found = paired([outcome(text) for text in before], [outcome(text, reached="b") for text in now])
+    common = sum(min(before.count(text), now.count(text)) for text in "xyz")
+
+    assert (common, len(before) + len(now) - 2 * common) == (len(found.pairs), found.unpaired)
+    assert (0, common) == (found.gained, found.lost)
+    assert all(pair.before.text == pair.now.text for pair in found.pairs)
