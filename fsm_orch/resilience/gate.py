@@ -10,6 +10,7 @@ from typing import Literal
 from ..define.wording import kind_of
 from ..errors import CallDenied
 from ..observe.telling import report
+from ..options import whole
 from .base import Breaking, Came, Pacing, Places
 from .breaker import IS_SHUT
 from .line import Line, NoPlace
@@ -107,13 +108,12 @@ class Bulkhead:
         at_once: how many may be held at once.
         queue: how many may wait.
 
+    Raises TypeError: if one of these is no whole number.
     Raises ValueError: if there is no place, or fewer than none wait.
     """
 
     def __init__(self, at_once: int, *, queue: int = 0) -> None:
-        if at_once < 1 or queue < 0:
-            raise ValueError(f"at_once={at_once}, queue={queue}: give one place at least, and a queue of 0 or more")
-        self._line = Line(at_once, queue)
+        self._line = Line(whole("at_once=", at_once), whole("queue=", queue, least=0))
 
     @property
     def is_full(self) -> bool:

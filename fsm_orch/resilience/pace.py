@@ -7,6 +7,7 @@ from threading import Lock
 
 from ..clock import Clock
 from ..errors import CallDenied
+from ..options import positive, whole
 from .base import moment
 
 
@@ -17,18 +18,19 @@ class Pace:
     the bucket would be full again.
 
     Args:
-        calls: how many.
+        calls: how many; infinite: each may come at once.
         per_s: in how many seconds.
         burst: how many of them may come at once, after a pause that was long enough.
         clock: monotonic seconds. None: the event loop's.
 
-    Raises ValueError: if a number is not positive.
+    Raises TypeError: if one of these is no number, or `burst` no whole one.
+    Raises ValueError: if a number is not positive, or has no end.
     """
 
     def __init__(self, calls: float, *, per_s: float = 1.0, burst: int = 1, clock: Clock | None = None) -> None:
-        if not (calls > 0 and per_s > 0 and burst >= 1):
-            raise ValueError(f"Pace({calls}, per_s={per_s}, burst={burst}): give positive numbers")
-        self.calls, self.per_s, self.burst = calls, per_s, burst
+        self.calls = positive("calls= of a Pace", calls, or_endless=True)
+        self.per_s = positive("per_s= of a Pace", per_s)
+        self.burst = whole("burst= of a Pace", burst)
         self._clock = clock or moment
         self._full = 0.0
         self._lock = Lock()

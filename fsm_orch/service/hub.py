@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import AnswerError, Drained, LeaseHeld, Overloaded, RunTaken
 from ..observe.telling import report
+from ..options import positive
 from ..run.aside import aside
 from ..run.following import Followed
 from ..run.raised import Raised, tried
@@ -76,7 +77,8 @@ class Hub:
     """
 
     def __init__(self, runner: Runner[Any, Any], *, grace_s: float) -> None:
-        self._runner, self._grace_s = runner, grace_s
+        self._runner = runner
+        self._grace_s = positive("grace_s= of a router", grace_s, or_zero=True)
         self._lives: dict[str, Live] = {}
         """The first of each run that is under way; an answer to it sets it going too."""
         self._all: set[Live] = set()

@@ -19,7 +19,7 @@ from .agui_events import Shown
 from .asked import Asked, context_of
 from .beginning import Beginning
 from .bodies import Answer as GivenAnswer
-from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run
+from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run, check_ways
 from .caller import Caller, anybody
 from .chat_routes import chat_routes
 from .disconnect import unless_gone
@@ -96,8 +96,11 @@ def router(
 
     Raises StartError: if the runner has no store, dependencies are missing, or none are declared; if `text` or `answer`
         is no field of the machine, or the first is not for callers to give.
-    Raises TypeError: if one of these is no field at all, or is missing beside the other.
+    Raises TypeError: if one of these is no field at all, or is missing beside the other; or what is to be a number is
+        none.
+    Raises ValueError: if a number is too small, or a word is none of those that are known.
     """
+    check_ways(on_disconnect, multitask)
     driving, hub, views = Driving(runner, deps), Hub(runner, grace_s=grace_s), Views(texts=texts)
     beginning, front, streams = (
         Beginning(driving, hub),
@@ -159,11 +162,12 @@ def router(
         return await answered(request, live, f"{request.url.path}/{live.run_id}", prefer, after=0)
 
     def asked_by(body: NewRun, caller: Caller, request: Request, *, is_async: bool) -> Asked:
-        given = {name: getattr(body.context, name) for name in body.context.model_fields_set}
         if body.messages and body.thread_id is not None:
             raise Problem("invalid_request", "A thread has its messages: leave `messages` out, or `thread_id`.")
         return Asked(
-            context=context_of(definition, given),
+            context=context_of(
+                definition, {name: getattr(body.context, name) for name in body.context.model_fields_set}
+            ),
             messages=tuple(said.as_message() for said in body.messages),
             thread=None if body.thread_id is None else thread_of(caller.tenant, body.thread_id),
             tenant=caller.tenant,

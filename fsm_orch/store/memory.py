@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from ..amounts import NOTHING, Amount
 from ..clock import Clock
 from ..kernel.inputs import Input
+from ..options import whole
 from ..resilience.holding import MemoryHoldings
 from .base import PAGE
 from .kept import Kept, asks_until
@@ -50,12 +51,12 @@ class MemoryStore:
             not may still be under way, or wait for a human, and is never forgotten.
         wall_clock: seconds of the epoch, for lists, leases and windows of quotas.
 
-    Raises ValueError: if `runs` is less than 1.
+    Raises TypeError: if `runs` is no whole number.
+    Raises ValueError: if it is less than 1.
     """
 
     def __init__(self, *, runs: int = 1_000, wall_clock: Clock = time.time) -> None:
-        if runs < 1:
-            raise ValueError(f"a store keeps 1 run or more, not {runs}")
+        whole("runs= of a MemoryStore", runs)
         self.lease_s: float | None = None
         """None: its worker is this process, and lives as long as the store."""
         self._runs = runs

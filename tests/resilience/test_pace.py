@@ -128,7 +128,7 @@ def test_a_turn_that_is_given_up_in_mid_line_is_lost() -> None:
 @pytest.mark.parametrize(("calls", "per_s", "burst"), [(0, 1, 1), (1, 0, 1), (1, 1, 0), (float("nan"), 1, 1)])
 def test_numbers_are_positive(calls: float, per_s: float, burst: int) -> None:
     """A pace at which nothing would ever leave is refused."""
-    with pytest.raises(ValueError, match="give positive numbers"):
+    with pytest.raises(ValueError, match="of a Pace takes a"):
         Pace(calls, per_s=per_s, burst=burst)
 
 

@@ -392,7 +392,7 @@ async def test_webhooks_need_a_store_that_notes() -> None:
         ("https://example.org", {"secret": []}, "give a secret"),
         ("https://example.org", {"events": []}, r"not \(\)"),
         ("https://example.org", {"events": ["begun"]}, "'begun'"),
-        ("https://example.org", {"tries": 0}, "tries of webhooks"),
+        ("https://example.org", {"tries": 0}, "tries= of Webhooks"),
     ],
 )
 def test_what_cannot_be_is_refused_at_once(url: str, options: dict[str, Any], match: str) -> None:

@@ -86,7 +86,7 @@ async def test_a_run_under_way_is_not_forgotten() -> None:
 
 def test_a_store_keeps_something() -> None:
     """A store of no runs is refused."""
-    with pytest.raises(ValueError, match="a store keeps 1 run or more, not 0"):
+    with pytest.raises(ValueError, match="runs= of a MemoryStore takes a whole number of 1 or more, not 0"):
         MemoryStore(runs=0)
 
 
