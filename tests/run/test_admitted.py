@@ -675,6 +675,14 @@ async def test_holdings_that_cannot_settle_fail_no_run(caplog: pytest.LogCapture
     assert [] == await store.list()
 
 
+async def test_an_admission_by_tokens_has_those_of_one_run_at_least() -> None:
+    """Eight tokens are likely meant to be eight runs, and one at a time would be admitted."""
+    too_few = "has 8 tokens for all runs together, and any run of Asks may cost 2,304, .* as in Admission.8."
+    with pytest.raises(StartError, match=too_few):
+        Runner(Asks, model=clerk(), admission=Admission(8, by="tokens"))
+    Runner(Asks, model=clerk(), admission=Admission(MOST, by="tokens"))
+
+
 async def test_weights_are_tokens_where_admission_counts_them() -> None:
     """Of 5,000 tokens two runs may cost 2,304 each, and a third waits."""
     admission, loop = Admission(5_000, by="tokens", wait_s=60), asyncio.get_running_loop()
