@@ -65,6 +65,8 @@ class MemoryStore:
         self._lock = Lock()  # for runners in several threads
         self._kept: dict[str, Kept] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
+        self._threads: dict[str, dict[str, None]] = {}
+        """The runs of each thread: a service asks for the last one at each request."""
         self._accounts: dict[str, Amount] = {}
         self._count = iter(range(1 << 62))
         self._leases: dict[str, float] = {self._owner: inf}
@@ -143,11 +145,22 @@ class MemoryStore:
         self._kept[run_id] = kept
         kept.extend(inputs, head, responses, at=self._wall_clock())
         self.notices.note(run_id)
+        if (thread_id := kept.first.thread_id) is not None:
+            self._threads.setdefault(thread_id, {})[run_id] = None
         if kept.is_finished:
             self._ended[run_id] = None
         while len(self._ended) > self._runs:
-            oldest, _ = self._ended.popitem(last=False)
-            del self._kept[oldest]
+            self._forget(next(iter(self._ended)))
+
+    def _forget(self, run_id: str) -> None:
+        """Forget a run that has ended, and all that is kept beside it."""
+        kept = self._kept.pop(run_id)
+        del self._ended[run_id]
+        self.notices.forget(run_id)
+        if (thread_id := kept.first.thread_id) is not None:
+            del self._threads[thread_id][run_id]
+            if not self._threads[thread_id]:
+                del self._threads[thread_id]
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""
@@ -284,7 +297,8 @@ class MemoryStore:
         """Return runs, the one that began last first; what is given must hold of each."""
         with self._lock:
             last = self._kept.get(after) if after is not None else None
-            names = self._kept if run_id is None else self._kept.keys() & {run_id}  # which is looked at often
+            names = self._kept if thread_id is None else self._threads.get(thread_id, {})
+            names = names if run_id is None else names.keys() & {run_id}  # which is looked at often
             newest = sorted(((name, self._kept[name]) for name in names), key=lambda item: -item[1].number)
             rows = [
                 kept.listed(name, self._is_alive(kept.owner))
@@ -315,7 +329,7 @@ class MemoryStore:
                 and kept.began_at > last_open.get(kept.first.thread_id, -inf)
             ]
             for run_id in over:
-                del self._kept[run_id], self._ended[run_id]
+                self._forget(run_id)
         return len(over)
 
     def _is_alive(self, owner: str | None) -> bool:
