@@ -66,7 +66,7 @@ class MemoryStore:
         self._kept: dict[str, Kept] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._threads: dict[str, dict[str, None]] = {}
-        """The runs of each thread: a service asks for the last one at each request."""
+        """The runs of each thread."""
         self._accounts: dict[str, Amount] = {}
         self._count = iter(range(1 << 62))
         self._leases: dict[str, float] = {self._owner: inf}
@@ -297,8 +297,9 @@ class MemoryStore:
         """Return runs, the one that began last first; what is given must hold of each."""
         with self._lock:
             last = self._kept.get(after) if after is not None else None
-            names = self._kept if thread_id is None else self._threads.get(thread_id, {})
-            names = names if run_id is None else names.keys() & {run_id}  # which is looked at often
+            # of these two a service asks at each request
+            names: Collection[str] = self._kept if thread_id is None else self._threads.get(thread_id, {})
+            names = names if run_id is None else {run_id}.intersection(names)
             newest = sorted(((name, self._kept[name]) for name in names), key=lambda item: -item[1].number)
             rows = [
                 kept.listed(name, self._is_alive(kept.owner))

@@ -89,6 +89,9 @@ class SharedGates:
     def pace(self, name: str, calls: float, *, per_s: float = 1.0, burst: int = 1) -> SharedPace:
         """Return a pace for all processes: so many calls in so many seconds, as `Pace` keeps it in one.
 
+        Of turns whose waiters gave up the last is free again, and one in mid-line is lost, also when those behind it
+        give up later: no process knows who waits in another. So it is slower then, and never faster.
+
         Raises ValueError: if a number is not positive, or there is one of this name with other numbers.
         """
         numbers = (calls, per_s, burst)
