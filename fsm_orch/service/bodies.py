@@ -1,4 +1,4 @@
-"""What clients send: models of the bodies, made of a machine, so that a page of the API shows what it takes."""
+"""What clients send: models of the bodies, made of a machine, so that a page of the API shows it; and keys."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Annotated, Any, Literal, get_args
 
+from fastapi import Header
 from pydantic import BaseModel, ConfigDict, FailFast, Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
 
@@ -17,6 +18,16 @@ from ..options import one_of
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 """A name that a client gives: a line of text, which goes into logs and into keys of databases."""
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="Names the request: said again under the same key it is the same run, or the same answer.",
+    ),
+]
 
 OnDisconnect = Literal["cancel", "continue"]
 """What becomes of a run when its client goes away: it is landed after a while, or goes on."""

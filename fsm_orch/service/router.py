@@ -19,7 +19,7 @@ from .agui_events import Shown
 from .asked import Asked, context_of
 from .beginning import Beginning
 from .bodies import Answer as GivenAnswer
-from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run, check_ways
+from .bodies import Key, Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run, check_ways
 from .caller import Caller, anybody
 from .chat_routes import chat_routes
 from .disconnect import unless_gone
@@ -35,15 +35,6 @@ from .shown import EVENTS, refusals
 from .streams import Streams
 from .views import Accepted, Health, Views, view_of
 
-Key = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="Names the request: said again under the same key it is the same run, or the same answer.",
-    ),
-]
 LastEvent = Annotated[
     int, Header(alias="Last-Event-ID", ge=0, description="The `id` of the last event that came; 0: all are sent.")
 ]
