@@ -20,7 +20,7 @@ from .asked import Asked, context_of
 from .beginning import Beginning
 from .bodies import Answer as GivenAnswer
 from .bodies import Key, Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run, check_ways
-from .caller import Caller, anybody
+from .caller import Caller, anybody, known_by
 from .chat_routes import chat_routes
 from .disconnect import unless_gone
 from .driving import Driving
@@ -68,7 +68,8 @@ def router(
         deps: makes the dependencies of each run, called with what a list shows of it, as for `Runner.work`. What it
             opens is closed when the run ends or waits, not with the request that began it.
         auth: returns the `Caller` of a request, or raises an `HTTPException`: any dependency of FastAPI, such as an
-            async function of the request. A caller sees the runs of its tenant alone. By default all are one caller.
+            async function of the request. A caller sees the runs of its tenant alone; what is no `Caller` is let in
+            nowhere. By default all are one caller.
         on_disconnect: what becomes of a run whose clients have all gone away, and none came back to this process for
             `grace_s`: it is cancelled, which lands it, or goes on. A request may say otherwise.
         multitask: what becomes of a request for a conversation in which a run is under way: it is refused, or waits for
@@ -98,7 +99,7 @@ def router(
         Front(driving, hub),
         Streams(driving, hub, heartbeat_s=heartbeat_s),
     )
-    definition = runner.definition
+    definition, auth = runner.definition, known_by(auth)
     Run, Answer, View = body_of_run(definition), body_of_answer(definition), view_of(definition)  # noqa: N806 - they are classes
     seen: Any = {"model": View, "content": {"text/event-stream": EVENTS}}
     api = APIRouter(
