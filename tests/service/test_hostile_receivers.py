@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -19,8 +19,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 
 async def hangs(writer: asyncio.StreamWriter) -> None:
     """Say nothing."""
-    while not writer.is_closing():  # noqa: ASYNC110 - the client closes it
-        await asyncio.sleep(0.01)
+    await asyncio.sleep(60)
 
 
 async def drips(writer: asyncio.StreamWriter) -> None:
@@ -88,10 +87,13 @@ async def receiving(answering: Answering) -> AsyncIterator[str]:
     async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         closed = asyncio.Event()
         open_ones.add(closed)
-        with suppress(OSError):
-            await reader.readuntil(b"\r\n\r\n")
-            await answering(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        doing, gone = asyncio.ensure_future(answering(writer)), asyncio.ensure_future(reader.read())
+        await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
         writer.close()
+        for each in (doing, gone):
+            each.cancel()
+        await asyncio.gather(doing, gone, return_exceptions=True)
         closed.set()
 
     server = await asyncio.start_server(served, "127.0.0.1", 0)
