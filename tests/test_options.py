@@ -150,7 +150,7 @@ def test_a_word_is_a_known_one(wrong: Any) -> None:
         one_of("x=", wrong, ("runs", "tokens"))
 
 
-@pytest.mark.parametrize("options", [{"on_disconnect": "cancle"}, {"multitask": None}])
+@pytest.mark.parametrize("options", [{"on_disconnect": "stop"}, {"multitask": None}])
 def test_a_router_knows_its_words(options: dict[str, Any]) -> None:
     """What is misspelt does not mean the other of two."""
     with pytest.raises(ValueError, match=f"^{next(iter(options))}= of a router takes one of"):
