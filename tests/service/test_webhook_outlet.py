@@ -78,7 +78,7 @@ async def test_a_name_means_one_thing_in_a_request(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_name_that_takes_long_keeps_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many requests wait for it: the threads of a process are few, and hosts of models are resolved there too."""
+    """However many requests wait: the threads of a process are few, and hosts of models are resolved there too."""
     at_once, most = Semaphore(1), list[bool]()
     real = socket.getaddrinfo
 
