@@ -135,6 +135,21 @@ def test_of_turns_that_are_all_given_up_none_is_lost(order: list[int], burst: in
     assert [*[0.0] * burst, 1.0] == pytest.approx([each.left for each in went if each.left is not None])
 
 
+async def test_a_turn_that_is_given_up_late_takes_none_from_who_left() -> None:
+    """One that was due already gives up, when another call has left in the meantime: that one counts."""
+    now = [0.0]
+    pace = Pace(1, clock=lambda: now[0])
+    await pace.wait(9)
+    late = asyncio.create_task(pace.wait(9))
+    await asyncio.sleep(0)
+    now[0] = 3.0
+    left_after = await pace.wait(9)
+    late.cancel()
+    await asyncio.gather(late, return_exceptions=True)
+
+    assert (0.0, 1.0) == (left_after, pace._turn(9).waits)
+
+
 def test_of_turns_nothing_stays_in_memory() -> None:
     """Used or given up, at the end of the line or in the middle."""
     with virtual_time() as loop:
