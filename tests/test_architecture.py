@@ -20,7 +20,7 @@ GALLERY = Path(__file__).parent.parent / "machines"
 TESTS = Path(__file__).parent
 
 FLOORS = (
-    "errors messages limits settings clock amounts options",
+    "errors messages limits settings clock amounts",
     "define",
     "kernel",
     "resilience store observe models",
@@ -34,7 +34,7 @@ FLOORS = (
 """Lowest first. A room imports from itself, from its own floor and from lower ones."""
 
 PURE = {
-    *("errors", "messages", "limits", "settings", "clock", "amounts", "options"),
+    *("errors", "messages", "limits", "settings", "clock", "amounts"),
     *("define", "kernel", "proof", "export", "evaluate"),
 }
 """The rooms without await, clock, chance or I/O."""

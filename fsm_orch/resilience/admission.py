@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 from ..clock import Clock
+from ..define.options import one_of, positive, whole
 from ..errors import Overloaded
-from ..options import one_of, positive, whole
 from .base import moment
 from .line import Line, NoPlace
 

@@ -8,8 +8,8 @@ from threading import Lock
 from typing import get_args
 
 from ..clock import Clock
+from ..define.options import positive, whole
 from ..errors import CallDenied
-from ..options import positive, whole
 from .base import Came, Why, moment
 
 DEFAULT_COUNTS: tuple[Why, ...] = ("error", "timeout")

@@ -15,6 +15,7 @@ from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from ..clock import Clock
 from ..define.context import Context, field_refs
 from ..define.definition import Definition
+from ..define.options import positive, whole
 from ..define.states import Final, State
 from ..define.watched import watched
 from ..define.wording import kind_of, quoted
@@ -23,7 +24,6 @@ from ..kernel.inputs import GatesSeen, Input, Started
 from ..kernel.reasons import LandingReason
 from ..kernel.records import Answered as AskAnswered
 from ..kernel.records import Approved, Asked, Record, RunFinished
-from ..options import positive, whole
 from .base import moment
 
 C = TypeVar("C", bound=Context)

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Literal
 
+from ..define.options import whole
 from ..define.wording import kind_of
 from ..errors import CallDenied
 from ..observe.telling import report
-from ..options import whole
 from .base import Breaking, Came, Pacing, Places
 from .breaker import IS_SHUT
 from .line import Line, NoPlace

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from threading import Lock
 
 from ..clock import Clock
+from ..define.options import positive, whole
 from ..errors import CallDenied
-from ..options import positive, whole
 from .base import moment
 
 

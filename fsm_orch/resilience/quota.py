@@ -9,8 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from ..define.options import positive, whole
 from ..errors import StartError
-from ..options import positive, whole
 from .base import Account
 
 _LONGEST = 500

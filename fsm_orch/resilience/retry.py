@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 
+from ..define.options import positive
 from ..errors import CallFailed
-from ..options import positive
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 from ..agents.decision import form
 from ..define.context import given_fields
 from ..define.definition import Definition
+from ..define.options import one_of
 from ..messages import Message
-from ..options import one_of
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 """A name that a client gives: a line of text, which goes into logs and into keys of databases."""

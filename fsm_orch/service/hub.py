@@ -12,9 +12,9 @@ from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+from ..define.options import positive
 from ..errors import AnswerError, Drained, LeaseHeld, Overloaded, RunTaken
 from ..observe.telling import report
-from ..options import positive
 from ..run.aside import aside
 from ..run.following import Followed
 from ..run.raised import Raised, tried

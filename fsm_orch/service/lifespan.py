@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from ..define.options import positive, whole
 from ..observe.telling import report
-from ..options import positive, whole
 from ..run.deps import Factory
 from ..run.raised import Raised, tried
 from ..run.runner import Runner

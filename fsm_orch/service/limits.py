@@ -13,7 +13,7 @@ from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
-from ..options import whole
+from ..define.options import whole
 from .disconnect import Gone
 from .problems import Problem, answer_to, problem_of
 

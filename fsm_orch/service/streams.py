@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from fastapi import HTTPException
 
-from ..options import positive
+from ..define.options import positive
 from ..run.delta import TextDelta
 from ..run.following import Followed, Numbered, Waits
 from ..run.result import RunResult

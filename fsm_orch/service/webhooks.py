@@ -21,8 +21,8 @@ from urllib.parse import SplitResult, urlsplit
 from standardwebhooks import Webhook
 
 from ..clock import Clock
+from ..define.options import positive, whole
 from ..errors import StartError
-from ..options import positive, whole
 from ..run.runner import Runner
 from ..store.notices import Notifying
 from .webhook_delivery import Delivery, Patience, Terms

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from ..amounts import NOTHING, Amount
 from ..clock import Clock
+from ..define.options import whole
 from ..kernel.inputs import Input
-from ..options import whole
 from ..resilience.holding import MemoryHoldings
 from .base import PAGE
 from .kept import Kept, asks_until

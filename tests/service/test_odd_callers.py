@@ -45,7 +45,7 @@ async def tried(auth: Any) -> list[Any]:
 
 @pytest.mark.parametrize("odd", [None, True, "acme", {"tenant": "acme"}, Caller, Lookalike(), Lookalike, object()])
 async def test_what_is_no_caller_is_let_in_nowhere(odd: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Be it like one: the class itself has a tenant, which is nobody. The log says what is wrong."""
+    """Be it like one, as the class itself is, whose tenant is nobody; the log says what is wrong."""
 
     async def auth(request: Request) -> Any:
         return odd

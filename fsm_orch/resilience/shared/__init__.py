@@ -7,8 +7,8 @@ from threading import Lock
 from types import TracebackType
 from typing import Self, TypeVar
 
+from ...define.options import positive, whole
 from ...define.wording import without_surrogates
-from ...options import positive, whole
 from ..base import Why
 from ..breaker import DEFAULT_COUNTS
 from ..breaker import counted as counted_by

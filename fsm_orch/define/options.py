@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .define.wording import kind_of, quoted
+from .wording import kind_of, quoted
 
 
 def whole(name: str, given: object, *, least: int = 1) -> int:

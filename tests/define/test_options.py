@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.serving import Query, deps, desk
 
 from fsm_orch import MemoryStore, Retry
-from fsm_orch.options import one_of, positive, whole
+from fsm_orch.define.options import one_of, positive, whole
 from fsm_orch.resilience import Admission, Breaker, Bulkhead, CachedAnswers, Gate, Pace, Quota
 from fsm_orch.resilience.shared import SharedGates
 from fsm_orch.service import Webhooks, router
