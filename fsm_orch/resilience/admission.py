@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 from ..clock import Clock
+from ..define.options import one_of, positive, whole
 from ..errors import Overloaded
 from .base import moment
 from .line import Line, NoPlace
@@ -38,6 +39,7 @@ class Admission:
         expected_s: seconds that a run takes.
         clock: monotonic seconds. None: the event loop's.
 
+    Raises TypeError: if one of these is no number, or `most` or `queue` no whole one.
     Raises ValueError: if a number is not positive, or it counts by something else.
     """
 
@@ -51,15 +53,11 @@ class Admission:
         expected_s: float = 1.0,
         clock: Clock | None = None,
     ) -> None:
-        if by not in ("runs", "tokens"):
-            raise ValueError(f"Admission counts by='runs' or by='tokens', not by={by!r}")
-        if not (most >= 1 and queue >= 0 and wait_s >= 0 and 0 < expected_s < math.inf):
-            raise ValueError(
-                f"Admission({most}, queue={queue}, wait_s={wait_s}, expected_s={expected_s}): give positive numbers"
-            )
-        self.by, self.wait_s = by, wait_s
-        self._line = Line(most, queue)
-        self._takes_s = expected_s
+        one_of("by= of an Admission", by, ("runs", "tokens"))
+        self.by, self.most = by, whole("most= of an Admission", most)
+        self.wait_s = positive("wait_s= of an Admission", wait_s, or_zero=True, or_endless=True)
+        self._line = Line(self.most, whole("queue= of an Admission", queue, least=0))
+        self._takes_s = positive("expected_s= of an Admission", expected_s)
         self._told = -math.inf
         """For when the last one that was refused was told to come back."""
         self._clock = clock or moment

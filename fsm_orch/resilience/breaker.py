@@ -8,6 +8,7 @@ from threading import Lock
 from typing import get_args
 
 from ..clock import Clock
+from ..define.options import positive, whole
 from ..errors import CallDenied
 from .base import Came, Why, moment
 
@@ -43,6 +44,7 @@ class Breaker:
             refused does not: a model that is confused is no service that is down.
         clock: monotonic seconds. None: the event loop's.
 
+    Raises TypeError: if one of these is no number, or `failures` no whole one.
     Raises ValueError: if a number is not positive, or nothing counts, or what is no failure.
     """
 
@@ -55,11 +57,9 @@ class Breaker:
         counts: Why | Iterable[Why] = DEFAULT_COUNTS,
         clock: Clock | None = None,
     ) -> None:
-        if not (failures >= 1 and window_s > 0 and open_s > 0):
-            raise ValueError(
-                f"Breaker(failures={failures}, window_s={window_s}, open_s={open_s}): give positive numbers"
-            )
-        self.failures, self.window_s, self.open_s, self.counts = failures, window_s, open_s, counted(counts)
+        self.failures, self.counts = whole("failures= of a Breaker", failures), counted(counts)
+        self.window_s = positive("window_s= of a Breaker", window_s, or_endless=True)
+        self.open_s = positive("open_s= of a Breaker", open_s, or_endless=True)
         self._clock = clock or moment
         self._failed = deque[float](maxlen=failures)
         """When the last failures were."""

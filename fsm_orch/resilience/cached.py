@@ -15,6 +15,7 @@ from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from ..clock import Clock
 from ..define.context import Context, field_refs
 from ..define.definition import Definition
+from ..define.options import positive, whole
 from ..define.states import Final, State
 from ..define.watched import watched
 from ..define.wording import kind_of, quoted
@@ -137,7 +138,7 @@ class CachedAnswers(Generic[C, R, A]):
     Raises StartError: if the runner redacts one of these fields, or its machine has none such.
     Raises ContextError: if `answer` is no field.
     Raises ValueError: if a number is not positive.
-    Raises TypeError: if it is given no runner, or a key that is no function.
+    Raises TypeError: if it is given no runner, a key that is no function, or what is no number.
     """
 
     def __init__(
@@ -150,8 +151,6 @@ class CachedAnswers(Generic[C, R, A]):
         max_age_s: float = 3_600.0,
         clock: Clock | None = None,
     ) -> None:
-        if not (keep >= 1 and max_age_s > 0):
-            raise ValueError(f"CachedAnswers(keep={keep}, max_age_s={max_age_s}): give positive numbers")
         if isinstance(runner, type) or not hasattr(runner, "redacted"):
             raise TypeError(f"cached answers take a Runner, not {kind_of(runner)}: CachedAnswers(Runner(Shop), ...)")
         if not callable(key):
@@ -162,7 +161,9 @@ class CachedAnswers(Generic[C, R, A]):
         self._names = _names_of(runner, answer)
         self._is_alone = not isinstance(answer, tuple)
         self._runner, self._key_of = runner, key
-        self._keep, self._max_age_s, self._clock = keep, max_age_s, clock or moment
+        self._keep = whole("keep= of CachedAnswers", keep)
+        self._max_age_s = positive("max_age_s= of CachedAnswers", max_age_s, or_endless=True)
+        self._clock = clock or moment
         self._kept = OrderedDict[Hashable, _Kept]()
         """What was learned last stands last."""
         self._lock = Lock()

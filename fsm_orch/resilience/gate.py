@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Literal
 
+from ..define.options import whole
 from ..define.wording import kind_of
 from ..errors import CallDenied
 from ..observe.telling import report
@@ -112,13 +113,12 @@ class Bulkhead:
         at_once: how many may be held at once.
         queue: how many may wait.
 
+    Raises TypeError: if one of these is no whole number.
     Raises ValueError: if there is no place, or fewer than none wait.
     """
 
     def __init__(self, at_once: int, *, queue: int = 0) -> None:
-        if at_once < 1 or queue < 0:
-            raise ValueError(f"at_once={at_once}, queue={queue}: give one place at least, and a queue of 0 or more")
-        self._line = Line(at_once, queue)
+        self._line = Line(whole("at_once=", at_once), whole("queue=", queue, least=0))
 
     @property
     def is_full(self) -> bool:

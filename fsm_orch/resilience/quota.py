@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
-from math import isfinite
 from typing import Any
 
 from msgspec import Struct
 
+from ..define.options import positive, whole
 from ..errors import StartError
 from .base import Account
 
@@ -54,7 +54,7 @@ class Quota:
         name: names the quota in messages, and tells it from others of a runner.
 
     Raises ValueError: if it limits nothing, a number is negative or none, or the name is empty or holds a colon.
-    Raises TypeError: if `key` cannot be called.
+    Raises TypeError: if `key` cannot be called, `per_s` is no number, or `tokens` no whole one.
     """
 
     def __init__(
@@ -68,16 +68,15 @@ class Quota:
     ) -> None:
         if tokens is None and cost_usd is None:
             raise ValueError("a quota limits tokens or money: Quota(tokens=1_000_000), or Quota(cost_usd='5.00')")
-        if tokens is not None and (type(tokens) is not int or tokens < 0):
-            raise ValueError(f"the tokens of a quota are a number from 0 up, not {tokens!r}")
-        if not (isfinite(per_s) and per_s > 0):
-            raise ValueError(f"the window of a quota lasts for more than 0 seconds, not {per_s!r}")
+        if tokens is not None:
+            whole("tokens= of a Quota", tokens, least=0)
+        self.per_s = positive("per_s= of a Quota", per_s)
         if not name or ":" in name:
             raise ValueError(f"the name of a quota is a text without a colon, not {name!r}")
         if not callable(key):
             raise TypeError(f"key= takes a function of a run, not a {type(key).__name__}: key=lambda run: run.tenant")
         self.tokens, self.cost_micros = tokens, None if cost_usd is None else _micros(cost_usd)
-        self.per_s, self.name = float(per_s), name
+        self.name = name
         self._key = key
 
     def account_of(self, run: Applicant) -> Account | None:

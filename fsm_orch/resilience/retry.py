@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 
+from ..define.options import positive
 from ..errors import CallFailed
 
 T = TypeVar("T")
@@ -27,11 +28,19 @@ class Retry:
         initial_s: seconds before the second try, doubled for each further one.
         max_s: seconds between two tries at most, unless the provider asks for more.
         jitter_s: seconds added at most, at random, so that many runs do not come back at once; 0: none.
+
+    Raises TypeError: if one of these is no number.
+    Raises ValueError: if one is less than 0, or has no end.
     """
 
     initial_s: float = 0.5
     max_s: float = 8.0
     jitter_s: float = 0.5
+
+    def __post_init__(self) -> None:
+        positive("initial_s= of a Retry", self.initial_s, or_zero=True)
+        positive("max_s= of a Retry", self.max_s, or_zero=True)
+        positive("jitter_s= of a Retry", self.jitter_s, or_zero=True)
 
     async def after(
         self,

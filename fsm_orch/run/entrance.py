@@ -52,7 +52,8 @@ def entrance_of(
 ) -> Entrance | None:
     """Return what stands before the runs of a machine; None if nothing does.
 
-    Raises StartError: if no run could be admitted within a quota, two have one name, or holdings have nothing to hold.
+    Raises StartError: if no run could be admitted within a quota, two have one name, or holdings have nothing to hold;
+        or if an admission by tokens has fewer than one run may cost.
     Raises TypeError: if something is of a wrong kind, such as a class.
     """
     if admission is not None and not isinstance(admission, Admission):
@@ -64,6 +65,8 @@ def entrance_of(
         raise StartError("holdings= holds of quotas, and none are given: quotas=Quota(tokens=1_000_000)")
     if admission is None and not found:
         return None
+    if admission is not None and admission.by == "tokens":
+        _check_beside(admission, compiled)
     for quota in found:
         _check_room(quota, compiled)
     own: Holdings = getattr(store, "holdings", None) or MemoryHoldings(wall_clock)
@@ -88,13 +91,31 @@ def _quotas(given: Any) -> tuple[Quota, ...]:
     return tuple(quotas)
 
 
+def _check_beside(admission: Admission, compiled: CompiledMachine) -> None:
+    """Check that the tokens of an admission are those of one run at least: 8 of them are likely meant to be runs.
+
+    Raises StartError: if they are fewer.
+    """
+    least = _least(compiled)
+    if compiled.limits.thread_tokens is None and least > admission.most:
+        raise StartError(
+            f"the admission has {admission.most:,} tokens for all runs together, and any run of "
+            f"{compiled.definition.name} may cost {least:,}, so no two would ever run at once: give it the tokens of "
+            "as many as may, or count runs, as in Admission(8)"
+        )
+
+
+def _least(compiled: CompiledMachine) -> int:
+    """Return how many tokens a run may cost that begins where that is least."""
+    return min(costs_at_most(compiled, start).tokens for start in compiled.definition.starts)
+
+
 def _check_room(quota: Quota, compiled: CompiledMachine) -> None:
     """Check that a run can be admitted within a quota that nobody else takes from.
 
     Raises StartError: if none could.
     """
-    name, limits = compiled.definition.name, compiled.limits
-    least = min(costs_at_most(compiled, start).tokens for start in compiled.definition.starts)
+    name, limits, least = compiled.definition.name, compiled.limits, _least(compiled)
     if quota.tokens is not None and limits.thread_tokens is None and least > quota.tokens:
         raise StartError(
             f"the quota {quota.name!r} has {quota.tokens:,} tokens, and any run of {name} may cost {least:,}, so "

@@ -60,7 +60,8 @@ class Migration:
     """The way from one version to another.
 
     Args:
-        landing: a runner of the old version, which lands runs; None: none is landed.
+        landing: a runner of the old version, which lands runs; None: none is landed. What was held of a quota that it
+            does not have stays held until the window ends.
     """
 
     store: Store

@@ -42,7 +42,8 @@ class Worker:
     Args:
         drivers: of the machines whose runs are driven, the first of which knows what time it is.
         deps: makes the dependencies of a run, where its machine has some.
-        concurrency: how many runs are driven at once.
+        concurrency: how many runs are driven at once; no more than an admission has places for, or they would fill the
+            line before it, and keep out who asks now.
         poll_s: the pause between two looks at a store in which no more was found.
         chance: keeps workers that look at the same runs from trying the same ones.
     """
@@ -60,6 +61,8 @@ class Worker:
         self._drivers = {driver.compiled.definition.digest: driver for driver in drivers}
         self._store, self._deps = store, deps
         self._concurrency, self._poll_s = concurrency, poll_s
+        if (places := _places(drivers)) is not None:
+            self._concurrency = min(concurrency, places)
         self._wall_clock = drivers[0].wall_clock
         self._doing: dict[str, asyncio.Task[None]] = {}
         self._found: deque[Listed] = deque()
@@ -212,6 +215,13 @@ class Worker:
     def _rest(self, run_id: str, seconds: float) -> None:
         """Leave a run alone for a while."""
         self._rests[run_id] = asyncio.get_running_loop().time() + seconds
+
+
+def _places(drivers: Sequence[Driver]) -> int | None:
+    """Return how many runs have places at once; None if one driver's have no admission, or weigh tokens there."""
+    before = {None if driver.entrance is None else driver.entrance.admission for driver in drivers}
+    places = [each.most for each in before if each is not None and each.by == "runs"]
+    return sum(places) if len(places) == len(before) else None
 
 
 def told(error: BaseException) -> str:

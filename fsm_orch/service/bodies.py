@@ -1,27 +1,48 @@
-"""What clients send: models of the bodies, made of a machine, so that a page of the API shows what it takes."""
+"""What clients send: models of the bodies, made of a machine, so that a page of the API shows it; and keys."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
+from fastapi import Header
 from pydantic import BaseModel, ConfigDict, FailFast, Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
 
 from ..agents.decision import form
 from ..define.context import given_fields
 from ..define.definition import Definition
+from ..define.options import one_of
 from ..messages import Message
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 """A name that a client gives: a line of text, which goes into logs and into keys of databases."""
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="Names the request: said again under the same key it is the same run, or the same answer.",
+    ),
+]
 
 OnDisconnect = Literal["cancel", "continue"]
 """What becomes of a run when its client goes away: it is landed after a while, or goes on."""
 
 Multitask = Literal["reject", "enqueue"]
 """What becomes of a request for a conversation in which a run is under way: it is refused, or waits for its turn."""
+
+
+def check_ways(on_disconnect: object, multitask: object) -> None:
+    """Check what an application says of all its runs.
+
+    Raises ValueError: if it is none of the words that a request may say, too.
+    """
+    one_of("on_disconnect= of a router", on_disconnect, get_args(OnDisconnect))
+    one_of("multitask= of a router", multitask, get_args(Multitask))
 
 
 class Body(BaseModel):

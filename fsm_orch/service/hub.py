@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+from ..define.options import positive
 from ..errors import AnswerError, Drained, LeaseHeld, Overloaded, RunTaken
 from ..observe.telling import report
 from ..run.aside import aside
@@ -76,7 +77,8 @@ class Hub:
     """
 
     def __init__(self, runner: Runner[Any, Any], *, grace_s: float) -> None:
-        self._runner, self._grace_s = runner, grace_s
+        self._runner = runner
+        self._grace_s = positive("grace_s= of a router", grace_s, or_zero=True)
         self._lives: dict[str, Live] = {}
         """The first of each run that is under way; an answer to it sets it going too."""
         self._all: set[Live] = set()

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from ..define.options import positive, whole
 from ..observe.telling import report
 from ..run.deps import Factory
 from ..run.raised import Raised, tried
@@ -31,6 +32,9 @@ def lifespan(
         works: how many runs it works on at once that others have left, or queued; 0: it leaves them to workers.
         drain_s: how long what is under way may take to end when the process is to.
     """
+
+    whole("works= of a router", works, least=0)
+    positive("drain_s= of a router", drain_s, or_zero=True)
 
     @asynccontextmanager
     async def life(app: object) -> AsyncIterator[None]:  # noqa: ARG001 - what an application gives

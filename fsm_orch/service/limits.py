@@ -13,6 +13,7 @@ from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
+from ..define.options import whole
 from .disconnect import Gone
 from .problems import Problem, answer_to, problem_of
 
@@ -61,6 +62,8 @@ def route_class(most: int, answer: Callable[[HTTPException], Response] = answer_
         most: how many bytes a body may have.
         answer: says a problem.
     """
+
+    whole("max_body= of a router", most)
 
     class Route(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic_core import to_json
 
+from .bodies import Key
 from .caller import Caller
 from .chat_bodies import ChatRequest
 from .chat_chunks import Chunks, Completion
@@ -34,16 +35,19 @@ def openai_routes(chats: Chats, auth: Callable[..., Any], *, max_body: int) -> A
     model = {"id": name, "object": "model", "created": 0, "owned_by": "fsm_orch"}
 
     @api.post("/v1/chat/completions", summary="Chat", response_class=Response)
-    async def complete(body: ChatRequest, request: Request, caller: Annotated[Caller, Depends(auth)]) -> Response:
+    async def complete(
+        body: ChatRequest, request: Request, caller: Annotated[Caller, Depends(auth)], idempotency_key: Key = None
+    ) -> Response:
         """Begin a run on the user's last message; answer with what it says, whole or while it is written.
 
-        A stream whose text turns out not to stand ends with an error. So does a run that waits for a human.
+        The same request under one `Idempotency-Key` is one run, so that a client which tries again pays once. A stream
+        whose text turns out not to stand ends with an error. So does a run that waits for a human.
         """
         body.check(name)
         text, messages = body.said()
         is_streamed = bool(body.stream)
         asked = chats.asked(text, body.metadata, caller, is_streamed=is_streamed, messages=messages)
-        live = await chats.beginning.begin_for(request, asked, None)
+        live = await chats.beginning.begin_for(request, asked, idempotency_key)
         completion = Completion(run_id=live.run_id, model=name, created=int(time.time()), field=chats.answer)
         headers = {"X-Request-ID": live.run_id}
         if is_streamed:

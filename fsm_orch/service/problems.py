@@ -6,6 +6,7 @@ A problem says what the caller can do about it, and nothing of this process: no 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -16,11 +17,15 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException as Refusal
 
+from ..define.wording import without_surrogates
 from ..errors import AnswerError, AnswerLate, Drained, Overloaded, StepError, StoreError
 from ..observe.telling import report
 from ..run.failure import traced
 
 MEDIA_TYPE = "application/problem+json"
+
+_LINE = re.compile(r"[\t\x20-\x7e\x80-\xff]+")
+"""What a header is made of: a line of Latin-1."""
 
 MOST_MISFITS = 20
 """How many misfits are told at most: a body may have as many as it has bytes."""
@@ -109,10 +114,10 @@ def problem_of(error: BaseException) -> HTTPException:
     match error:
         case RequestValidationError():
             return misfit(error.errors())
-        case HTTPException():
+        case Problem():
             return error
-        case Refusal():  # of which FastAPI's is one
-            return HTTPException(error.status_code, error.detail, error.headers)
+        case Refusal():  # Starlette's, of which FastAPI's is one: an application's own
+            return _sendable(error)
         case Overloaded():
             after = error.retry_after_s
             headers = {"Retry-After": str(after)}
@@ -133,6 +138,15 @@ def problem_of(error: BaseException) -> HTTPException:
             return Problem("internal")
 
 
+def _sendable(refusal: Refusal) -> HTTPException:
+    """Return a refusal of an application's as a server can send it: its headers may hold what a client has sent."""
+    if not (300 <= refusal.status_code <= 599 and refusal.status_code != 304):  # those may have no body
+        report("a request failed: it was refused with status %d, which is none of a refusal", refusal.status_code)
+        return Problem("internal")
+    headers = {name: value for name, value in (refusal.headers or {}).items() if _LINE.fullmatch(f"{name}{value}")}
+    return HTTPException(refusal.status_code, refusal.detail, headers)
+
+
 def misfit(errors: Sequence[Mapping[str, Any]], *where: str) -> Problem:
     """Return what does not fit, and where, without the values, which may be private.
 
@@ -149,7 +163,7 @@ def misfit(errors: Sequence[Mapping[str, Any]], *where: str) -> Problem:
 def words_of(error: HTTPException) -> str:
     """Return what is said of what is wrong: an application may give anything, of which a text alone is told."""
     told: Any = error.detail
-    return told if isinstance(told, str) else _named(error.status_code)[1]
+    return without_surrogates(told) if isinstance(told, str) else _named(error.status_code)[1]
 
 
 def _named(status: int) -> tuple[str, str]:

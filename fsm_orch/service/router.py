@@ -19,8 +19,8 @@ from .agui_events import Shown
 from .asked import Asked, context_of
 from .beginning import Beginning
 from .bodies import Answer as GivenAnswer
-from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run
-from .caller import Caller, anybody
+from .bodies import Key, Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run, check_ways
+from .caller import Caller, anybody, known_by
 from .chat_routes import chat_routes
 from .disconnect import unless_gone
 from .driving import Driving
@@ -35,15 +35,6 @@ from .shown import EVENTS, refusals
 from .streams import Streams
 from .views import Accepted, Health, Views, view_of
 
-Key = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="Names the request: said again under the same key it is the same run, or the same answer.",
-    ),
-]
 LastEvent = Annotated[
     int, Header(alias="Last-Event-ID", ge=0, description="The `id` of the last event that came; 0: all are sent.")
 ]
@@ -77,7 +68,8 @@ def router(
         deps: makes the dependencies of each run, called with what a list shows of it, as for `Runner.work`. What it
             opens is closed when the run ends or waits, not with the request that began it.
         auth: returns the `Caller` of a request, or raises an `HTTPException`: any dependency of FastAPI, such as an
-            async function of the request. A caller sees the runs of its tenant alone. By default all are one caller.
+            async function of the request. A caller sees the runs of its tenant alone; what is no `Caller` is let in
+            nowhere. By default all are one caller.
         on_disconnect: what becomes of a run whose clients have all gone away, and none came back to this process for
             `grace_s`: it is cancelled, which lands it, or goes on. A request may say otherwise.
         multitask: what becomes of a request for a conversation in which a run is under way: it is refused, or waits for
@@ -96,15 +88,18 @@ def router(
 
     Raises StartError: if the runner has no store, dependencies are missing, or none are declared; if `text` or `answer`
         is no field of the machine, or the first is not for callers to give.
-    Raises TypeError: if one of these is no field at all, or is missing beside the other.
+    Raises TypeError: if one of these is no field at all, or is missing beside the other; or what is to be a number is
+        none.
+    Raises ValueError: if a number is too small, or a word is none of those that are known.
     """
+    check_ways(on_disconnect, multitask)
     driving, hub, views = Driving(runner, deps), Hub(runner, grace_s=grace_s), Views(texts=texts)
     beginning, front, streams = (
         Beginning(driving, hub),
         Front(driving, hub),
         Streams(driving, hub, heartbeat_s=heartbeat_s),
     )
-    definition = runner.definition
+    definition, auth = runner.definition, known_by(auth)
     Run, Answer, View = body_of_run(definition), body_of_answer(definition), view_of(definition)  # noqa: N806 - they are classes
     seen: Any = {"model": View, "content": {"text/event-stream": EVENTS}}
     api = APIRouter(
@@ -159,11 +154,12 @@ def router(
         return await answered(request, live, f"{request.url.path}/{live.run_id}", prefer, after=0)
 
     def asked_by(body: NewRun, caller: Caller, request: Request, *, is_async: bool) -> Asked:
-        given = {name: getattr(body.context, name) for name in body.context.model_fields_set}
         if body.messages and body.thread_id is not None:
             raise Problem("invalid_request", "A thread has its messages: leave `messages` out, or `thread_id`.")
         return Asked(
-            context=context_of(definition, given),
+            context=context_of(
+                definition, {name: getattr(body.context, name) for name in body.context.model_fields_set}
+            ),
             messages=tuple(said.as_message() for said in body.messages),
             thread=None if body.thread_id is None else thread_of(caller.tenant, body.thread_id),
             tenant=caller.tenant,

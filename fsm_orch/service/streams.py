@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from fastapi import HTTPException
 
+from ..define.options import positive
 from ..run.delta import TextDelta
 from ..run.following import Followed, Numbered, Waits
 from ..run.result import RunResult
@@ -45,7 +46,8 @@ class Streams:
     """
 
     def __init__(self, driving: Driving, hub: Hub, *, heartbeat_s: float) -> None:
-        self._driving, self._hub, self._heartbeat_s = driving, hub, heartbeat_s
+        self._driving, self._hub = driving, hub
+        self._heartbeat_s = positive("heartbeat_s= of a router", heartbeat_s)
 
     async def of(self, live: Live, telling: Telling, *, after: int, headers: Mapping[str, str]) -> EventStream:
         """Return the stream of a run that its client has set going: until it ends, or waits for humans.

@@ -173,7 +173,7 @@ class Delivery:
         """Send what there is to tell of a run; what fails is told to the log, and put off."""
         failed = await tried(partial(self._told, notice))
         if isinstance(failed, Raised):
-            if not isinstance(failed.error, Exception):
+            if not isinstance(failed.error, (Exception, SystemExit)):  # an exit would end every run of this process
                 raise failed.error
             failed = Answer(None, told(failed.error))
         if failed is None:

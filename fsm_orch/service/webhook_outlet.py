@@ -91,10 +91,13 @@ class _Checked(httpx2.AsyncBaseTransport):
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, *, is_private_allowed: bool) -> None:
         self._inner, self._is_private_allowed = inner, is_private_allowed
+        # one at a time: a resolver that hangs keeps its thread, of which a process has few, for models' hosts too
+        self._resolving = asyncio.Lock()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         host = request.url.host
-        addresses = await _resolved(host)
+        async with self._resolving:
+            addresses = await _resolved(host)
         if not self._is_private_allowed and not all(map(is_public, addresses)):
             raise Refused("its address is not public")
         *others, last = addresses

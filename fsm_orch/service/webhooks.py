@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 from standardwebhooks import Webhook
 
 from ..clock import Clock
+from ..define.options import positive, whole
 from ..errors import StartError
 from ..run.runner import Runner
 from ..store.notices import Notifying
@@ -68,7 +69,9 @@ class Webhooks:
         wall_clock: seconds of the epoch.
         chance: makes the waits differ.
 
-    Raises ValueError: if the URL, the secret, the events or a number is none; no message holds the secret or the URL.
+    Raises TypeError: if what is to be a number is none.
+    Raises ValueError: if the URL, the secret or the events are none, or a number is too small; no message holds the
+        secret or the URL.
     """
 
     def __init__(
@@ -101,9 +104,13 @@ class Webhooks:
             raise ValueError("webhooks are signed: give a secret")
         if not events or not set(events) <= set(_TYPES):
             raise ValueError(f"events of webhooks are some of {_TYPES}, not {tuple(events)}")
-        numbers = {"concurrency": concurrency, "timeout_s": timeout_s, "tries": tries, "poll_s": poll_s}
-        if wrong := [number for number, value in numbers.items() if value <= 0]:
-            raise ValueError(f"{wrong[0]} of webhooks is more than 0, not {numbers[wrong[0]]}")
+        whole("concurrency= of Webhooks", concurrency)
+        whole("tries= of Webhooks", tries)
+        for option, seconds in {"timeout_s": timeout_s, "poll_s": poll_s}.items():
+            positive(f"{option}= of Webhooks", seconds)
+        waits = {"initial_s": initial_s, "max_s": max_s, "give_up_s": give_up_s, "drain_s": drain_s}
+        for option, seconds in waits.items():
+            positive(f"{option}= of Webhooks", seconds, or_zero=True, or_endless=option == "give_up_s")
         self._terms = Terms(
             name=name,
             signers=[Webhook(_checked_secret(each)) for each in secrets],

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from ..amounts import NOTHING, Amount
 from ..clock import Clock
+from ..define.options import whole
 from ..kernel.inputs import Input
 from ..resilience.holding import MemoryHoldings
 from .base import PAGE
@@ -51,12 +52,12 @@ class MemoryStore:
             not may still be under way, or wait for a human, and is never forgotten.
         wall_clock: seconds of the epoch, for lists, leases and windows of quotas.
 
-    Raises ValueError: if `runs` is less than 1.
+    Raises TypeError: if `runs` is no whole number.
+    Raises ValueError: if it is less than 1.
     """
 
     def __init__(self, *, runs: int = 1_000, wall_clock: Clock = time.time) -> None:
-        if runs < 1:
-            raise ValueError(f"a store keeps 1 run or more, not {runs}")
+        whole("runs= of a MemoryStore", runs)
         self.lease_s: float | None = None
         """None: its worker is this process, and lives as long as the store."""
         self._runs = runs
@@ -65,6 +66,8 @@ class MemoryStore:
         self._lock = Lock()  # for runners in several threads
         self._kept: dict[str, Kept] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
+        self._threads: dict[str, dict[str, None]] = {}
+        """The runs of each thread."""
         self._accounts: dict[str, Amount] = {}
         self._count = iter(range(1 << 62))
         self._leases: dict[str, float] = {self._owner: inf}
@@ -145,12 +148,23 @@ class MemoryStore:
         self._kept[run_id] = kept
         kept.extend(inputs, head, responses, at=self._wall_clock())
         self.notices.note(run_id)
+        if (thread_id := kept.first.thread_id) is not None:
+            self._threads.setdefault(thread_id, {})[run_id] = None
         if kept.is_finished:
             self._ended[run_id] = None
         while len(self._ended) > self._runs:
-            oldest, _ = self._ended.popitem(last=False)
-            del self._kept[oldest]
-            self.prompts.forget(oldest)
+            self._forget(next(iter(self._ended)))
+
+    def _forget(self, run_id: str) -> None:
+        """Forget a run that has ended, and all that is kept beside it."""
+        kept = self._kept.pop(run_id)
+        del self._ended[run_id]
+        self.notices.forget(run_id)
+        self.prompts.forget(run_id)
+        if (thread_id := kept.first.thread_id) is not None:
+            del self._threads[thread_id][run_id]
+            if not self._threads[thread_id]:
+                del self._threads[thread_id]
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""
@@ -287,7 +301,9 @@ class MemoryStore:
         """Return runs, the one that began last first; what is given must hold of each."""
         with self._lock:
             last = self._kept.get(after) if after is not None else None
-            names = self._kept if run_id is None else self._kept.keys() & {run_id}  # which is looked at often
+            # of these two a service asks at each request
+            names: Collection[str] = self._kept if thread_id is None else self._threads.get(thread_id, {})
+            names = names if run_id is None else {run_id}.intersection(names)
             newest = sorted(((name, self._kept[name]) for name in names), key=lambda item: -item[1].number)
             rows = [
                 kept.listed(name, self._is_alive(kept.owner))
@@ -318,8 +334,7 @@ class MemoryStore:
                 and kept.began_at > last_open.get(kept.first.thread_id, -inf)
             ]
             for run_id in over:
-                del self._kept[run_id], self._ended[run_id]
-                self.prompts.forget(run_id)
+                self._forget(run_id)
         return len(over)
 
     def _is_alive(self, owner: str | None) -> bool:

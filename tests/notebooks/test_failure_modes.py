@@ -38,9 +38,11 @@ def test_nothing_of_the_table_is_still_to_come() -> None:
 
 
 def test_every_threat_has_a_row() -> None:
-    """The ten of agentic applications each have one; each row of the page says what is done, and names a test."""
+    """Each of both lists has one, the tenth of models a table; each row says what is done, and names a test."""
     threats = rows(THREATS)
 
+    assert "\n## Unbounded consumption (LLM10)\n" in THREATS.read_text(encoding="utf-8")
+    assert [f"LLM{number:02}" for number in range(1, 10)] == re.findall(r"\*\*(LLM\d\d) ", "\n".join(threats))
     assert [f"ASI{number:02}" for number in range(1, 11)] == re.findall(r"\*\*(ASI\d\d) ", "\n".join(threats))
     assert [] == [row for row in threats if not TEST.search(row)]
     assert [] == [row for row in threats if not re.search(r"\| (prevented|bounded|not prevented)\b", row)]

@@ -179,7 +179,7 @@ def test_what_is_said_at_the_door_is_what_happens(runs: list[tuple[float, float,
 )
 async def test_numbers_of_admission_make_sense(numbers: tuple[int, dict[str, Any]]) -> None:
     """No place at all, or a time that is none, is refused."""
-    with pytest.raises(ValueError, match="give positive numbers"):
+    with pytest.raises(ValueError, match="of an Admission takes a"):
         Admission(numbers[0], **numbers[1])
 
 

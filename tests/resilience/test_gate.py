@@ -137,8 +137,8 @@ async def test_gates_share_what_they_are_given() -> None:
     ("numbers", "why"),
     [
         ({"queue": 3}, "say how many there are: at_once=8"),
-        ({"at_once": 0}, "give one place at least"),
-        ({"at_once": 1, "queue": -1}, "a queue of 0 or more"),
+        ({"at_once": 0}, "at_once= takes a whole number of 1 or more, not 0"),
+        ({"at_once": 1, "queue": -1}, "queue= takes a whole number of 0 or more, not -1"),
         ({"at_once": Bulkhead(2), "queue": 3}, r"say it where the places are made, Bulkhead\(8, queue=16\)"),
     ],
 )

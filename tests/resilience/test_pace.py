@@ -125,10 +125,52 @@ def test_a_turn_that_is_given_up_in_mid_line_is_lost() -> None:
     assert [0.0, None, 2.0, 3.0] == pytest.approx([each.left for each in went])
 
 
+@given(st.permutations(range(5)), st.integers(1, 3))
+def test_of_turns_that_are_all_given_up_none_is_lost(order: list[int], burst: int) -> None:
+    """In whatever order those who wait give up: who comes then is in the place of the first of them."""
+    calls = [Call(0, 99, None)] * burst + [Call(0, 99, 0.1 + each / 10) for each in order]
+
+    went = played([*calls, Call(0.75, 99, None)], (1, 1.0, burst))
+
+    assert [*[0.0] * burst, 1.0] == pytest.approx([each.left for each in went if each.left is not None])
+
+
+async def test_a_turn_that_is_given_up_late_takes_none_from_who_left() -> None:
+    """One that was due already gives up, when another call has left in the meantime: that one counts."""
+    now = [0.0]
+    pace = Pace(1, clock=lambda: now[0])
+    await pace.wait(9)
+    late = asyncio.create_task(pace.wait(9))
+    await asyncio.sleep(0)
+    now[0] = 3.0
+    left_after = await pace.wait(9)
+    late.cancel()
+    await asyncio.gather(late, return_exceptions=True)
+
+    assert (0.0, 1.0) == (left_after, pace._turn(9).waits)
+
+
+def test_of_turns_nothing_stays_in_memory() -> None:
+    """Used or given up, at the end of the line or in the middle."""
+    with virtual_time() as loop:
+        pace = Pace(1)
+
+        async def all_of_them() -> None:
+            waiting = [asyncio.create_task(pace.wait(99)) for _ in range(9)]
+            await asyncio.sleep(0.5)
+            for each in (3, 4, 8):
+                waiting[each].cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+        loop.run(all_of_them())
+
+    assert not pace._line
+
+
 @pytest.mark.parametrize(("calls", "per_s", "burst"), [(0, 1, 1), (1, 0, 1), (1, 1, 0), (float("nan"), 1, 1)])
 def test_numbers_are_positive(calls: float, per_s: float, burst: int) -> None:
     """A pace at which nothing would ever leave is refused."""
-    with pytest.raises(ValueError, match="give positive numbers"):
+    with pytest.raises(ValueError, match="of a Pace takes a"):
         Pace(calls, per_s=per_s, burst=burst)
 
 

@@ -336,6 +336,25 @@ async def test_a_worker_leaves_what_is_not_admitted_in_the_queue(caplog: pytest.
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+async def test_what_is_queued_keeps_nobody_out_who_asks_now() -> None:
+    """A worker fills no line before an admission: of a long queue no more runs than there are places ask for one."""
+    store, admission = MemoryStore(wall_clock=asyncio.get_running_loop().time), Admission(2, expected_s=4)
+    runner = Runner(Asks, model=clerk(4), store=store, admission=admission)
+    for _ in range(100):
+        await runner.enqueue(Query())
+    working = asyncio.ensure_future(runner.work(concurrency=50))
+    ended = list[Any]()
+    for _ in range(20):
+        await asyncio.sleep(3.3)
+        ended.append((await runner.run(Query())).state)
+    done = await store.list(status="finished")
+    working.cancel()
+    await asyncio.wait([working])
+
+    assert [Asks.sent] * 20 == ended
+    assert len(done) > 40
+
+
 async def test_what_a_run_may_cost_is_held_while_it_is_driven() -> None:
     """Its limit at first; what it was charged once it waits; what is left of its limit when it goes on."""
     store = MemoryStore()
@@ -673,6 +692,14 @@ async def test_holdings_that_cannot_settle_fail_no_run(caplog: pytest.LogCapture
     assert "could not be settled, and stays until their windows end: OSError" in caplog.text
     assert "secret" not in caplog.text
     assert [] == await store.list()
+
+
+async def test_an_admission_by_tokens_has_those_of_one_run_at_least() -> None:
+    """Eight tokens are likely meant to be eight runs, and one at a time would be admitted."""
+    too_few = "has 8 tokens for all runs together, and any run of Asks may cost 2,304, .* as in Admission.8."
+    with pytest.raises(StartError, match=too_few):
+        Runner(Asks, model=clerk(), admission=Admission(8, by="tokens"))
+    Runner(Asks, model=clerk(), admission=Admission(MOST, by="tokens"))
 
 
 async def test_weights_are_tokens_where_admission_counts_them() -> None:

@@ -59,13 +59,16 @@ async def test_the_run_of_another_tenant_is_not_there(other: dict[str, str]) -> 
         answer = {"answer": {"handoff": "yes", "note": "mine"}}
 
         async def tried(name: str) -> list[tuple[int, str]]:
+            async with client.stream("GET", f"/runs/{name}/events", headers=other) as followed:
+                if followed.status_code != 200:  # else it has no end, and this is to fail
+                    await followed.aread()
             answers = [
                 await client.get(f"/runs/{name}", headers=other),
-                await client.get(f"/runs/{name}/events", headers=other),
+                followed,
                 await client.post(f"/runs/{name}/resume", json=answer, headers=other),
                 await client.post(f"/runs/{name}/cancel", headers=other),
             ]
-            return [(each.status_code, each.text) for each in answers]
+            return [(each.status_code, each.text if each.status_code != 200 else "") for each in answers]
 
         assert await tried("never") == await tried(run_id)
         assert {404} == {status for status, _ in await tried(run_id)}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
 import pytest
@@ -72,6 +75,26 @@ async def test_a_name_means_one_thing_in_a_request(monkeypatch: pytest.MonkeyPat
     assert 204 == answered.status
     assert [HOST] == resolver.asked
     assert receiver.sent[0].headers["host"] == at_host(receiver).removeprefix("http://").removesuffix("/hook")
+
+
+async def test_a_name_that_takes_long_keeps_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many requests wait: the threads of a process are few, and hosts of models are resolved there too."""
+    at_once, most = Semaphore(1), list[bool]()
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, port: Any, *args: Any, **options: Any) -> Any:
+        most.append(at_once.acquire(blocking=False))
+        time.sleep(0.01)
+        at_once.release()
+        return real("127.0.0.1", port, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with receiving(Receiver()) as receiver:
+        opening = outlet(at_host(receiver), timeout_s=5.0, connections=8, is_private_allowed=True, tls=None)
+        async with opening as opened:
+            answers = await asyncio.gather(*[opened.post(b"{}", {}) for _ in range(8)])
+
+    assert ({204}, [True] * 8) == ({answer.status for answer in answers}, most)
 
 
 async def test_of_several_addresses_one_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

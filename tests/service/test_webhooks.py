@@ -269,24 +269,28 @@ async def test_what_is_told_may_be_the_operators_words() -> None:
     assert [{"text": "Pay this back? My kettle is broken. <https://desk.example|Answer>"}] == receiver.said()
 
 
-async def test_a_payload_that_fails_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """What raises is told to the log by its kind alone, and tried again; other runs are told."""
+@pytest.mark.parametrize("error", [LookupError, SystemExit])
+@pytest.mark.parametrize("hook", ["payload", "link"])
+async def test_a_payload_that_fails_stops_nothing(
+    hook: str, error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What raises is told to the log by its kind alone, and tried again; other runs are told, and no exit is one."""
     failed: list[str] = []
 
-    def payload(event: Event) -> dict[str, str]:
+    def failing(event: Event) -> str:
         if event.run_id == "r1" and not failed:
             failed.append(event.id)
-            raise LookupError(event.result.context.card)
-        return {"id": event.id}
+            raise error(event.result.context.card)
+        return event.id
 
     runner = paying()
-    async with told(Receiver(), runner, payload=payload) as receiver:
+    async with told(Receiver(), runner, **{hook: failing}) as receiver:
         await runner.run(CLAIM, run_id="r1")
         await runner.run(CLAIM, run_id="r2")
         await until(lambda: len(receiver.sent) == 2)
 
     assert {"r1:0:1", "r2:0:1"} == set(receiver.ids)
-    assert "LookupError" in caplog.text
+    assert error.__name__ in caplog.text
     assert "4000" not in caplog.text
 
 
@@ -392,7 +396,7 @@ async def test_webhooks_need_a_store_that_notes() -> None:
         ("https://example.org", {"secret": []}, "give a secret"),
         ("https://example.org", {"events": []}, r"not \(\)"),
         ("https://example.org", {"events": ["begun"]}, "'begun'"),
-        ("https://example.org", {"tries": 0}, "tries of webhooks"),
+        ("https://example.org", {"tries": 0}, "tries= of Webhooks"),
     ],
 )
 def test_what_cannot_be_is_refused_at_once(url: str, options: dict[str, Any], match: str) -> None:

@@ -7,11 +7,14 @@ from contextlib import suppress
 from threading import Thread
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fsm_orch import Context, Final, Machine, MemoryStore, Runner, State, Visit
 from fsm_orch.errors import StoreError
 from fsm_orch.kernel import inputs
-from fsm_orch.store import Head
+from fsm_orch.store import Head, Listed
+from fsm_orch.store.kept import Kept
 
 OPEN, ENDED = Head("a"), Head("a", "finished")
 
@@ -86,7 +89,7 @@ async def test_a_run_under_way_is_not_forgotten() -> None:
 
 def test_a_store_keeps_something() -> None:
     """A store of no runs is refused."""
-    with pytest.raises(ValueError, match="a store keeps 1 run or more, not 0"):
+    with pytest.raises(ValueError, match="runs= of a MemoryStore takes a whole number of 1 or more, not 0"):
         MemoryStore(runs=0)
 
 
@@ -114,3 +117,43 @@ async def test_threads_share_a_store() -> None:
         [count for count in kept if count],
         sum([bool(await store.load(f"{name} open")) for name in "abcd"]),
     )
+
+
+@given(st.data())
+@settings(max_examples=50)
+def test_of_a_run_that_is_forgotten_nothing_stays(data: st.DataObject) -> None:
+    """Neither what was to be told of it, nor its place in a thread; those that are kept are listed as by a scan."""
+
+    async def played() -> None:
+        store = MemoryStore(runs=data.draw(st.integers(1, 4)), wall_clock=lambda: 5.0)
+        await store.notices.subscribe("hook", ["d"])
+        for number in range(data.draw(st.integers(1, 12))):
+            thread = data.draw(st.sampled_from([None, "t", "u"]))
+            first = inputs.Started(run_id=f"r{number}", context={}, digest="d", thread_id=thread)
+            await store.append(f"r{number}", 0, [first], data.draw(st.sampled_from([OPEN, ENDED])), epoch=1)
+        if data.draw(st.booleans()):
+            await store.prune(ended_before=data.draw(st.sampled_from([1.0, 9.0])))
+        rows = await store.list()
+        for thread in ("t", "u", "v"):
+            assert [row for row in rows if row.thread_id == thread] == await store.list(thread_id=thread)
+        assert {row.thread_id for row in rows if row.thread_id} == set(store._threads)
+        assert sum(row.head.status == "finished" for row in rows) == store.notices.count
+
+    asyncio.run(played())
+
+
+async def test_a_conversation_is_found_without_a_look_at_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lists a thread looks at its runs alone: a service does that at each request."""
+    store, looked = MemoryStore(), list[str]()
+    for number in range(100):
+        first = inputs.Started(run_id=f"r{number}", context={}, thread_id=f"t{number // 2}")
+        await store.append(f"r{number}", 0, [first], ENDED, epoch=1)
+    listed = Kept.listed
+
+    def looking(kept: Kept, run_id: str, is_alive: bool) -> Listed:
+        looked.append(run_id)
+        return listed(kept, run_id, is_alive)
+
+    monkeypatch.setattr(Kept, "listed", looking)
+
+    assert ["r15", "r14"] == [row.run_id for row in await store.list(thread_id="t7")] == looked

@@ -41,3 +41,21 @@ async def test_a_store_that_is_forgotten_closes_though_it_noted(tmp_path: Path) 
     del store
 
     assert not ended.alive
+
+
+async def test_a_run_that_waits_while_somebody_leaves_is_not_noted(tmp_path: Path) -> None:
+    """Another process has noted a run, and commits that only after the subscriber has begun to leave."""
+    url = url_of("postgresql", tmp_path, "noted_left")
+    store = SqlStore(url)
+    await store.notices.subscribe("hook", ["d"])
+    await store.append("r1", 0, [Started(run_id="r1", context={}, digest="d")], Head("work"), epoch=1)
+    async with await psycopg.AsyncConnection.connect(url) as other:
+        await other.execute("UPDATE fsm_runs SET position = 2, status = 'waiting'")
+        leaving = asyncio.create_task(store.notices.unsubscribe("hook"))
+        await asyncio.wait([leaving], timeout=0.5)  # it waits, or it is wrong
+        await other.commit()
+        await leaving
+        noted = await (await other.execute("SELECT name, run_id FROM fsm_notices")).fetchall()
+    store.close()
+
+    assert [] == noted

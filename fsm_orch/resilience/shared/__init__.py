@@ -7,6 +7,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self, TypeVar
 
+from ...define.options import positive, whole
 from ...define.wording import without_surrogates
 from ..base import Why
 from ..breaker import DEFAULT_COUNTS
@@ -70,9 +71,8 @@ class SharedGates:
         beat_s: float = 0.25,
         timeout_s: float = 0.25,
     ) -> None:
-        if not (processes >= 1 and beat_s > 0 and timeout_s > 0):
-            raise ValueError(f"processes={processes}, beat_s={beat_s}, timeout_s={timeout_s}: give positive numbers")
-        _check_seconds(lease_s=lease_s)
+        whole("processes= of SharedGates", processes)
+        _check_seconds(lease_s=lease_s, beat_s=beat_s, timeout_s=timeout_s)
         if not lease_s >= 2 * (beat_s + timeout_s):
             raise ValueError(
                 f"lease_s={lease_s}: a beat may come {beat_s + timeout_s} s after the last, so give twice that or more"
@@ -88,6 +88,9 @@ class SharedGates:
 
     def pace(self, name: str, calls: float, *, per_s: float = 1.0, burst: int = 1) -> SharedPace:
         """Return a pace for all processes: so many calls in so many seconds, as `Pace` keeps it in one.
+
+        Of turns whose waiters gave up the last is free again, and one in mid-line is lost, also when those behind it
+        give up later: no process knows who waits in another. So it is slower then, and never faster.
 
         Raises ValueError: if a number is not positive, or there is one of this name with other numbers.
         """
@@ -176,7 +179,7 @@ def _check_name(name: str) -> None:
 
 
 def _check_seconds(**given: float) -> None:
-    """Raise ValueError if the server could not reckon with some seconds."""
+    """Raise TypeError or ValueError if some seconds are none, or the server could not reckon with them."""
     for what, seconds in given.items():
-        if seconds > _LONGEST_S:
+        if positive(f"{what}= of SharedGates", seconds, or_zero=what == "every_s") > _LONGEST_S:
             raise ValueError(f"{what}={seconds}: give a hundred years at most")

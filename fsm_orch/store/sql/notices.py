@@ -28,6 +28,8 @@ class _Works:
         session.each(self.sql.note_waiting, [{"name": name, "digests": self.driver.ids(digests)}])
 
     def unsubscribe(self, session: Session, *, name: str) -> None:
+        # whoever has seen the subscriber has noted its run before the notices are forgotten, or sees it no more
+        session.each(self.sql.lock_subscribers, [{}])
         session.each(self.sql.unsubscribe, [{"name": name}])
         session.each(self.sql.forget_notices_to, [{"name": name}])
 

@@ -150,3 +150,21 @@ async def test_a_run_that_is_forgotten_is_not_told(opening: Opening) -> None:
         assert 1 == await store.prune(ended_before=1e12)
 
         assert [] == [*await taken(store)]
+
+
+@NOTING
+async def test_of_who_has_left_nothing_stays(opening: Opening) -> None:
+    """What was noted is forgotten, what happens later is not noted, and who comes back begins anew."""
+    async with one(opening) as store:
+        await of(store).subscribe("hook", ["d"])
+        await begun(store, "ended", ENDED)
+        await begun(store, "goes on", RUNNING)
+        await of(store).unsubscribe("hook")
+        await of(store).told("hook", "ended", inputs=1, is_over=False)
+        await of(store).put_off("hook", "ended", until_s=0.0)
+        await store.append("goes on", 1, at(2), WAITING, epoch=1)
+        await begun(store, "later", ENDED)
+        left = await taken(store)
+        await of(store).subscribe("hook", ["d"])
+
+        assert ([], ["goes on"]) == (list(left), [notice.run_id for notice in await taken(store)])
