@@ -1,6 +1,6 @@
 """The port of nudges: that something was stored of a run, told at once to who follows it in another process.
 
-A nudge is no truth: whoever is nudged looks at the store. One may be lost, so who relies on them looks now and then too.
+A nudge is no truth: whoever is nudged looks at the store. One may be lost: who relies on them looks now and then too.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ async def followed(follower: Any, numbers: list[tuple[int, float]], run_id: str 
     async with follower.follow(run_id, is_awaited=True) as events:
         async for event in events:
             if isinstance(event, Numbered):
-                numbers.append((event.number, asyncio.get_running_loop().time()))
+                numbers.append((event.number, asyncio.get_running_loop().time()))  # noqa: PERF401 - others look at it
 
 
 async def test_who_is_nudged_looks_at_once() -> None:

@@ -19,8 +19,8 @@ _CHANNEL = "fsm_orch_runs"
 
 NUDGE = Statement(
     # a longer text is refused, and with it would be the append
-    f"SELECT pg_notify('{_CHANNEL}', id) FROM unnest(%(ids)s::text[]) AS id WHERE octet_length(id) < 8000",
-    {},
+    "SELECT pg_notify(%(channel)s, id) FROM unnest(%(ids)s::text[]) AS id WHERE octet_length(id) < 8000",
+    {"channel": _CHANNEL},
 )
 """Tells of some runs, once the transaction is committed."""
 
