@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from support.databases import url_of
-from support.serving import app_of, client_of, desk, listening
+from support.serving import app_of, body, client_of, desk, listening
 from support.serving_alone import Alone, alone
+
+from fsm_orch.service import limited_http
 
 GIGABYTE = 1 << 30
 PIECE = b" " * (1 << 18)
@@ -78,14 +80,26 @@ async def test_a_body_of_a_gigabyte(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("piece", [b"a: " + b"x" * 100_000 + b"\r\n", b"a: b\r\n" * 10_000], ids=["long", "many"])
-async def test_headers_without_an_end(piece: bytes) -> None:
-    """One that is long, or many: h11, which uvicorn has without further packages, takes 64 kB of them."""
-    async with listening(app_of(desk()), http="h11") as url:
-        head, pieces = b"GET /healthz HTTP/1.1\r\nHost: x\r\n", repeat(piece, 2_000)
-        said, count = await asyncio.to_thread(sent_until_refused, url, head, pieces)
+@pytest.mark.parametrize("after", [b"", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n"], ids=["head", "end"])
+@pytest.mark.parametrize("http", ["h11", limited_http()], ids=["h11", "httptools"])
+async def test_headers_without_an_end(http: Any, after: bytes, piece: bytes) -> None:
+    """One that is long, or many, before a body or after it: they are read up to a limit, and the service goes on."""
+    async with listening(app_of(desk()), http=http) as url:
+        head, pieces = b"POST /runs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n", repeat(piece, 2_000)
+        said, count = await asyncio.to_thread(sent_until_refused, url, head + after, pieces)
         async with client_of(url) as client:
-            alive = await client.get("/healthz")
+            alive = await client.post("/runs", json=body("x" * 200_000))
 
     assert not said or said.startswith(b"HTTP/1.1 400 ")
     assert count < FEW
-    assert 200 == alive.status_code
+    assert "done" == alive.json()["state"]
+
+
+async def test_what_is_refused_by_its_head_is_told_so() -> None:
+    """A client that reads gets an answer, and one whose head is as long as it may be is served."""
+    async with listening(app_of(desk()), http=limited_http()) as url, client_of(url) as client:
+        came = await client.get("/healthz", headers={"X": "x" * 60_000})
+        said, _ = await asyncio.to_thread(sent_until_refused, url, b"GET / HTTP/1.1\r\na: ", [b"x" * 70_000])
+
+    assert 200 == came.status_code
+    assert said.startswith(b"HTTP/1.1 400 ")

@@ -50,8 +50,8 @@ class SqlStore:
     """A store in SQLite or PostgreSQL.
 
     Nothing is connected before the first use. A database that is away is waited for, while the time of runs stands
-    still. What is stored in PostgreSQL is told by NOTIFY to who follows runs, over a connection of its own while anybody
-    does. Each process has a store of its own: after a fork the child is another worker, with its own connection.
+    still. What is stored in PostgreSQL is told by NOTIFY to who follows runs, over one more connection while anybody does.
+    Each process has a store of its own: after a fork the child is another worker, with its own connection.
 
     Args:
         url: `sqlite:///FILE`, with `?sync=normal` for commits that a loss of power may undo, or
