@@ -50,7 +50,7 @@ class SqlStore:
     """A store in SQLite or PostgreSQL.
 
     Nothing is connected before the first use. A database that is away is waited for, while the time of runs stands
-    still. What is stored in PostgreSQL is told by NOTIFY to who follows runs, over one more connection while anybody does.
+    still. What is stored in PostgreSQL is told by NOTIFY to who follows runs, over one more connection while they do.
     Each process has a store of its own: after a fork the child is another worker, with its own connection.
 
     Args:
