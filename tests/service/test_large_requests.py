@@ -79,6 +79,7 @@ async def test_a_body_of_a_gigabyte(tmp_path: Path) -> None:
     assert 200 == alive.status_code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", [b"a: " + b"x" * 100_000 + b"\r\n", b"a: b\r\n" * 10_000], ids=["long", "many"])
 @pytest.mark.parametrize("after", [b"", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n"], ids=["head", "end"])
 @pytest.mark.parametrize("http", ["h11", limited_http()], ids=["h11", "httptools"])

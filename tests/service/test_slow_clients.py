@@ -66,6 +66,7 @@ async def dribbling(url: str, path: str, read: list[bytes]) -> socket.socket:
     return slow
 
 
+@pytest.mark.slow
 async def test_clients_that_read_a_byte_at_a_time() -> None:
     """Others get all at their own pace, the run ends, little is kept meanwhile, and then they get the rest."""
     goes_on = asyncio.Event()
