@@ -38,7 +38,7 @@ class Listening:
             self._followers -= 1
             if not self._followers and self._task is not None:
                 self._task.cancel()
-                self._task = None
+                self._task, self.is_on = None, False
 
     async def _listen(self, store: Nudging, ears: Ears) -> None:
         while True:

@@ -25,7 +25,7 @@ class Telling:
 
     def __init__(self) -> None:
         self.heard = list[asyncio.Queue[str | None]]()
-        self.opened, self.looks, self.is_away, self.is_silent = 0, 0, False, False
+        self.opened, self.looks, self.is_away, self.is_silent, self.is_stuck = 0, 0, False, False, False
 
     def tell(self, word: str | None) -> None:
         for each in self.heard:
@@ -39,6 +39,8 @@ class Telling:
         self.opened += 1
         if self.is_away:
             raise StoreError("away")
+        if self.is_stuck:
+            await asyncio.sleep(3_600)
         words = asyncio.Queue[str | None]()
         words.put_nowait(None)
         self.heard.append(words)
@@ -186,3 +188,22 @@ async def test_a_lost_connection_is_opened_again() -> None:
 
     assert 4 == store.telling.opened
     assert began + 2 == pytest.approx(numbers[-1][1], abs=0.001)
+
+
+async def test_who_comes_later_relies_on_nothing_that_was_before() -> None:
+    """The last one has left, and a connection now takes for ever: who comes then looks as often as ever."""
+    store = told()
+    here, there = runner(store), runner(store)
+    first = asyncio.ensure_future(followed(there, [], "other"))
+    await asyncio.sleep(10)
+    first.cancel()
+    await asyncio.wait({first})
+    store.telling.is_stuck = True
+    numbers = list[tuple[int, float]]()
+    following = asyncio.ensure_future(followed(there, numbers))
+    await asyncio.sleep(10)
+    began = asyncio.get_running_loop().time()
+    await here.run(Job(), run_id="r", deps="")
+    await following
+
+    assert numbers[-1][1] - began <= 2 + 2
