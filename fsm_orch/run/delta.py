@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..kernel.effects import Path
 from ..kernel.records import AttemptFailed, CallReserved, Landed, Record, Refused
@@ -26,6 +27,10 @@ class TextDelta(Struct, frozen=True, kw_only=True):
     field: str
     text: str
     """Never empty. The texts of the last call of a visit, in order, are the field as it is committed."""
+
+    def joined(self, later: TextDelta) -> TextDelta:
+        """Return this with the text of one that comes right after it, between the same two records."""
+        return replace(self, text=self.text + later.text)
 
     def is_withdrawn_by(self, record: Record) -> bool:
         """Return whether a record that follows takes the text back: it was cut off, and may come anew."""

@@ -15,6 +15,7 @@ from ..observe.telling import report
 from ..observe.tracing import leave
 from .ears import Ears
 from .loop import running_loop
+from .nudged import Nudged
 from .writer import Run
 
 
@@ -56,6 +57,8 @@ class Driven:
         self._is_stopped = False
         self.ears = Ears()
         """Who follows runs here."""
+        self.nudged = Nudged(store, self.ears)
+        """What wakes those whose runs are driven elsewhere."""
         self.is_draining = False
         """Whether nothing begins any more."""
         self._on_store = _on(store)

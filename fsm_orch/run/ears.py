@@ -11,6 +11,9 @@ from typing import NamedTuple
 from .delta import TextDelta
 from .loop import running_loop
 
+MANY = 64
+"""How many pieces of text are kept for a follower that does not take them; what follows is added to the last one."""
+
 
 class Heard(NamedTuple):
     """A piece of text, and its place among the records of its run."""
@@ -21,7 +24,7 @@ class Heard(NamedTuple):
 
 
 class Ear:
-    """What one follower hears of a run. It keeps no records, which the run has: a slow follower costs no more.
+    """What one follower hears of a run. It keeps no records, which the run has, and few pieces of its text.
 
     Args:
         text: whether it hears the text of the answer while that is written.
@@ -43,9 +46,12 @@ class Ear:
 
     def hear(self, after: int, delta: TextDelta) -> None:
         """Take a piece of text, if this hears text."""
-        if self.hears_text:
-            self.texts.append(Heard(after, delta))
-            self.wake()
+        if not self.hears_text:
+            return
+        if len(self.texts) >= MANY and self.texts[-1].after == after:
+            delta = self.texts.pop().delta.joined(delta)
+        self.texts.append(Heard(after, delta))
+        self.wake()
 
     def rest(self) -> None:
         """Hear nothing new from now on, until something comes."""

@@ -72,7 +72,8 @@ class Looking(Generic[C]):
                 of calls that begin once the block is entered.
             is_awaited: whether to wait for a run that the store does not know yet.
             poll_s: seconds between two looks at the store, at most, while another process drives the run or nobody
-                does. It looks more often just after the run has gone on.
+                does. It looks more often just after the run has gone on. Where the store tells that there is more, as
+                PostgreSQL does, it looks at once then, and else every 30 s.
 
         Raises StartError: if `run_id` is no text, or there is no store; where the records are read, if it does not know
             the run.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..store.nudges import Nudges
 from ..store.sql import SqlStore
 from ..store.sql.dialect import Statement
 from ..store.sql.session import Driver, Meaning, Session, Values
@@ -52,6 +53,12 @@ class _WitnessedDriver:
 
     def session(self, connection: Any) -> Session:
         return _WitnessedSession(self._driver.session(connection), self._witness)
+
+    def nudge(self, session: Session, run_ids: Sequence[str]) -> None:
+        self._driver.nudge(session, run_ids)
+
+    def nudges(self) -> Nudges | None:
+        return self._driver.nudges()
 
     def ids(self, ids: Sequence[str]) -> Any:
         return self._driver.ids(ids)

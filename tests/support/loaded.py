@@ -54,12 +54,12 @@ class Load:
         return sorted(took for began, took in self.runs if began < until and began + took > since)
 
 
-def gated(shared: SharedGates) -> Runner[Wish, None]:
+def gated(shared: SharedGates, **options: Any) -> Runner[Wish, None]:
     """Return a runner whose agents have all kinds of gates, wide enough for `load`."""
     model = Gate(pace=shared.pace("model", 2_000, burst=50))
     system = Gate(at_once=shared.places("system", 8, queue=64), breaker=shared.breaker("system", failures=3, open_s=1))
     gates = {Fetches.route: model, Fetches.fetch: system}
-    return Runner(Fetches, model=ScriptedModel(repeat({"handoff": "to_fetch"})), gates=gates)
+    return Runner(Fetches, model=ScriptedModel(repeat({"handoff": "to_fetch"})), gates=gates, **options)
 
 
 @asynccontextmanager

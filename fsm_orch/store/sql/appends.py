@@ -89,6 +89,8 @@ class Appends:
             if values:
                 session.each(getattr(self._sql, name), values)
         self._set(session, {name: amount for name, amount in accounts.items() if amount != before[name]})
+        if written := [row["id"] for row in writes.begin] + [row["run_id"] for row in writes.go_on]:
+            self._driver.nudge(session, written)
         return refused
 
     def _judge(

@@ -10,8 +10,10 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from ..nudges import Nudges
 from .dialect import Statement
-from .session import Meaning, Values
+from .postgres_nudges import NUDGE, nudges
+from .session import Meaning, Session, Values
 
 _CONNECT_S = 5
 _STOPPED_S = 10
@@ -56,12 +58,23 @@ class Postgres:
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Open a connection."""
-        options = {"connect_timeout": _CONNECT_S, "application_name": "fsm_orch"}
-        options = {name: value for name, value in options.items() if name not in self.url}
-        connection = psycopg.connect(self.url, autocommit=True, **options)  # type: ignore[arg-type]
+        connection = psycopg.connect(self.url, autocommit=True, **self._options)
         connection.execute(_SET.encode())
         connection.autocommit = False
         return connection
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        options = {"connect_timeout": _CONNECT_S, "application_name": "fsm_orch"}
+        return {name: value for name, value in options.items() if name not in self.url}
+
+    def nudge(self, session: Session, run_ids: Sequence[str]) -> None:
+        """Send word to whoever listens, once the transaction is committed, that something was stored of some runs."""
+        session.rows(NUDGE, {"ids": list(run_ids)})
+
+    def nudges(self) -> Nudges:
+        """Return what is told of runs."""
+        return nudges(self.url, self._options, f"postgresql://{self.place}")
 
     def session(self, connection: psycopg.Connection[tuple[Any, ...]]) -> _Session:
         """Return a connection as a session."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from ..nudges import Nudges
 from .dialect import Statement
 
 Values = Mapping[str, Any]
@@ -70,6 +71,14 @@ class Driver(Protocol):
 
     def session(self, connection: Any) -> Session:
         """Return a connection as a session."""
+        ...
+
+    def nudge(self, session: Session, run_ids: Sequence[str]) -> None:
+        """Send word to whoever listens, once the transaction is committed, that something was stored of some runs."""
+        ...
+
+    def nudges(self) -> Nudges | None:
+        """Return what is told of runs; None: nothing ever is."""
         ...
 
     def ids(self, ids: Sequence[str]) -> Any:

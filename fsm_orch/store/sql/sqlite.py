@@ -12,7 +12,7 @@ from typing import Any
 
 from ...errors import StartError
 from .dialect import Statement
-from .session import Meaning, Values
+from .session import Meaning, Session, Values
 
 _BUSY_S = 1.0
 """How long SQLite waits for another writer before it says so; the store then tries again, for as long as it waits."""
@@ -59,6 +59,12 @@ class Sqlite:
             connection.close()
             raise
         return connection
+
+    def nudge(self, session: Session, run_ids: Sequence[str]) -> None:
+        """Pass: a file tells nobody."""
+
+    def nudges(self) -> None:
+        """Return None: nothing is told of runs."""
 
     def session(self, connection: sqlite3.Connection) -> _Session:
         """Return a connection as a session."""

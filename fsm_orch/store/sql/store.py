@@ -20,6 +20,7 @@ from ...kernel.codec import to_json
 from ...kernel.inputs import Answered, Input, Started
 from ..base import LEASE_S, PAGE
 from ..coded import Codec, Coded
+from ..nudges import Nudges
 from ..rebound import as_rebound
 from ..refusals import json_of
 from ..values import UNCLAIMED, Claim, Head, Hold, Listed, News, Origin, PaidResponse, Rebound, RunStatus
@@ -50,7 +51,8 @@ class SqlStore:
     """A store in SQLite or PostgreSQL.
 
     Nothing is connected before the first use. A database that is away is waited for, while the time of runs stands
-    still. Each process has a store of its own: after a fork the child is another worker, with its own connection.
+    still. What is stored in PostgreSQL is told by NOTIFY to who follows runs, over one more connection while they do.
+    Each process has a store of its own: after a fork the child is another worker, with its own connection.
 
     Args:
         url: `sqlite:///FILE`, with `?sync=normal` for commits that a loss of power may undo, or
@@ -130,6 +132,10 @@ class SqlStore:
     def prompts(self) -> SqlPrompts:
         """What is kept of the prompts of its runs."""
         return SqlPrompts(self._database.dialect, self._coded, self._asked)
+
+    def nudges(self) -> Nudges | None:
+        """Return the runs of which something is stored, as PostgreSQL tells it; None: SQLite tells nothing."""
+        return self._database.driver.nudges()
 
     async def _do(self, work: Ask | ToClaim | ToHold, *, is_patient: bool = True) -> Any:
         return await self._asked(work, is_patient=is_patient)
