@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -53,10 +54,14 @@ class Beginning:
 
         Raises Gone: if its client has gone away while it waited for its turn, and it is not to go on alone.
         """
-        beginning = self.begin(asked, key)
         if asked.thread is None or not (asked.waits and asked.ends_alone):
-            return await beginning
-        return await unless_gone(request, beginning)
+            return await self.begin(asked, key)
+        beginning = asyncio.ensure_future(self.begin(asked, key))
+        try:
+            await unless_gone(request, beginning)
+            return beginning.result()
+        finally:
+            beginning.cancel()
 
     async def _known(self, run_id: str, asked: Asked) -> Live | None:
         """Return a run that was begun already, here or elsewhere; None if it was not.

@@ -51,7 +51,8 @@ def openai_routes(chats: Chats, auth: Callable[..., Any], *, max_body: int) -> A
             chunks = Chunks(completion, has_usage=body.has_usage)
             return await chats.streams.of(live, chunks, after=0, headers=headers)
         with hub.attending(live.run_id):
-            result = await unless_gone(request, live.result())
+            await unless_gone(request, live.task)
+            result = await live.result()
         return _json(completion.whole(result), headers)
 
     @api.get("/v1/models", summary="See the models", response_class=Response)

@@ -113,12 +113,6 @@ def router(
         lifespan=lifespan(runner, hub, deps, works=works, drain_s=drain_s),
     )
 
-    for chat in chat_routes(
-        beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
-        ends_alone=on_disconnect == "cancel", max_body=max_body,
-    ):  # fmt: skip
-        api.include_router(chat)
-
     async def answered(request: Request, live: Live, path: str, prefer: str, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""
         headers = {"Location": quote(path)}
@@ -131,7 +125,8 @@ def router(
             return _json(to_json({"run_id": live.run_id}), 202, headers)
         with hub.attending(live.run_id):
             try:
-                result = await unless_gone(request, live.result())
+                await unless_gone(request, live.task)
+                result = await live.result()
             except Drained:  # it goes on elsewhere, where it is seen
                 raise Problem("draining", headers={**headers, "Retry-After": "1"}) from None
         return _json(views.json(result), 200, headers)
@@ -156,7 +151,7 @@ def router(
         """
         asked = asked_by(body, caller, request, is_async=_is_async(prefer) and not _is_stream(request))
         live = await beginning.begin_for(request, asked, idempotency_key)
-        return await answered(request, live, f"{request.url.path}/{live.run_id}", prefer, after=0)
+        return await answered(request, live, f"{_path(request)}/{live.run_id}", prefer, after=0)
 
     def asked_by(body: NewRun, caller: Caller, request: Request, *, is_async: bool) -> Asked:
         given = {name: getattr(body.context, name) for name in body.context.model_fields_set}
@@ -229,7 +224,7 @@ def router(
             who=caller.who,
             is_streamed=_is_stream(request),
         )
-        return await answered(request, live, request.url.path.removesuffix("/resume"), prefer, after=count)
+        return await answered(request, live, _path(request).removesuffix("/resume"), prefer, after=count)
 
     @api.post(
         "/runs/{run_id}/cancel",
@@ -241,7 +236,7 @@ def router(
     async def cancel(run_id: str, request: Request, caller: Annotated[Caller, Depends(auth)]) -> Response:
         """Have a run landed: it ends in its fallback, with the default answer; within seconds where others drive it."""
         await front.cancel(await front.row(run_id, caller))
-        location = {"Location": quote(request.url.path.removesuffix("/cancel"))}
+        location = {"Location": quote(_path(request).removesuffix("/cancel"))}
         return _json(to_json({"run_id": run_id}), 202, location)
 
     @api.get("/healthz", summary="Whether the process is there", tags=["health"])
@@ -256,7 +251,19 @@ def router(
             raise Problem("draining", headers={"Retry-After": "1"})
         return Health(status="ok")
 
+    for chat in chat_routes(
+        beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
+        ends_alone=on_disconnect == "cancel", max_body=max_body,
+    ):  # fmt: skip
+        api.include_router(chat)
+
     return api
+
+
+def _path(request: Request) -> str:
+    """Return the path of a request, below that of an application that it is mounted in."""
+    path: str = request.scope["path"]  # `request.url` puts a whole URL together, and takes it apart
+    return path
 
 
 def _is_stream(request: Request) -> bool:
