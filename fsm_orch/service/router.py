@@ -26,6 +26,7 @@ from .disconnect import unless_gone
 from .driving import Driving
 from .events import Frames
 from .front import Front
+from .headers import SHOWN, is_async, is_stream, key_of
 from .hub import Hub, Live
 from .ids import thread_of
 from .lifespan import lifespan
@@ -35,19 +36,9 @@ from .shown import EVENTS, refusals
 from .streams import Streams
 from .views import Accepted, Health, Views, view_of
 
-Key = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="Names the request: said again under the same key it is the same run, or the same answer.",
-    ),
-]
 LastEvent = Annotated[
     int, Header(alias="Last-Event-ID", ge=0, description="The `id` of the last event that came; 0: all are sent.")
 ]
-Prefer = Annotated[str, Header(description="`respond-async` gives 202 at once, and the run goes on.")]
 
 
 def router(
@@ -113,13 +104,13 @@ def router(
         lifespan=lifespan(runner, hub, deps, works=works, drain_s=drain_s),
     )
 
-    async def answered(request: Request, live: Live, path: str, prefer: str, *, after: int) -> Response:
+    async def answered(request: Request, live: Live, path: str, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""
         headers = {"Location": quote(path)}
-        if _is_stream(request):
+        if is_stream(request):
             await hub.begun(live, after=after)
             return await streams.of(live, Frames(views, texts=texts), after=after, headers=headers)
-        if _is_async(prefer):
+        if is_async(request):
             await hub.begun(live, after=after)
             headers["Preference-Applied"] = "respond-async"
             return _json(to_json({"run_id": live.run_id}), 202, headers)
@@ -136,24 +127,22 @@ def router(
         summary="Begin a run",
         response_class=Response,
         responses={200: seen, 202: {"model": Accepted}, **refusals(400, 409, 413, 422, 429, 503)},
+        openapi_extra=SHOWN,
     )
     async def begin(
         body: Run,  # type: ignore[valid-type]
         request: Request,
         caller: Annotated[Caller, Depends(auth)],
-        prefer: Prefer = "",
-        idempotency_key: Key = None,
     ) -> Response:
         """Begin a run, and answer with what it comes to: it has ended, or waits for a human.
 
         With `Accept: text/event-stream` its records are streamed as they are stored, and the answer as it is written.
         With `Prefer: respond-async` the answer comes at once, and `Location` says where the run is seen.
         """
-        asked = asked_by(body, caller, request, is_async=_is_async(prefer) and not _is_stream(request))
-        live = await beginning.begin_for(request, asked, idempotency_key)
-        return await answered(request, live, f"{_path(request)}/{live.run_id}", prefer, after=0)
+        live = await beginning.begin_for(request, asked_by(body, caller, request), key_of(request))
+        return await answered(request, live, f"{_path(request)}/{live.run_id}", after=0)
 
-    def asked_by(body: NewRun, caller: Caller, request: Request, *, is_async: bool) -> Asked:
+    def asked_by(body: NewRun, caller: Caller, request: Request) -> Asked:
         given = {name: getattr(body.context, name) for name in body.context.model_fields_set}
         if body.messages and body.thread_id is not None:
             raise Problem("invalid_request", "A thread has its messages: leave `messages` out, or `thread_id`.")
@@ -163,9 +152,9 @@ def router(
             thread=None if body.thread_id is None else thread_of(caller.tenant, body.thread_id),
             tenant=caller.tenant,
             waits=(body.multitask or multitask) == "enqueue",
-            ends_alone=(body.on_disconnect or on_disconnect) == "cancel" and not is_async,
-            is_streamed=_is_stream(request),
-            is_queued=is_async,
+            ends_alone=(body.on_disconnect or on_disconnect) == "cancel" and not is_async(request),
+            is_streamed=is_stream(request),
+            is_queued=is_async(request),
         )
 
     @api.get(
@@ -201,14 +190,13 @@ def router(
         summary="Answer what a run asks",
         response_class=Response,
         responses={200: seen, 202: {"model": Accepted}, **refusals(400, 404, 409, 413, 422, 429, 503)},
+        openapi_extra=SHOWN,
     )
     async def resume(
         run_id: str,
         body: Answer,  # type: ignore[valid-type]
         request: Request,
         caller: Annotated[Caller, Depends(auth)],
-        prefer: Prefer = "",
-        idempotency_key: Key = None,
     ) -> Response:
         """Answer a question of a run that waits, which goes on; `Accept` and `Prefer` are as where a run is begun.
 
@@ -220,11 +208,11 @@ def router(
             row,
             told.answer,
             question=told.question,
-            key=idempotency_key,
+            key=key_of(request),
             who=caller.who,
-            is_streamed=_is_stream(request),
+            is_streamed=is_stream(request),
         )
-        return await answered(request, live, _path(request).removesuffix("/resume"), prefer, after=count)
+        return await answered(request, live, _path(request).removesuffix("/resume"), after=count)
 
     @api.post(
         "/runs/{run_id}/cancel",
@@ -264,16 +252,6 @@ def _path(request: Request) -> str:
     """Return the path of a request, below that of an application that it is mounted in."""
     path: str = request.scope["path"]  # `request.url` puts a whole URL together, and takes it apart
     return path
-
-
-def _is_stream(request: Request) -> bool:
-    """Return whether a client takes a stream."""
-    return "text/event-stream" in request.headers.get("accept", "")
-
-
-def _is_async(prefer: str) -> bool:
-    """Return whether a client prefers to be answered at once (RFC 7240)."""
-    return any(each.partition(";")[0].strip().lower() == "respond-async" for each in prefer.split(","))
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
