@@ -5,26 +5,26 @@ They are read here, and not by FastAPI, whose way of reading two headers takes a
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Request
 from pydantic import Field, TypeAdapter, ValidationError
 
 from .problems import misfit
 
+Manner = Literal["streamed", "accepted", "whole"]
+"""How a run is answered: as it goes on; at once, that it does; or with what it comes to."""
+
 _KEY = "Idempotency-Key"
 _KEYS: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(min_length=1, max_length=255)])
 
 
-def is_stream(request: Request) -> bool:
-    """Return whether a client takes a stream."""
-    return "text/event-stream" in request.headers.get("accept", "")
-
-
-def is_async(request: Request) -> bool:
-    """Return whether a client prefers to be answered at once (RFC 7240); one that takes a stream has that."""
-    prefer = "" if is_stream(request) else request.headers.get("prefer", "")
-    return any(each.partition(";")[0].strip().lower() == "respond-async" for each in prefer.split(","))
+def manner_of(request: Request) -> Manner:
+    """Return how a client wants to be answered (RFC 7240 has the second way)."""
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return "streamed"
+    prefer = request.headers.get("prefer", "").split(",")
+    return "accepted" if any(each.partition(";")[0].strip().lower() == "respond-async" for each in prefer) else "whole"
 
 
 def key_of(request: Request) -> str | None:

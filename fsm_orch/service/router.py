@@ -26,7 +26,7 @@ from .disconnect import unless_gone
 from .driving import Driving
 from .events import Frames
 from .front import Front
-from .headers import SHOWN, is_async, is_stream, key_of
+from .headers import SHOWN, Manner, key_of, manner_of
 from .hub import Hub, Live
 from .ids import thread_of
 from .lifespan import lifespan
@@ -104,13 +104,13 @@ def router(
         lifespan=lifespan(runner, hub, deps, works=works, drain_s=drain_s),
     )
 
-    async def answered(request: Request, live: Live, path: str, *, after: int) -> Response:
+    async def answered(request: Request, live: Live, path: str, manner: Manner, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""
         headers = {"Location": quote(path)}
-        if is_stream(request):
+        if manner == "streamed":
             await hub.begun(live, after=after)
             return await streams.of(live, Frames(views, texts=texts), after=after, headers=headers)
-        if is_async(request):
+        if manner == "accepted":
             await hub.begun(live, after=after)
             headers["Preference-Applied"] = "respond-async"
             return _json(to_json({"run_id": live.run_id}), 202, headers)
@@ -139,22 +139,24 @@ def router(
         With `Accept: text/event-stream` its records are streamed as they are stored, and the answer as it is written.
         With `Prefer: respond-async` the answer comes at once, and `Location` says where the run is seen.
         """
-        live = await beginning.begin_for(request, asked_by(body, caller, request), key_of(request))
-        return await answered(request, live, f"{_path(request)}/{live.run_id}", after=0)
+        manner = manner_of(request)
+        live = await beginning.begin_for(request, asked_by(body, caller, manner), key_of(request))
+        return await answered(request, live, f"{_path(request)}/{live.run_id}", manner, after=0)
 
-    def asked_by(body: NewRun, caller: Caller, request: Request) -> Asked:
-        given = {name: getattr(body.context, name) for name in body.context.model_fields_set}
+    def asked_by(body: NewRun, caller: Caller, manner: Manner) -> Asked:
         if body.messages and body.thread_id is not None:
             raise Problem("invalid_request", "A thread has its messages: leave `messages` out, or `thread_id`.")
         return Asked(
-            context=context_of(definition, given),
+            context=context_of(
+                definition, {name: getattr(body.context, name) for name in body.context.model_fields_set}
+            ),
             messages=tuple(said.as_message() for said in body.messages),
             thread=None if body.thread_id is None else thread_of(caller.tenant, body.thread_id),
             tenant=caller.tenant,
             waits=(body.multitask or multitask) == "enqueue",
-            ends_alone=(body.on_disconnect or on_disconnect) == "cancel" and not is_async(request),
-            is_streamed=is_stream(request),
-            is_queued=is_async(request),
+            ends_alone=(body.on_disconnect or on_disconnect) == "cancel" and manner != "accepted",
+            is_streamed=manner == "streamed",
+            is_queued=manner == "accepted",
         )
 
     @api.get(
@@ -203,16 +205,16 @@ def router(
         The answer is checked by the form of the question (422), and stored before anything else. Of several answers the
         first counts, and the others are told so (409). A client that goes away does not stop the run.
         """
-        row, told = await front.row(run_id, caller), cast("GivenAnswer", body)
+        manner, told = manner_of(request), cast("GivenAnswer", body)
         live, count = await front.answer(
-            row,
+            await front.row(run_id, caller),
             told.answer,
             question=told.question,
             key=key_of(request),
             who=caller.who,
-            is_streamed=is_stream(request),
+            is_streamed=manner == "streamed",
         )
-        return await answered(request, live, _path(request).removesuffix("/resume"), after=count)
+        return await answered(request, live, _path(request).removesuffix("/resume"), manner, after=count)
 
     @api.post(
         "/runs/{run_id}/cancel",
