@@ -66,7 +66,7 @@ KINDS = {
     "agui": Kind("`POST /agui`, a stream", "service", "/agui", AGUI),
     "door": Kind("refused by `Door`", "door", "/runs", CONTEXT, 429),
     "langgraph": Kind("langgraph-api, `POST /runs/wait`", "langgraph", "/runs/wait", GRAPH, is_peer=True),
-    "pydantic_ai": Kind("pydantic-ai, `to_ag_ui()`, a stream", "pydantic_ai", "/", AGUI, is_peer=True),
+    "pydantic_ai": Kind("pydantic-ai, `AGUIAdapter`, a stream", "pydantic_ai", "/", AGUI, is_peer=True),
 }
 
 
@@ -84,7 +84,7 @@ class Server:
 
 
 @contextmanager
-def served(app: str, python: str, *, is_peer: bool) -> Iterator[Server]:
+def served(app: str, python: str, is_peer: bool) -> Iterator[Server]:
     """Start a server, and yield it; it ends with the block."""
     script = HERE / ("service_peers.py" if is_peer else "service_apps.py")
     with (
@@ -112,16 +112,15 @@ def turn(kind: Kind, server: Server) -> float:
 def measure(kinds: Sequence[Kind], peers: str | None, rounds: int) -> None:
     """Measure kinds of requests in turns."""
     with ExitStack() as stack:
-        servers = dict[str, Server]()
-        for kind in kinds:
-            if kind.app not in servers:
-                python = peers if kind.is_peer and peers else sys.executable
-                servers[kind.app] = stack.enter_context(served(kind.app, python, is_peer=kind.is_peer))
-        for kind in kinds:  # the first requests open and import what later ones find
-            turn(kind, servers[kind.app])
-        for _ in range(rounds):
-            for kind in kinds:
-                kind.us.append(turn(kind, servers[kind.app]))
+        servers = [
+            stack.enter_context(served(kind.app, peers if kind.is_peer and peers else sys.executable, kind.is_peer))
+            for kind in kinds
+        ]
+        for number in range(rounds + 1):
+            for kind, server in zip(kinds, servers, strict=True):
+                us = turn(kind, server)
+                if number:  # the first requests open and import what later ones find
+                    kind.us.append(us)
 
 
 def _table(kinds: Sequence[Kind]) -> None:
