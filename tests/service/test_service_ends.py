@@ -90,7 +90,7 @@ async def test_without_a_store_that_outlives_it_a_run_is_landed() -> None:
 
 
 async def test_a_run_that_was_to_begin_is_refused() -> None:
-    """Its process is told to end after it was asked for, and before its first step: no error of ours, and none of it."""
+    """Its process is told to end after it was asked for, and before its first step, of which there is none."""
     runner = desk()
 
     @asynccontextmanager
