@@ -283,14 +283,14 @@ class MemoryStore:
         """Return runs, the one that began last first; what is given must hold of each."""
         with self._lock:
             last = self._kept.get(after) if after is not None else None
-            names = self._kept if run_id is None else self._kept.keys() & {run_id}  # which is looked at often
-            newest = sorted(((name, self._kept[name]) for name in names), key=lambda item: -item[1].number)
+            # the newest first; one run, or the runs of one thread, are looked for often
+            names = reversed(self._kept) if run_id is None else self._kept.keys() & {run_id}
             rows = [
                 kept.listed(name, self._is_alive(kept.owner))
-                for name, kept in newest
-                if last is None or kept.number < last.number
+                for name, kept in ((name, self._kept[name]) for name in names)
+                if (last is None or kept.number < last.number) and thread_id in (None, kept.first.thread_id)
             ]
-        wanted = {"digest": digest, "thread_id": thread_id, "tenant": tenant, "run_id": run_id}
+        wanted = {"digest": digest, "tenant": tenant}
         return [
             row
             for row in ([] if after is not None and last is None else rows)

@@ -1,15 +1,15 @@
 -- What wrk sends: the same request again and again, but for COUNT in its body, which is a new number each time.
--- Arguments: the body; the status that is expected.
+-- Arguments: the body; the status that is expected; the number before the first.
 local body, expected, n = "", 0, 0
 right, wrong, threads = 0, 0, {}
 
 function setup(thread) table.insert(threads, thread) end
 
-function init(args) body, expected = args[1], tonumber(args[2]) end
+function init(args) body, expected, n = args[1], tonumber(args[2]), tonumber(args[3]) end
 
 function request()
   n = n + 1
-  return wrk.format("POST", nil, {["content-type"] = "application/json"}, (body:gsub("COUNT", n)))
+  return wrk.format("POST", nil, {["content-type"] = "application/json"}, (body:gsub("COUNT", string.format("%d", n))))
 end
 
 function response(status)

@@ -98,11 +98,11 @@ def served(app: str, python: str, is_peer: bool) -> Iterator[Server]:
             process.terminate()
 
 
-def turn(kind: Kind, server: Server) -> float:
+def turn(kind: Kind, server: Server, number: int) -> float:
     """Return the microseconds of CPU that a request takes."""
     before = server.cpu_s()
     command = ["wrk", "-t1", "-c8", "-d1s", "--timeout", "20s", "-s", str(HERE / "service.lua")]
-    words = [f"http://127.0.0.1:{server.port}{kind.path}", "--", kind.body, str(kind.status)]
+    words = [f"http://127.0.0.1:{server.port}{kind.path}", "--", kind.body, str(kind.status), str(number * 1_000_000)]
     done = subprocess.run([*command, *words], check=True, capture_output=True, text=True)
     came = json.loads(done.stdout.splitlines()[-1])
     assert came["right"], kind.says
@@ -119,7 +119,7 @@ def measure(kinds: Sequence[Kind], peers: str | None, rounds: int) -> None:
         ]
         for number in range(rounds + 1):
             for kind, server in zip(kinds, servers, strict=True):
-                us = turn(kind, server)
+                us = turn(kind, server, number)
                 if number:  # the first requests open and import what later ones find
                     kind.us.append(us)
 
