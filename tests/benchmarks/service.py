@@ -10,9 +10,9 @@ and the same task behind what other libraries bring themselves, in an environmen
     python tests/benchmarks/service.py --peers peers/bin/python
 
 Each kind has a server process of its own, uvicorn with one worker, which wrk loads from 8 connections with one thread
-for a second (peers for three), in turns, so that all meet the same machine. A figure is the least of all rounds, of user and system time
-together; `ratio` is to `run`, in which a bare route of FastAPI validates the same context, runs the same machine on the
-same store, and answers with the same JSON. Nothing here asserts a time.
+for a second (peers for three), in turns, so that all meet the same machine. A figure is the least of all rounds, of
+user and system time together; `ratio` is to `run`, in which a bare route of FastAPI validates the same context, runs
+the same machine on the same store, and answers with the same JSON. Nothing here asserts a time.
 """
 
 from __future__ import annotations
