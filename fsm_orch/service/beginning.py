@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -58,10 +59,14 @@ class Beginning:
         caller = request.headers.get("traceparent", "")
         if is_trace_parent(caller):  # one that is none is left out, as the standard asks
             asked = replace(asked, trace_parent=caller)
-        beginning = self.begin(asked, key)
         if asked.thread is None or not (asked.waits and asked.ends_alone):
-            return await beginning
-        return await unless_gone(request, beginning)
+            return await self.begin(asked, key)
+        beginning = asyncio.ensure_future(self.begin(asked, key))
+        try:
+            await unless_gone(request, beginning)
+            return beginning.result()
+        finally:
+            beginning.cancel()
 
     async def _known(self, run_id: str, asked: Asked) -> Live | None:
         """Return a run that was begun already, here or elsewhere; None if it was not.

@@ -19,16 +19,6 @@ from ..messages import Message
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 """A name that a client gives: a line of text, which goes into logs and into keys of databases."""
 
-Key = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        description="Names the request: said again under the same key it is the same run, or the same answer.",
-    ),
-]
-
 OnDisconnect = Literal["cancel", "continue"]
 """What becomes of a run when its client goes away: it is landed after a while, or goes on."""
 

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any
 
 from fastapi import Request
-
-T = TypeVar("T")
 
 
 class Gone(Exception):
     """A client went away before it was answered."""
 
 
-async def unless_gone(request: Request, doing: Awaitable[T]) -> T:
-    """Return what came of something.
+async def unless_gone(request: Request, doing: asyncio.Future[Any]) -> None:
+    """Wait until something is done, whatever comes of it.
 
-    Raises Gone: if the client went away before that. What is awaited is cancelled then.
+    Raises Gone: if the client goes away before that. What it waited for goes on.
     """
-    done, gone = asyncio.ensure_future(doing), asyncio.ensure_future(_gone(request))
+    gone = asyncio.ensure_future(_gone(request))
     try:
-        await asyncio.wait({done, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not done.done():
+        await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
             raise Gone
-        return done.result()
     finally:
         gone.cancel()
-        done.cancel()
 
 
 async def _gone(request: Request) -> None:

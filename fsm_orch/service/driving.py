@@ -64,9 +64,15 @@ class Driving:
         Args:
             row: as a list shows it.
             run: drives it.
+
+        Raises Problem: if this process is to end, and nothing has begun.
         """
-        async with opened(self.runner.definition, self._deps, row) as deps:
-            result: RunResult[Any] = await run(deps=deps)
+        try:
+            async with opened(self.runner.definition, self._deps, row) as deps:
+                result: RunResult[Any] = await run(deps=deps)
+        except StartError:
+            self.check_open()  # it may have been, when this was asked for
+            raise
         return result
 
     async def resumed(self, row: Listed) -> RunResult[Any]:

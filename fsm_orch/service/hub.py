@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from ..define.options import positive
-from ..errors import AnswerError, Drained, LeaseHeld, Overloaded, RunTaken
+from ..errors import AnswerError, Drained, LeaseHeld, Overloaded, RunTaken, StartError
 from ..observe.telling import report
 from ..run.aside import aside
 from ..run.following import Followed
@@ -23,8 +23,8 @@ from ..run.runner import Runner
 from ..run.worker import told
 from .problems import Problem
 
-_EXPECTED = (AnswerError, Drained, LeaseHeld, Overloaded, Problem, RunTaken)
-"""What is told to whoever asked, and no failure of ours."""
+_EXPECTED = (AnswerError, Drained, LeaseHeld, Overloaded, Problem, RunTaken, asyncio.CancelledError)
+"""What is told to whoever asked, or comes of whoever has left, and no failure of ours."""
 
 
 class Live:
@@ -143,8 +143,13 @@ class Hub:
                 live.leaving = asyncio.get_running_loop().call_later(self._grace_s, self._cancel, live)
 
     def _cancel(self, live: Live) -> None:
-        what = f"run {live.run_id}, which nobody attends to, could not be cancelled"
-        aside(partial(self._runner.cancel, live.run_id), what)
+        aside(partial(self._cancelled, live), f"run {live.run_id}, which nobody attends to, could not be cancelled")
+
+    async def _cancelled(self, live: Live) -> None:
+        try:
+            await self._runner.cancel(live.run_id)
+        except StartError:  # it is in no store, since it stands in line: it leaves that
+            live.task.cancel()
 
     async def gone(self) -> None:
         """Wait until nothing is under way."""

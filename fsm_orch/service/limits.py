@@ -12,33 +12,15 @@ import orjson
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive
 
 from ..define.options import whole
 from .disconnect import Gone
 from .problems import Problem, answer_to, problem_of
 
 
-class LimitedRequest(Request):
-    """A request whose body is read no further than to a limit.
-
-    Args:
-        request: it, as it came.
-        most: how many bytes its body may have.
-    """
-
-    def __init__(self, request: Request, most: int) -> None:
-        self._most, self._got, self._whole = most, 0, request.receive
-        super().__init__(request.scope, self._limited)
-
-    async def _limited(self) -> Any:
-        declared = self.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._most:
-            raise _too_large(self._most)
-        message = await self._whole()
-        self._got += len(message.get("body", b""))
-        if self._got > self._most:
-            raise _too_large(self._most)
-        return message
+class JsonRequest(Request):
+    """A request whose body is JSON."""
 
     async def json(self) -> Any:
         """Return the body. What is nested deeper than 254 times is refused, as is what is no Unicode."""
@@ -48,6 +30,25 @@ class LimitedRequest(Request):
         except TypeError:
             raise Problem("invalid_json") from None
         return read
+
+
+def _limited(request: Request, most: int) -> Receive:
+    """Return what gives the body of a request, and no more of it than so many bytes."""
+    # no method of a request that has it: the two would hold each other, and wait for the garbage collector
+    got = 0
+
+    async def receive() -> Message:
+        nonlocal got
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > most:
+            raise _too_large(most)
+        message = await request.receive()
+        got += len(message.get("body", b""))
+        if got > most:
+            raise _too_large(most)
+        return message
+
+    return receive
 
 
 def _too_large(most: int) -> Problem:
@@ -71,7 +72,7 @@ def route_class(most: int, answer: Callable[[HTTPException], Response] = answer_
 
             async def answered(request: Request) -> Response:
                 try:
-                    return await handle(LimitedRequest(request, most))
+                    return await handle(JsonRequest(request.scope, _limited(request, most)))
                 except (Exception, SystemExit) as error:  # an exit would end every other run with it
                     if isinstance(error, Gone) or isinstance(error.__cause__, ClientDisconnect):
                         return Response(status_code=499)  # which nobody reads

@@ -12,13 +12,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic_core import to_json
 
-from .bodies import Key
 from .caller import Caller
 from .chat_bodies import ChatRequest
 from .chat_chunks import Chunks, Completion
 from .chat_errors import openai_answer
 from .chats import Chats
 from .disconnect import unless_gone
+from .headers import SHOWN_KEY, key_of
 from .limits import route_class
 from .problems import Problem
 
@@ -34,10 +34,8 @@ def openai_routes(chats: Chats, auth: Callable[..., Any], *, max_body: int) -> A
     api = APIRouter(tags=["OpenAI"], route_class=route_class(max_body, openai_answer))
     model = {"id": name, "object": "model", "created": 0, "owned_by": "fsm_orch"}
 
-    @api.post("/v1/chat/completions", summary="Chat", response_class=Response)
-    async def complete(
-        body: ChatRequest, request: Request, caller: Annotated[Caller, Depends(auth)], idempotency_key: Key = None
-    ) -> Response:
+    @api.post("/v1/chat/completions", summary="Chat", response_class=Response, openapi_extra=SHOWN_KEY)
+    async def complete(body: ChatRequest, request: Request, caller: Annotated[Caller, Depends(auth)]) -> Response:
         """Begin a run on the user's last message; answer with what it says, whole or while it is written.
 
         The same request under one `Idempotency-Key` is one run, so that a client which tries again pays once. A stream
@@ -47,7 +45,7 @@ def openai_routes(chats: Chats, auth: Callable[..., Any], *, max_body: int) -> A
         text, messages = body.said()
         is_streamed = bool(body.stream)
         asked = chats.asked(text, body.metadata, caller, is_streamed=is_streamed, messages=messages)
-        live = await chats.beginning.begin_for(request, asked, idempotency_key)
+        live = await chats.beginning.begin_for(request, asked, key_of(request))
         completion = Completion(run_id=live.run_id, model=name, created=int(time.time()), field=chats.answer)
         headers = {"X-Request-ID": live.run_id}
         if is_streamed:
@@ -55,7 +53,8 @@ def openai_routes(chats: Chats, auth: Callable[..., Any], *, max_body: int) -> A
             chunks = Chunks(completion, has_usage=body.has_usage)
             return await chats.streams.of(live, chunks, after=0, headers=headers)
         with hub.attending(live.run_id):
-            result = await unless_gone(request, live.result())
+            await unless_gone(request, live.task)
+            result = await live.result()
         return _json(completion.whole(result), headers)
 
     @api.get("/v1/models", summary="See the models", response_class=Response)

@@ -19,13 +19,14 @@ from .agui_events import Shown
 from .asked import Asked, context_of
 from .beginning import Beginning
 from .bodies import Answer as GivenAnswer
-from .bodies import Key, Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run, check_ways
+from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run, check_ways
 from .caller import Caller, anybody, known_by
 from .chat_routes import chat_routes
 from .disconnect import unless_gone
 from .driving import Driving
 from .events import Frames
 from .front import Front
+from .headers import SHOWN, Manner, key_of, manner_of
 from .hub import Hub, Live
 from .ids import thread_of
 from .lifespan import lifespan
@@ -38,7 +39,6 @@ from .views import Accepted, Health, Views, view_of
 LastEvent = Annotated[
     int, Header(alias="Last-Event-ID", ge=0, description="The `id` of the last event that came; 0: all are sent.")
 ]
-Prefer = Annotated[str, Header(description="`respond-async` gives 202 at once, and the run goes on.")]
 
 
 def router(
@@ -108,25 +108,20 @@ def router(
         lifespan=lifespan(runner, hub, deps, works=works, drain_s=drain_s),
     )
 
-    for chat in chat_routes(
-        beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
-        ends_alone=on_disconnect == "cancel", max_body=max_body,
-    ):  # fmt: skip
-        api.include_router(chat)
-
-    async def answered(request: Request, live: Live, path: str, prefer: str, *, after: int) -> Response:
+    async def answered(request: Request, live: Live, path: str, manner: Manner, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""
         headers = {"Location": quote(path)}
-        if _is_stream(request):
+        if manner == "streamed":
             await hub.begun(live, after=after)
             return await streams.of(live, Frames(views, texts=texts), after=after, headers=headers)
-        if _is_async(prefer):
+        if manner == "accepted":
             await hub.begun(live, after=after)
             headers["Preference-Applied"] = "respond-async"
             return _json(to_json({"run_id": live.run_id}), 202, headers)
         with hub.attending(live.run_id):
             try:
-                result = await unless_gone(request, live.result())
+                await unless_gone(request, live.task)
+                result = await live.result()
             except Drained:  # it goes on elsewhere, where it is seen
                 raise Problem("draining", headers={**headers, "Retry-After": "1"}) from None
         return _json(views.json(result), 200, headers)
@@ -136,24 +131,23 @@ def router(
         summary="Begin a run",
         response_class=Response,
         responses={200: seen, 202: {"model": Accepted}, **refusals(400, 409, 413, 422, 429, 503)},
+        openapi_extra=SHOWN,
     )
     async def begin(
         body: Run,  # type: ignore[valid-type]
         request: Request,
         caller: Annotated[Caller, Depends(auth)],
-        prefer: Prefer = "",
-        idempotency_key: Key = None,
     ) -> Response:
         """Begin a run, and answer with what it comes to: it has ended, or waits for a human.
 
         With `Accept: text/event-stream` its records are streamed as they are stored, and the answer as it is written.
         With `Prefer: respond-async` the answer comes at once, and `Location` says where the run is seen.
         """
-        asked = asked_by(body, caller, request, is_async=_is_async(prefer) and not _is_stream(request))
-        live = await beginning.begin_for(request, asked, idempotency_key)
-        return await answered(request, live, f"{request.url.path}/{live.run_id}", prefer, after=0)
+        manner = manner_of(request)
+        live = await beginning.begin_for(request, asked_by(body, caller, manner), key_of(request))
+        return await answered(request, live, f"{_path(request)}/{live.run_id}", manner, after=0)
 
-    def asked_by(body: NewRun, caller: Caller, request: Request, *, is_async: bool) -> Asked:
+    def asked_by(body: NewRun, caller: Caller, manner: Manner) -> Asked:
         if body.messages and body.thread_id is not None:
             raise Problem("invalid_request", "A thread has its messages: leave `messages` out, or `thread_id`.")
         return Asked(
@@ -164,9 +158,9 @@ def router(
             thread=None if body.thread_id is None else thread_of(caller.tenant, body.thread_id),
             tenant=caller.tenant,
             waits=(body.multitask or multitask) == "enqueue",
-            ends_alone=(body.on_disconnect or on_disconnect) == "cancel" and not is_async,
-            is_streamed=_is_stream(request),
-            is_queued=is_async,
+            ends_alone=(body.on_disconnect or on_disconnect) == "cancel" and manner != "accepted",
+            is_streamed=manner == "streamed",
+            is_queued=manner == "accepted",
         )
 
     @api.get(
@@ -202,30 +196,29 @@ def router(
         summary="Answer what a run asks",
         response_class=Response,
         responses={200: seen, 202: {"model": Accepted}, **refusals(400, 404, 409, 413, 422, 429, 503)},
+        openapi_extra=SHOWN,
     )
     async def resume(
         run_id: str,
         body: Answer,  # type: ignore[valid-type]
         request: Request,
         caller: Annotated[Caller, Depends(auth)],
-        prefer: Prefer = "",
-        idempotency_key: Key = None,
     ) -> Response:
         """Answer a question of a run that waits, which goes on; `Accept` and `Prefer` are as where a run is begun.
 
         The answer is checked by the form of the question (422), and stored before anything else. Of several answers the
         first counts, and the others are told so (409). A client that goes away does not stop the run.
         """
-        row, told = await front.row(run_id, caller), cast("GivenAnswer", body)
+        manner, told = manner_of(request), cast("GivenAnswer", body)
         live, count = await front.answer(
-            row,
+            await front.row(run_id, caller),
             told.answer,
             question=told.question,
-            key=idempotency_key,
+            key=key_of(request),
             who=caller.who,
-            is_streamed=_is_stream(request),
+            is_streamed=manner == "streamed",
         )
-        return await answered(request, live, request.url.path.removesuffix("/resume"), prefer, after=count)
+        return await answered(request, live, _path(request).removesuffix("/resume"), manner, after=count)
 
     @api.post(
         "/runs/{run_id}/cancel",
@@ -237,7 +230,7 @@ def router(
     async def cancel(run_id: str, request: Request, caller: Annotated[Caller, Depends(auth)]) -> Response:
         """Have a run landed: it ends in its fallback, with the default answer; within seconds where others drive it."""
         await front.cancel(await front.row(run_id, caller))
-        location = {"Location": quote(request.url.path.removesuffix("/cancel"))}
+        location = {"Location": quote(_path(request).removesuffix("/cancel"))}
         return _json(to_json({"run_id": run_id}), 202, location)
 
     @api.get("/healthz", summary="Whether the process is there", tags=["health"])
@@ -252,17 +245,19 @@ def router(
             raise Problem("draining", headers={"Retry-After": "1"})
         return Health(status="ok")
 
+    for chat in chat_routes(
+        beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
+        ends_alone=on_disconnect == "cancel", max_body=max_body,
+    ):  # fmt: skip
+        api.include_router(chat)
+
     return api
 
 
-def _is_stream(request: Request) -> bool:
-    """Return whether a client takes a stream."""
-    return "text/event-stream" in request.headers.get("accept", "")
-
-
-def _is_async(prefer: str) -> bool:
-    """Return whether a client prefers to be answered at once (RFC 7240)."""
-    return any(each.partition(";")[0].strip().lower() == "respond-async" for each in prefer.split(","))
+def _path(request: Request) -> str:
+    """Return the path of a request, below that of an application that it is mounted in."""
+    path: str = request.scope["path"]  # `request.url` puts a whole URL together, and takes it apart
+    return path
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -301,16 +301,15 @@ class MemoryStore:
         """Return runs, the one that began last first; what is given must hold of each."""
         with self._lock:
             last = self._kept.get(after) if after is not None else None
-            # of these two a service asks at each request
-            names: Collection[str] = self._kept if thread_id is None else self._threads.get(thread_id, {})
-            names = names if run_id is None else {run_id}.intersection(names)
-            newest = sorted(((name, self._kept[name]) for name in names), key=lambda item: -item[1].number)
+            # the newest first; one run, or the runs of one thread, are looked for at each request of a service
+            known: dict[str, Any] = self._kept if thread_id is None else self._threads.get(thread_id, {})
+            names = reversed(known) if run_id is None else known.keys() & {run_id}
             rows = [
                 kept.listed(name, self._is_alive(kept.owner))
-                for name, kept in newest
+                for name, kept in ((name, self._kept[name]) for name in names)
                 if last is None or kept.number < last.number
             ]
-        wanted = {"digest": digest, "thread_id": thread_id, "tenant": tenant, "run_id": run_id}
+        wanted = {"digest": digest, "tenant": tenant}
         return [
             row
             for row in ([] if after is not None and last is None else rows)

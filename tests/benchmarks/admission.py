@@ -1,8 +1,9 @@
 """What admission does under load: uvicorn with one process, and wrk with one thread, on the same machine.
 
     apt install wrk
-    python tests/benchmarks/admission.py            rates, refusals and told
+    python tests/benchmarks/admission.py            rates, service, refusals and told
     python tests/benchmarks/admission.py rates      1,000 requests a minute, ten times that, and 1,000 again
+    python tests/benchmarks/admission.py service    the same, of the router of `fsm_orch.service`
     python tests/benchmarks/admission.py refusals   96 clients that ask again at once, by who refuses them
     python tests/benchmarks/admission.py told       400 clients at once, who come back when they are told to
 
@@ -16,58 +17,26 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import resource
 import statistics
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `support`
 
-from support.served import ServerProcess, served
+from support.served import served
 
 PLACES, QUEUE, TAKES_S = 8, 40, 0.4
 A_SECOND = PLACES / TAKES_S
-SCRIPT = Path(__file__).with_suffix(".lua")
 
 
-def wrk(server: ServerProcess, clients: int, seconds: int, pause_ms: int = 0) -> dict[str, Any]:
-    """Load a server, and return what came.
-
-    Args:
-        pause_ms: that each client makes before it asks again.
-    """
-    cpu, its = server.state()["cpu_s"], _children_s()
-    command = [
-        "wrk",
-        "-t1",
-        f"-c{clients}",
-        f"-d{seconds}s",
-        "--timeout",
-        "20s",
-        "-s",
-        str(SCRIPT),
-        f"http://127.0.0.1:{server.port}",
-    ]
-    done = subprocess.run([*command, "--", str(pause_ms), str(clients)], check=True, capture_output=True, text=True)
-    came: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**came, "cpu_s": server.state()["cpu_s"] - cpu, "wrk_s": _children_s() - its}
-
-
-def _children_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def rates() -> None:
+def rates(kind: str = "door", body: str = '{"text": "COUNT"}') -> None:
     """Print what comes of a load that can be done, of ten times that, and of the first again."""
     rows = []
-    with served(PLACES, QUEUE, str(TAKES_S), WAIT_S="2") as server:
-        for clients, seconds, pause_ms in ((19, 30, 660), (215, 30, 1_000), (19, 30, 660)):
-            came = wrk(server, clients, seconds, pause_ms)
+    with served(PLACES, QUEUE, str(TAKES_S), kind, WAIT_S="2") as server:
+        for clients, seconds, pause_ms in ((19, 60, 660), (215, 60, 1_000), (19, 60, 660)):
+            came = server.loaded(clients, seconds, pause_ms, body)
             took, total = sorted(came["took_ms"]), came["answered"] + came["refused"] + came["others"]
             rows.append(
                 (
@@ -80,14 +49,19 @@ def rates() -> None:
     _table(("asked a minute", "200", "429", "lost", "of 1,200", "p50 ms", "p99 ms", "CPU", "CPU of wrk"), rows)
 
 
+def service() -> None:
+    """Print the same of the router of `fsm_orch.service`, behind a door."""
+    rates("service", '{"context": {"text": "COUNT"}}')
+
+
 def refusals() -> None:
     """Print what a refusal costs, and what is left for those who are admitted."""
     rows = []
     for kind in ("door", "route", "starlette"):
         with served(PLACES, QUEUE, str(TAKES_S), kind, WAIT_S="2") as server:
-            steady = wrk(server, PLACES, 5)
+            steady = server.loaded(PLACES, 5)
             a_run = steady["cpu_s"] / steady["answered"]
-            came = wrk(server, 96, 10)
+            came = server.loaded(96, 10)
             each = (came["cpu_s"] - a_run * came["answered"]) / came["refused"]
             rows.append(
                 (
@@ -128,7 +102,7 @@ def told() -> None:
     rows = []
     for clients in (100, 400, 1_000):
         with served(PLACES, QUEUE, str(TAKES_S), WAIT_S="2") as server:
-            wrk(server, PLACES, 5)  # so that it knows how long a run takes
+            server.loaded(PLACES, 5)  # so that it knows how long a run takes
             times = asyncio.run(_all_come_back(server.port, clients))
         second = clients - times[1]
         rows.append((clients, times[1], second, times[2], f"{times[2] / second:.0%}", max(times)))
@@ -150,7 +124,7 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 if __name__ == "__main__":
     fast = [name for name in ("httptools", "uvloop") if importlib.util.find_spec(name)]
     print("uvicorn with", " and ".join(fast) or "h11 and asyncio", end="\n\n", flush=True)
-    wanted = sys.argv[1:] or ["rates", "refusals", "told"]
-    for name, measure in (("rates", rates), ("refusals", refusals), ("told", told)):
+    wanted = sys.argv[1:] or ["rates", "service", "refusals", "told"]
+    for name, measure in (("rates", rates), ("service", service), ("refusals", refusals), ("told", told)):
         if name in wanted:
             measure()

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from support.serving import ASYNC, DONE, HELD, SSE, app_of, body, client_of, desk, events_of, listening, served, until
 
+from fsm_orch.resilience import Admission
+
 KEY = {"Idempotency-Key": "k"}
 
 
@@ -157,3 +159,26 @@ async def test_a_body_without_an_end_is_not_read_to_the_end(head: str) -> None:
     assert said.startswith(b"HTTP/1.1 413 ")
     assert b'"code":"too_large"' in said
     assert 200 == alive.status_code
+
+
+async def test_who_leaves_the_line_frees_its_place(capfd: pytest.CaptureFixture[str]) -> None:
+    """A run that waits for a place is not begun, and those behind it move up; nobody is told of an error."""
+    admission = Admission(1, wait_s=60)
+    async with served(desk(admission=admission), grace_s=0.01) as client:
+        asking = list[asyncio.Future[Any]]()
+        for count, text in enumerate(("hold", "x", "y"), 1):
+            asking.append(asyncio.ensure_future(client.post("/runs", json=body(text))))
+            while admission.running + admission.waiting < count:  # noqa: ASYNC110 - they come over sockets
+                await asyncio.sleep(0.001)
+        first, leaving, last = asking
+        leaving.cancel()
+        async with asyncio.timeout(20):
+            while admission.waiting == 2:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.001)
+        HELD["hold"].set()
+        answers = [(await each).json()["context"]["answer"] for each in (first, last)]
+        kept = await client.get("/healthz")
+
+    assert ["hold, kind", "y, kind"] == answers
+    assert not [each for each in DONE if each.startswith("x")]
+    assert (200, "") == (kept.status_code, capfd.readouterr().err)

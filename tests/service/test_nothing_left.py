@@ -12,6 +12,7 @@ from support.serving import HELD, SSE, Query, app_of, body, client_of, desk, lis
 
 from fsm_orch.run.ears import Ear
 from fsm_orch.service.hub import Live
+from fsm_orch.service.limits import JsonRequest
 from fsm_orch.service.turns import _Turn
 
 CHATS: dict[str, Any] = {"text": Query.text, "answer": Query.answer}
@@ -46,6 +47,20 @@ async def test_of_answered_requests_nothing_is_left() -> None:
             await client.post("/runs", json=body("break", thread_id=f"t{each}"), headers=SSE)
         async with asyncio.timeout(20):
             await until_nothing_is_left()
+
+
+async def test_of_answered_requests_nothing_waits_for_the_collector() -> None:
+    """They do not hold themselves: what does is freed by collections, of which many requests cause many."""
+    async with served(desk(), **CHATS) as client:
+        gc.disable()
+        try:
+            for _ in range(5):
+                await client.post("/runs", json=body("x"))
+            async with asyncio.timeout(20):
+                while any(isinstance(each, JsonRequest | Live) for each in gc.get_objects()):  # noqa: ASYNC110 - likewise
+                    await asyncio.sleep(0.02)
+        finally:
+            gc.enable()
 
 
 async def test_of_clients_that_left_nothing_is_left() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from support.serving import (
@@ -85,6 +87,22 @@ async def test_without_a_store_that_outlives_it_a_run_is_landed() -> None:
         told = (await waiting).json()
 
     assert ("human", "cancelled") == (told["state"], told["landing"]["reason"])
+
+
+async def test_a_run_that_was_to_begin_is_refused() -> None:
+    """Its process is told to end after it was asked for, and before its first step, of which there is none."""
+    runner = desk()
+
+    @asynccontextmanager
+    async def closing(_: object) -> AsyncIterator[str]:
+        await runner.drain(grace_s=0)
+        yield "deps"
+
+    async with served(runner, deps=closing) as client:
+        told = await client.post("/runs", json=body("x"))
+
+    assert (503, "draining", "1") == (told.status_code, told.json()["code"], told.headers["retry-after"])
+    assert [] == DONE
 
 
 @pytest.mark.parametrize("headers", [{}, SSE])

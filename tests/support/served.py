@@ -3,7 +3,8 @@
     python -m support.served PLACES QUEUE [TAKES_S] [KIND]
 
 It prints its port. TAKES_S is how long the model takes; 0: until `PUT /go?COUNT` tells it. KIND says who refuses: the
-`door`, as it should be; the `route`, after it has read the body; or a route of `starlette`. `GET` says what goes on.
+`door`, as it should be; the `route`, after it has read the body; or a route of `starlette`. `service` is the router of
+`fsm_orch.service`, behind a door. `GET` says what goes on.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ import asyncio
 import json
 import logging
 import os
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import uvicorn
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, State
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, State
 from fsm_orch.models import Request, Response
 from fsm_orch.resilience import Admission, Door, Overloaded
 
@@ -144,6 +147,24 @@ def _in_starlette(served: Served) -> Any:
     return Starlette(routes=routes, exception_handlers={Overloaded: refused})
 
 
+def _in_service(served: Served, admission: Admission, model: ScriptedModel) -> Any:
+    """Return the routes of `fsm_orch.service`, as an application has them; what goes on includes the stored runs."""
+    from fastapi import FastAPI
+
+    from fsm_orch.service import router
+
+    store = MemoryStore()
+
+    async def state() -> dict[str, Any]:
+        rows = await store.list(limit=1_000_000)
+        return {**served.state(), "stored": {row.run_id: row.head.status for row in rows}}
+
+    app = FastAPI()
+    app.include_router(router(Runner(Desk, model=model, store=store, admission=admission), grace_s=0.1))
+    app.get("/")(state)
+    return app
+
+
 async def _unless_gone(receive: Callable[[], Awaitable[Any]], work: Any) -> Any:
     """Await some work, and cancel it when the client goes away: who has left the line waits no more."""
     doing, gone = asyncio.ensure_future(work), asyncio.ensure_future(receive())
@@ -169,7 +190,8 @@ def main(places: str, queue: str, takes_s: str = "0", kind: str = "door") -> Non
     model = ScriptedModel(repeat({"answer": "yes"}), delay_s=float(takes_s)) if float(takes_s) else Told()
     served = Served(admission, model, is_route=kind == "route")
     app = {"door": lambda: Door(served, admission=admission), "route": lambda: served,
-           "starlette": lambda: _in_starlette(served)}[kind]()  # fmt: skip
+           "starlette": lambda: _in_starlette(served),
+           "service": lambda: Door(_in_service(served, admission, model), admission=admission)}[kind]()  # fmt: skip
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_level="critical", access_log=False, timeout_keep_alive=600
     )
@@ -178,6 +200,9 @@ def main(places: str, queue: str, takes_s: str = "0", kind: str = "door") -> Non
     listening.listen(2048)
     print(listening.getsockname()[1], flush=True)
     uvicorn.Server(config).run(sockets=[listening])
+
+
+_SCRIPT = Path(__file__).parents[1] / "benchmarks" / "admission.lua"
 
 
 class ServerProcess:
@@ -191,9 +216,29 @@ class ServerProcess:
         """Return what is under way."""
         return dict(self.client.get("/").json())
 
+    def loaded(self, clients: int, seconds: int, pause_ms: int = 0, body: str = '{"text": "COUNT"}') -> dict[str, Any]:
+        """Load it by wrk, and return what came.
+
+        Args:
+            pause_ms: that each client makes before it asks again.
+            body: of a request, with COUNT for its number.
+        """
+        cpu, its = self.state()["cpu_s"], _children_s()
+        sizes = ["-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "20s"]
+        command = ["wrk", *sizes, "-s", str(_SCRIPT), f"http://127.0.0.1:{self.port}"]
+        words = ["--", str(pause_ms), str(clients), body]
+        done = subprocess.run([*command, *words], check=True, capture_output=True, text=True)
+        came: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return {**came, "cpu_s": self.state()["cpu_s"] - cpu, "wrk_s": _children_s() - its}
+
     def go(self, count: int) -> None:
         """Let the model answer so many times."""
         self.client.put(f"/go?{count}")
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextmanager
