@@ -65,6 +65,7 @@ KINDS = {
         502, "The answer was cut off", "What was sent of it does not stand, and cannot be taken back here. Ask again."
     ),
     "store_away": _Kind(503, "The store cannot be reached", "Try again. A run that was under way goes on later."),
+    "not_warm": _Kind(503, "This process is not ready yet", "It opens what it needs. Requests are answered, but slower."),
     "draining": _Kind(503, "This process is to end", "Try again, and another one answers. No run is lost."),
 }
 """What can be said, by its code, which does not change."""
@@ -114,9 +115,7 @@ def problem_of(error: BaseException) -> HTTPException:
         case Refusal():  # of which FastAPI's is one
             return HTTPException(error.status_code, error.detail, error.headers)
         case Overloaded():
-            after = error.retry_after_s
-            headers = {"Retry-After": str(after)}
-            return Problem("overloaded", headers=headers, reason=error.reason, retry_after_s=after)
+            return overloaded(error, {})
         case AnswerLate():
             return Problem("answer_late")
         case AnswerError():
@@ -131,6 +130,23 @@ def problem_of(error: BaseException) -> HTTPException:
         case _:
             report("a request failed:\n%s", traced(error), level=logging.ERROR)
             return Problem("internal")
+
+
+def overloaded(error: Overloaded, headers: dict[str, str]) -> Problem:
+    """Return what is said of a run that was not admitted; of one that is stored, that it goes on.
+
+    Args:
+        headers: of the answer, such as where the run is seen.
+    """
+    after = error.retry_after_s
+    return Problem(
+        "overloaded",
+        None if error.run_id is None else "What you sent is stored, and the run goes on once there is a place.",
+        headers={**headers, "Retry-After": str(after)},
+        reason=error.reason,
+        retry_after_s=after,
+        **({} if error.run_id is None else {"run_id": error.run_id}),
+    )
 
 
 def misfit(errors: Sequence[Mapping[str, Any]], *where: str) -> Problem:
