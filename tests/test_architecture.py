@@ -96,6 +96,7 @@ OUTLETS = {
     "transitions": ["kernel/engine.py"],
     "typer": ["cli/*"],
     "typing_extensions": ["*"],
+    "uvicorn": ["cli/serve_server.py"],
     "vcr": ["testing/cassette.py"],
     "xllamacpp": ["models/local.py"],
 }
@@ -129,6 +130,7 @@ HEAVY = {
     "temporalio",
     "tokenizers",
     "typer",
+    "uvicorn",
     "vcr",
     "xllamacpp",
 }

@@ -65,18 +65,19 @@ def gates_in(
 
 
 def _gate(name: str, table: GateTable, shared: SharedGates | None) -> Gate:
-    pace, breaker = (each and each.model_dump() for each in (table.pace, table.breaker))
+    pace = {} if table.pace is None else table.pace.model_dump()
+    breaker = {} if table.breaker is None else table.breaker.model_dump()
     if shared is None:
         return Gate(
-            pace=pace and Pace(pace.pop("calls"), **pace),
+            pace=Pace(**pace) if pace else None,
             at_once=table.at_once,
             queue=table.queue,
-            breaker=breaker and Breaker(**breaker),
+            breaker=Breaker(**breaker) if breaker else None,
         )
     return Gate(
-        pace=pace and shared.pace(name, pace.pop("calls"), **pace),
+        pace=shared.pace(name, **pace) if pace else None,
         at_once=None if table.at_once is None else shared.places(name, table.at_once, queue=table.queue),
-        breaker=breaker and shared.breaker(name, **breaker),
+        breaker=shared.breaker(name, **breaker) if breaker else None,
     )
 
 
@@ -97,6 +98,4 @@ def admission_of(table: AdmissionTable, most: int | None) -> Admission | None:
 
 def quotas_in(tables: Sequence[QuotaTable]) -> list[Quota]:
     """Return what all runs may cost together."""
-    return [
-        Quota(tokens=each.tokens, cost_usd=each.cost_usd, per_s=each.per_s, name=each.name) for each in tables
-    ]
+    return [Quota(tokens=each.tokens, cost_usd=each.cost_usd, per_s=each.per_s, name=each.name) for each in tables]

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..define.wording import did_you_mean, kind_of
-from ..service.bodies import Multitask, OnDisconnect
 from .show import CommandError
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -79,7 +78,7 @@ class QuotaTable(_Table):
 class ServiceTable(_Table):
     """Where it listens, and the limits of the service. None: what the command line says, or its default."""
 
-    host: str | None = None
+    host: Annotated[str, Field(min_length=1)] | None = None
     port: Annotated[int, Field(ge=0, le=65_535)] | None = None
     workers: Annotated[int, Field(ge=1, le=256)] | None = None
     works: Annotated[int, Field(ge=0, le=100_000)] | None = None
@@ -87,8 +86,8 @@ class ServiceTable(_Table):
     max_body: Annotated[int, Field(ge=1_024, le=1_073_741_824)] = 256 * 1_024
     heartbeat_s: Annotated[float, Field(ge=0.1, le=3_600, allow_inf_nan=False)] = 15.0
     grace_s: Wait = 5.0
-    on_disconnect: OnDisconnect = "cancel"
-    multitask: Multitask = "reject"
+    on_disconnect: Literal["cancel", "continue"] = "cancel"
+    multitask: Literal["reject", "enqueue"] = "reject"
     texts: bool = False
 
 
@@ -159,18 +158,26 @@ def _told(error: Any) -> str:
     where = _dotted(error["loc"])
     if error["type"] == "extra_forbidden":
         known = _keys_of(table)
-        return f"{where} is unknown.{did_you_mean(str(key), known)} Expected: {', '.join(known)}"
+        return f"{where} is unknown{did_you_mean(str(key), known)} Expected: {', '.join(known)}"
     if error["type"] == "missing":
-        return f"{where} is missing"
+        return f"{where} is missing: expected a value"
     value = error["input"]
     came = repr(value) if type(value) in (int, float, bool) else kind_of(value)
-    return f"{where}: expected {_expected(error)}, not {came}"
+    return f"{where}: expected {_expected(key, error)}, not {came}"
 
 
-def _expected(error: Any) -> str:
-    if error["type"] == "string_pattern_mismatch":
-        return "an exact number in quotes, such as '5.00'" if error["loc"][-1] == "cost_usd" else "a plain name"
-    return str(error["msg"]).removeprefix("Input should be ").removeprefix("List should have ")
+def _expected(key: object, error: Any) -> str:
+    if key == "cost_usd":
+        return "an exact number in quotes, such as '5.00'"
+    match error["type"]:
+        case "string_pattern_mismatch":
+            return "letters, digits, '_' and '-'"
+        case "model_type" | "dict_type":
+            return "a table"
+        case "too_short":
+            return "one item or more"
+    said = str(error["msg"]).removeprefix("Input should be ").replace("a valid ", "a ")
+    return f"a number {said}" if said.startswith(("greater", "less")) else said
 
 
 def _dotted(loc: Sequence[str | int]) -> str:

@@ -57,7 +57,7 @@ class Admission:
             raise ValueError(
                 f"Admission({most}, queue={queue}, wait_s={wait_s}, expected_s={expected_s}): give positive numbers"
             )
-        self.by, self.wait_s = by, wait_s
+        self.most, self.by, self.wait_s = most, by, wait_s
         self._line = Line(most, queue)
         self._takes_s = expected_s
         self._told = -math.inf

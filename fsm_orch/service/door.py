@@ -1,4 +1,4 @@
-"""The door of a service: requests that would begin a run, and will not be admitted, are refused before they are read."""
+"""The door of a service: a request that would begin a run, and will not be admitted, is refused before it is read."""
 
 from __future__ import annotations
 

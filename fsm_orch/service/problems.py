@@ -6,7 +6,8 @@ A problem says what the caller can do about it, and nothing of this process: no 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -65,7 +66,9 @@ KINDS = {
         502, "The answer was cut off", "What was sent of it does not stand, and cannot be taken back here. Ask again."
     ),
     "store_away": _Kind(503, "The store cannot be reached", "Try again. A run that was under way goes on later."),
-    "not_warm": _Kind(503, "This process is not ready yet", "It opens what it needs. Requests are answered, but slower."),
+    "not_warm": _Kind(
+        503, "This process is not ready yet", "It opens what it needs. Requests are answered, but slower."
+    ),
     "draining": _Kind(503, "This process is to end", "Try again, and another one answers. No run is lost."),
 }
 """What can be said, by its code, which does not change."""
@@ -132,7 +135,7 @@ def problem_of(error: BaseException) -> HTTPException:
             return Problem("internal")
 
 
-def overloaded(error: Overloaded, headers: dict[str, str]) -> Problem:
+def overloaded(error: Overloaded, headers: Mapping[str, str]) -> Problem:
     """Return what is said of a run that was not admitted; of one that is stored, that it goes on.
 
     Args:
@@ -147,6 +150,21 @@ def overloaded(error: Overloaded, headers: dict[str, str]) -> Problem:
         retry_after_s=after,
         **({} if error.run_id is None else {"run_id": error.run_id}),
     )
+
+
+@contextmanager
+def seen_at(headers: Mapping[str, str]) -> Iterator[None]:
+    """Raise as a problem that a run is left, or waits for a place: with where it is seen, if it is stored.
+
+    Args:
+        headers: of an answer that is about it.
+    """
+    try:
+        yield
+    except Drained:  # it goes on elsewhere
+        raise Problem("draining", headers={**headers, "Retry-After": "1"}) from None
+    except Overloaded as refused:
+        raise overloaded(refused, {} if refused.run_id is None else headers) from None
 
 
 def misfit(errors: Sequence[Mapping[str, Any]], *where: str) -> Problem:

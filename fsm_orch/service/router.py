@@ -12,7 +12,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic_core import to_json
 
-from ..errors import Drained, Overloaded
 from ..run.deps import Factory
 from ..run.runner import Runner
 from .agui_events import Shown
@@ -30,7 +29,7 @@ from .hub import Hub, Live
 from .ids import thread_of
 from .lifespan import lifespan
 from .limits import route_class
-from .problems import Problem, overloaded
+from .problems import Problem, seen_at
 from .shown import EVENTS, refusals
 from .streams import Streams
 from .views import Accepted, Health, Views, view_of
@@ -122,7 +121,7 @@ def router(
     async def answered(request: Request, live: Live, path: str, prefer: str, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""
         headers = {"Location": quote(path)}
-        try:
+        with seen_at(headers):
             if _is_stream(request):
                 await hub.begun(live, after=after)
                 return await streams.of(live, Frames(views, texts=texts), after=after, headers=headers)
@@ -132,10 +131,6 @@ def router(
                 return _json(to_json({"run_id": live.run_id}), 202, headers)
             with hub.attending(live.run_id):
                 result = await unless_gone(request, live.result())
-        except Drained:  # it goes on elsewhere, where it is seen
-            raise Problem("draining", headers={**headers, "Retry-After": "1"}) from None
-        except Overloaded as refused:
-            raise overloaded(refused, headers if refused.run_id is not None else {}) from None
         return _json(views.json(result), 200, headers)
 
     @api.post(
@@ -254,10 +249,7 @@ def router(
     @api.get("/readyz", summary="Whether requests are taken", tags=["health"], responses=refusals(503))
     async def readyz() -> Health:
         """Return that they are; 503 until the runner is warm, and once the process is to end."""
-        if runner.is_draining:
-            raise Problem("draining", headers={"Retry-After": "1"})
-        if not runner.is_warm:
-            raise Problem("not_warm", headers={"Retry-After": "1"})
+        driving.check_ready()
         return Health(status="ok")
 
     return api
