@@ -58,7 +58,7 @@ def gates_in(
         if place not in definition.places:
             known = tuple(definition.places)
             raise CommandError(
-                f"--settings {file}: gates.{place} is no state of {definition.name}.{did_you_mean(place, known)} "
+                f"--settings {file}: gates.{place} is no state of {definition.name}{did_you_mean(place, known) or '.'} "
                 f"Expected: {', '.join(known)}"
             )
     return {definition.places[place]: _gate(place, table, shared) for place, table in tables.items()} or None

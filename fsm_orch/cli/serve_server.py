@@ -38,6 +38,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self._started()
 
@@ -49,6 +50,14 @@ class Server(uvicorn.Server):
             os.kill(os.getpid(), sig)
         self.force_exit = self.should_exit
         self.should_exit = True
+        if self.force_exit:
+            self._loop.call_soon_threadsafe(self._cut_off)
+
+    def _cut_off(self) -> None:
+        """Close all connections, which uvicorn would wait for, whatever it is told."""
+        for connection in list(self.server_state.connections):
+            if (transport := connection.transport) is not None:
+                transport.abort()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End all that is open."""

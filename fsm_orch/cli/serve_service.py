@@ -60,7 +60,7 @@ def chat_of(context: type[Context], text: str | None, answer: str | None) -> Cha
     for option, name in (("--text", text), ("--answer", answer)):
         if name is not None and name not in fields:
             raise CommandError(
-                f"{option}: {context.__name__} has no field {name!r}{did_you_mean(name, fields)} Fields: "
+                f"{option}: {context.__name__} has no field {name!r}{did_you_mean(name, fields) or '.'} Fields: "
                 + ", ".join(fields)
             )
     texts = [name for name, field in fields.items() if field.is_required() and field.annotation is str]

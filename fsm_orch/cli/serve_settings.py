@@ -158,7 +158,7 @@ def _told(error: Any) -> str:
     where = _dotted(error["loc"])
     if error["type"] == "extra_forbidden":
         known = _keys_of(table)
-        return f"{where} is unknown{did_you_mean(str(key), known)} Expected: {', '.join(known)}"
+        return f"{where} is unknown{did_you_mean(str(key), known) or '.'} Expected: {', '.join(known)}"
     if error["type"] == "missing":
         return f"{where} is missing: expected a value"
     value = error["input"]
