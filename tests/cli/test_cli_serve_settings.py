@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import configparser
+import re
+import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from pydantic import BaseModel
-from support.shown import ROOT
+from support.shown import ROOT, blocks, parse
 
+from fsm_orch.cli import app
 from fsm_orch.cli import serve_settings as tables
 from fsm_orch.cli.serve_settings import settings_in
 from fsm_orch.cli.show import CommandError
+
+PAGE = ROOT / "notebooks/how-to/serve.md"
 
 TABLES: dict[str, tuple[type[BaseModel], str, dict[str, str]]] = {
     "service": (tables.ServiceTable, "[service]", {}),
@@ -107,12 +115,45 @@ def test_what_does_not_go_together_is_refused(text: str, why: str, tmp_path: Pat
         settings_in(file)
 
 
+def shown(language: str) -> str:
+    """Return what the page shows in a language."""
+    (block,) = (block for block in blocks(PAGE) if block.language == language)
+    return block.text
+
+
 def test_a_file_with_all_keys_is_read(tmp_path: Path) -> None:
-    """As it is written; and no file is the defaults."""
+    """That of the page, which leaves none out; and no file is the defaults."""
     file = tmp_path / "shop.toml"
-    file.write_text((ROOT / "notebooks/how-to/serve.toml").read_text())
+    file.write_text(shown("toml"))
     read = settings_in(file)
 
     assert {"service", "admission", "gates", "quotas"} == read.model_fields_set
-    assert read == tables.Settings.model_validate_json(json.dumps(read.model_dump()))
+    for table in (read.service, read.admission, *read.gates.values()):
+        assert set(type(table).model_fields) == table.model_fields_set
     assert tables.Settings() == settings_in(None)
+
+
+def test_the_unit_of_the_page_is_one(tmp_path: Path) -> None:
+    """systemd knows each of its keys, and what it begins is a command with options that there are."""
+    unit = configparser.ConfigParser(interpolation=None, strict=True)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(shown("ini"))
+    _, *words = shlex.split(unit["Service"]["ExecStart"])
+    parse(typer.main.get_command(app), tuple(words))
+    if (program := shutil.which("systemd-analyze")) is not None:
+        file = tmp_path / "shop.service"
+        text = shown("ini").replace("/srv/shop/.venv/bin/fsm-orch", "/bin/true").replace("User=yes", "User=no")
+        file.write_text(text)
+        done = subprocess.run([program, "verify", str(file)], capture_output=True, text=True, check=False)
+        assert [] == [line for line in done.stderr.splitlines() if "shop.service" in line]
+
+    assert unit["Service"].getint("TimeoutStopSec") > 10 + 5  # what runs and connections may take
+
+
+def test_the_front_of_the_page_holds_no_stream_back() -> None:
+    """It does not buffer, and is as patient as a run is long; its braces match."""
+    text = shown("nginx")
+
+    assert text.count("{") == text.count("}") == 3
+    assert "proxy_buffering off;" in text
+    assert int(re.findall(r"proxy_read_timeout (\d+)s;", text)[0]) > 60
