@@ -204,7 +204,6 @@ async def test_settings_are_kept_to(tmp_path: Path) -> None:
         (("--redis", "http://root:hunter2@h"), "--redis takes redis://HOST:6379/0"),
         (("--store", "mysql://root:hunter2@h/d"), "a store is named by"),
         (("--text", "nothing"), "--text: Ticket has no field 'nothing'"),
-        (("--deps", "{name}:f"), "No function 'f'"),
     ],
 )
 def test_what_it_cannot_serve_is_said_at_once(
