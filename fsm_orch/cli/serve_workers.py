@@ -81,7 +81,7 @@ class Workers:
             self._told(signal.SIGTERM, None)
 
     def _told(self, number: int, _: FrameType | None) -> None:
-        """Tell all the signal that came."""
+        """Send all of them the signal that came."""
         self._is_ending = True
         for pid in tuple(self._alive):
             with suppress(ProcessLookupError):

@@ -134,7 +134,7 @@ def test_a_file_with_all_keys_is_read(tmp_path: Path) -> None:
 
 
 def test_the_unit_of_the_page_is_one(tmp_path: Path) -> None:
-    """systemd knows each of its keys, and what it begins is a command with options that there are."""
+    """Its keys are known to systemd, and what it begins is a command with options that there are."""
     unit = configparser.ConfigParser(interpolation=None, strict=True)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read_string(shown("ini"))

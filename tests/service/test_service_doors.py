@@ -48,9 +48,7 @@ async def test_an_answer_for_which_there_is_no_place_is_kept() -> None:
     async with served(runner, works=5) as client:
         async with admission.place():
             path = f"/runs/{waits.run_id}"
-            refused = await client.post(
-                f"{path}/resume", json={"answer": {"handoff": "yes", "note": "ok"}}, headers=headers
-            )
+            refused = await client.post(f"{path}/resume", json={"answer": {"handoff": "yes", "note": "ok"}})
             again = await client.post("/runs", json={"context": {"query": "y"}})
         ended = await until(client, waits.run_id, status="finished")
 
