@@ -87,8 +87,8 @@ def test_each_key_that_is_misspelt_is_refused_with_the_ones_there_are(place: str
         with pytest.raises(CommandError) as refused:
             settings_in(file)
         assert f"{place}.{key}x is unknown: did you mean '{key}'? Expected: " in str(refused.value)
-    (tmp_path / "shop.toml").write_text("[serivce]\n")
-    with pytest.raises(CommandError, match=r"serivce is unknown: did you mean 'service'\?"):
+    (tmp_path / "shop.toml").write_text("[servic]\n")
+    with pytest.raises(CommandError, match=r"servic is unknown: did you mean 'service'\?"):
         settings_in(tmp_path / "shop.toml")
 
 
