@@ -99,7 +99,7 @@ OUTLETS = {
     "transitions": ["kernel/engine.py"],
     "typer": ["cli/*"],
     "typing_extensions": ["*"],
-    "uvicorn": ["service/heads.py"],
+    "uvicorn": ["cli/serve_server.py", "service/heads.py"],
     "vcr": ["testing/cassette.py"],
     "xllamacpp": ["models/local.py"],
 }

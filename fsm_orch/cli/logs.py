@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 import structlog
@@ -33,3 +34,19 @@ class Reports(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one report."""
         self._log.msg("report", level=record.levelname.lower(), message=record.getMessage())
+
+
+def reported(log: Any, stack: ExitStack) -> None:
+    """Write what the library, an engine, and a server report to a log."""
+    handler = Reports(log)
+    for name, level in (
+        ("fsm_orch", logging.INFO),
+        ("dbos", logging.WARNING),
+        ("uvicorn.error", logging.WARNING),
+        ("temporalio", logging.WARNING),
+    ):
+        library = logging.getLogger(name)
+        stack.callback(library.setLevel, library.level)
+        library.setLevel(level)
+        library.addHandler(handler)
+        stack.callback(library.removeHandler, handler)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from .. import discover
 from ..define.changes import describe
 from ..define.context import Context
 from ..define.machine import AnyMachine
+from ..run.deps import Factory
 from .show import CommandError
 
 NAME = "MODULE[:Machine]"
@@ -110,6 +113,21 @@ def _place(context_type: type[Context], given: dict[str, Any]) -> str:
 
 def _how(context_type: type[Context]) -> str:
     return f"Give fields by --context as a JSON object; fields: {', '.join(context_type.__pydantic_fields__)}"
+
+
+def factory(machines: Sequence[AnyMachine], named: str | None, stack: ExitStack) -> Factory[Any] | None:
+    """Return what makes the dependencies of a run; None if no machine has any.
+
+    Args:
+        stack: closes what is opened once, for all runs.
+    """
+    with_deps = [machine for machine in machines if machine.definition.deps is not None]
+    if not with_deps:
+        return None
+    if named is not None:
+        return discover.function(named, Path.cwd())
+    by_digest = {machine.definition.digest: stack.enter_context(dependencies(machine)) for machine in with_deps}
+    return lambda run: nullcontext(by_digest[run.digest])  # which is open already, and stays so
 
 
 @contextmanager

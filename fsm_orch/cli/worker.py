@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, ExitStack, closing, nullcontext
+from contextlib import AsyncExitStack, ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,16 +14,15 @@ import typer
 
 from .. import discover
 from ..define.machine import AnyMachine
-from ..errors import NotWarm
 from ..observe.log import log_records
-from ..run.deps import Factory
 from ..run.runner import Runner
 from ..store.base import LEASE_S
 from ..store.named import store_at
 from . import start
-from .logs import Reports, json_logger
+from .logs import json_logger, reported
 from .show import complaints
 from .stored import CodecName, StoreUrl, codec_of
+from .warm import warm
 from .worker_engines import EngineName, WorkOptions, Works, url_of, works
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -85,7 +83,7 @@ def worker(
     """
     with complaints(), ExitStack() as stack:
         machines = _different([discover.machine(each, Path.cwd()) for each in (target, *(also or ()))])
-        factory = _factory(machines, deps, stack)
+        factory = start.factory(machines, deps, stack)
         kept, log = stack.enter_context(closing(store_at(store, lease_s=lease_s, codec=codec_of(codec)))), json_logger()
         runners = [
             Runner[Any, Any](
@@ -96,7 +94,7 @@ def worker(
             )
             for machine in machines
         ]
-        _reported(log, stack)
+        reported(log, stack)
         drives = {machine.definition.digest: f"{machine.__module__}:{machine.__name__}" for machine in machines}
         working = works(
             engine, WorkOptions(runners, factory, concurrency, poll_s), engine_url or url_of(engine, store), stack
@@ -123,32 +121,6 @@ def _different(machines: Sequence[AnyMachine]) -> list[AnyMachine]:
     return list(found.values())
 
 
-def _factory(machines: Sequence[AnyMachine], named: str | None, stack: ExitStack) -> Factory[Any] | None:
-    """Return what makes the dependencies of a run; None if no machine has any.
-
-    Args:
-        stack: closes what is opened once, for all runs.
-    """
-    with_deps = [machine for machine in machines if machine.definition.deps is not None]
-    if not with_deps:
-        return None
-    if named is not None:
-        return discover.function(named, Path.cwd())
-    by_digest = {machine.definition.digest: stack.enter_context(start.dependencies(machine)) for machine in with_deps}
-    return lambda run: nullcontext(by_digest[run.digest])  # which is open already, and stays so
-
-
-def _reported(log: Any, stack: ExitStack) -> None:
-    """Write what the library, and an engine, report to a log."""
-    handler = Reports(log)
-    for name, level in (("fsm_orch", logging.INFO), ("dbos", logging.WARNING), ("temporalio", logging.WARNING)):
-        library = logging.getLogger(name)
-        stack.callback(library.setLevel, library.level)
-        library.setLevel(level)
-        library.addHandler(handler)
-        stack.callback(library.removeHandler, handler)
-
-
 async def _warm_and_work(runners: Sequence[Runner[Any, Any]], log: Any, work: Callable[[], Awaitable[None]]) -> None:
     """Work once all runners are warm, which they stay meanwhile, or cannot be for now.
 
@@ -157,21 +129,8 @@ async def _warm_and_work(runners: Sequence[Runner[Any, Any]], log: Any, work: Ca
     async with AsyncExitStack() as stack:
         for runner in runners:
             await stack.enter_async_context(runner)
-        await asyncio.gather(*[_warm(runner, log) for runner in runners])
+        await asyncio.gather(*[warm(runner, log) for runner in runners])
         await work()
-
-
-async def _warm(runner: Runner[Any, Any], log: Any) -> None:
-    """Make a runner warm, and log what is down for the moment.
-
-    Raises StartError: if it cannot be warm.
-    """
-    try:
-        await runner.warm()
-    except NotWarm as error:
-        if not error.transient:
-            raise
-        log.msg("worker_not_warm", why=str(error))
 
 
 async def _work(works: Works, grace_s: float, started: Callable[[], object]) -> None:

@@ -39,6 +39,15 @@ class Driving:
         if self.runner.is_draining:
             raise _draining()
 
+    def check_ready(self) -> None:
+        """Check that requests had better come here.
+
+        Raises Problem: if the runner is not warm yet, or the process is to end.
+        """
+        self.check_open()
+        if not self.runner.is_warm:
+            raise Problem("not_warm", headers={"Retry-After": "1"})
+
     async def stored(self, run_id: str) -> RunResult[Any]:
         """Return a stored run as it stands."""
         if not (journal := await self.store.load(run_id)):

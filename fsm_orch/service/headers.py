@@ -44,7 +44,9 @@ def _shown(name: str, schema: dict[str, Any], description: str) -> dict[str, Any
 
 
 _SHOWN_KEY = _shown(
-    _KEY, _KEYS.json_schema(), "Names the request: said again under the same key it is the same run, or the same answer."
+    _KEY,
+    _KEYS.json_schema(),
+    "Names the request: said again under the same key it is the same run, or the same answer.",
 )
 _SHOWN_PREFER = _shown("Prefer", {"type": "string"}, "`respond-async` gives 202 at once, and the run goes on.")
 

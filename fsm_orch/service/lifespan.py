@@ -1,4 +1,4 @@
-"""The life of a service: it works on the runs of its store, and when its process is to end it leaves them to others.
+"""The life of a service: it is made warm, works on the runs of its store, and leaves them to others when it is to end.
 
 uvicorn waits for open connections before it says that the process ends, and a client that follows a run has one for as
 long as that takes. So the runner is drained at the signal itself, which ends what is followed; give uvicorn
@@ -21,6 +21,9 @@ from ..run.runner import Runner
 from ..run.worker import told
 from .hub import Hub
 
+AGAIN_S = 5.0
+"""Seconds between two tries to be warm."""
+
 
 def lifespan(
     runner: Runner[Any, Any], hub: Hub, deps: Factory[Any] | None, *, works: int, drain_s: float
@@ -42,15 +45,32 @@ def lifespan(
             await stack.enter_async_context(runner)
             if threading.current_thread() is threading.main_thread():  # signals arrive nowhere else
                 await stack.enter_async_context(runner.draining(grace_s=drain_s))
+            warming = asyncio.ensure_future(_warm(runner))
             working = asyncio.ensure_future(_work(runner, deps, works))
             try:
                 yield
             finally:
+                warming.cancel()
+                await asyncio.wait({warming})
                 await runner.drain(grace_s=drain_s)
                 await working
                 await hub.gone()
 
     return life
+
+
+async def _warm(runner: Runner[Any, Any]) -> None:
+    """Make a runner warm, however often that has to be tried: what is down for the moment comes back."""
+    said = None
+    while True:
+        try:
+            await runner.warm()
+        except (Exception, SystemExit) as error:  # an exit would end every run with it
+            if said != (said := told(error)):
+                report("the service is not ready yet: %s", said)
+            await asyncio.sleep(AGAIN_S)
+        else:
+            return
 
 
 async def _work(runner: Runner[Any, Any], deps: Factory[Any] | None, works: int) -> None:

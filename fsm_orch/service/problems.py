@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -70,6 +71,9 @@ KINDS = {
         502, "The answer was cut off", "What was sent of it does not stand, and cannot be taken back here. Ask again."
     ),
     "store_away": _Kind(503, "The store cannot be reached", "Try again. A run that was under way goes on later."),
+    "not_warm": _Kind(
+        503, "This process is not ready yet", "It opens what it needs. Requests are answered, but slower."
+    ),
     "draining": _Kind(503, "This process is to end", "Try again, and another one answers. No run is lost."),
 }
 """What can be said, by its code, which does not change."""
@@ -119,9 +123,7 @@ def problem_of(error: BaseException) -> HTTPException:
         case Refusal():  # Starlette's, of which FastAPI's is one: an application's own
             return _sendable(error)
         case Overloaded():
-            after = error.retry_after_s
-            headers = {"Retry-After": str(after)}
-            return Problem("overloaded", headers=headers, reason=error.reason, retry_after_s=after)
+            return overloaded(error, {})
         case AnswerLate():
             return Problem("answer_late")
         case AnswerError():
@@ -145,6 +147,38 @@ def _sendable(refusal: Refusal) -> HTTPException:
         return Problem("internal")
     headers = {name: value for name, value in (refusal.headers or {}).items() if _LINE.fullmatch(f"{name}{value}")}
     return HTTPException(refusal.status_code, refusal.detail, headers)
+
+
+def overloaded(error: Overloaded, headers: Mapping[str, str]) -> Problem:
+    """Return what is said of a run that was not admitted; of one that is stored, that it goes on.
+
+    Args:
+        headers: of the answer, such as where the run is seen.
+    """
+    after = error.retry_after_s
+    return Problem(
+        "overloaded",
+        None if error.run_id is None else "What you sent is stored, and the run goes on once there is a place.",
+        headers={**headers, "Retry-After": str(after)},
+        reason=error.reason,
+        retry_after_s=after,
+        **({} if error.run_id is None else {"run_id": error.run_id}),
+    )
+
+
+@contextmanager
+def seen_at(headers: Mapping[str, str]) -> Iterator[None]:
+    """Raise as a problem that a run is left, or waits for a place: with where it is seen, if it is stored.
+
+    Args:
+        headers: of an answer that is about it.
+    """
+    try:
+        yield
+    except Drained:  # it goes on elsewhere
+        raise Problem("draining", headers={**headers, "Retry-After": "1"}) from None
+    except Overloaded as refused:
+        raise overloaded(refused, {} if refused.run_id is None else headers) from None
 
 
 def misfit(errors: Sequence[Mapping[str, Any]], *where: str) -> Problem:

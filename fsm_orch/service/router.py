@@ -12,7 +12,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic_core import to_json
 
-from ..errors import Drained
 from ..run.deps import Factory
 from ..run.runner import Runner
 from .agui_events import Shown
@@ -27,14 +26,15 @@ from .driving import Driving
 from .events import Frames
 from .front import Front
 from .headers import SHOWN, Manner, key_of, manner_of
+from .health import health_routes
 from .hub import Hub, Live
 from .ids import thread_of
 from .lifespan import lifespan
 from .limits import route_class
-from .problems import Problem
+from .problems import Problem, seen_at
 from .shown import EVENTS, refusals
 from .streams import Streams
-from .views import Accepted, Health, Views, view_of
+from .views import Accepted, Views, view_of
 
 LastEvent = Annotated[
     int, Header(alias="Last-Event-ID", ge=0, description="The `id` of the last event that came; 0: all are sent.")
@@ -111,19 +111,17 @@ def router(
     async def answered(request: Request, live: Live, path: str, manner: Manner, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""
         headers = {"Location": quote(path)}
-        if manner == "streamed":
-            await hub.begun(live, after=after)
-            return await streams.of(live, Frames(views, texts=texts), after=after, headers=headers)
-        if manner == "accepted":
-            await hub.begun(live, after=after)
-            headers["Preference-Applied"] = "respond-async"
-            return _json(to_json({"run_id": live.run_id}), 202, headers)
-        with hub.attending(live.run_id):
-            try:
+        with seen_at(headers):
+            if manner == "streamed":
+                await hub.begun(live, after=after)
+                return await streams.of(live, Frames(views, texts=texts), after=after, headers=headers)
+            if manner == "accepted":
+                await hub.begun(live, after=after)
+                headers["Preference-Applied"] = "respond-async"
+                return _json(to_json({"run_id": live.run_id}), 202, headers)
+            with hub.attending(live.run_id):
                 await unless_gone(request, live.task)
                 result = await live.result()
-            except Drained:  # it goes on elsewhere, where it is seen
-                raise Problem("draining", headers={**headers, "Retry-After": "1"}) from None
         return _json(views.json(result), 200, headers)
 
     @api.post(
@@ -233,23 +231,14 @@ def router(
         location = {"Location": quote(_path(request).removesuffix("/cancel"))}
         return _json(to_json({"run_id": run_id}), 202, location)
 
-    @api.get("/healthz", summary="Whether the process is there", tags=["health"])
-    async def healthz() -> Health:
-        """Return that it is, even while it ends."""
-        return Health(status="draining" if runner.is_draining else "ok")
-
-    @api.get("/readyz", summary="Whether requests are taken", tags=["health"], responses=refusals(503))
-    async def readyz() -> Health:
-        """Return that they are; 503 once the process is to end."""
-        if runner.is_draining:
-            raise Problem("draining", headers={"Retry-After": "1"})
-        return Health(status="ok")
-
-    for chat in chat_routes(
-        beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
-        ends_alone=on_disconnect == "cancel", max_body=max_body,
+    for more in (
+        health_routes(driving),
+        *chat_routes(
+            beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
+            ends_alone=on_disconnect == "cancel", max_body=max_body,
+        ),
     ):  # fmt: skip
-        api.include_router(chat)
+        api.include_router(more)
 
     return api
 

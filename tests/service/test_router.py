@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.asking import Claim, Refunds
-from support.serving import ASYNC, DONE, HELD, SSE, Desk, body, desk, events_of, served, until
+from support.serving import ASYNC, DONE, HELD, SSE, Desk, body, desk, events_of, ready, served, until
 from support.speaking import Speaking
 
 from fsm_orch import (
@@ -375,6 +375,7 @@ async def test_a_service_needs_a_store_and_the_dependencies_of_its_machine() -> 
 async def test_health_is_told() -> None:
     """That the process is there, and that it takes requests."""
     async with served(desk()) as client:
+        await ready(client)
         told = [(await client.get(path)) for path in ("/healthz", "/readyz")]
 
     assert [(200, {"status": "ok"})] * 2 == [(each.status_code, each.json()) for each in told]

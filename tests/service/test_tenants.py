@@ -8,7 +8,7 @@ import pytest
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from support.asking import Refunds
-from support.serving import SSE, Query, body, desk, served
+from support.serving import SSE, Query, body, desk, ready, served
 
 from fsm_orch import MemoryStore, Runner
 from fsm_orch.kernel.inputs import Answered
@@ -42,6 +42,7 @@ async def test_who_is_nobody_is_told_so_and_nothing_else() -> None:
             await client.post(f"/runs/{run_id}/resume", json={"answer": 1}),
             await client.post(f"/runs/{run_id}/cancel"),
         ]
+        await ready(client)
         health = [(await client.get(path)).status_code for path in ("/healthz", "/readyz")]
 
     assert {(401, "unauthorized", "Say who you are.", "Bearer", "application/problem+json")} == {

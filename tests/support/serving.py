@@ -140,6 +140,12 @@ def body(text: str, **more: Any) -> dict[str, Any]:
     return {"context": {"text": text}, **more}
 
 
+async def ready(client: httpx2.AsyncClient) -> None:
+    """Wait until a service is ready."""
+    while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - it says so in its own time
+        await asyncio.sleep(0.005)
+
+
 async def until(client: httpx2.AsyncClient, run_id: str, **wanted: Any) -> dict[str, Any]:
     """Ask for a run until it stands as is wanted; return it."""
     while True:
