@@ -28,6 +28,8 @@ from .events import Frames
 from .front import Front
 from .hub import Hub, Live
 from .ids import thread_of
+from .inspector import Sees
+from .inspector import inspector as inspector_of
 from .lifespan import lifespan
 from .limits import route_class
 from .problems import Problem
@@ -66,6 +68,7 @@ def router(
     drain_s: float = 10.0,
     works: int = 50,
     max_body: int = 256 * 1024,
+    inspector: Sees | None = None,
 ) -> APIRouter:
     """Return the routes of a runner, to be included by an application of FastAPI: `app.include_router(router(runner))`.
 
@@ -93,6 +96,8 @@ def router(
         drain_s: how long runs may take to end when the process is to; less than it is given.
         works: how many runs it works on at once that were left or queued; 0: that is for workers, `Runner.work`.
         max_body: the most bytes of a body; and none may be nested deeper than 254 times.
+        inspector: adds a page that shows the machine and its runs, at `/inspector/`, with all that agents and models
+            said in them: `"own"` the runs of the caller's tenant, `"all"` those of everybody, to whoever `auth` lets in.
 
     Raises StartError: if the runner has no store, dependencies are missing, or none are declared; if `text` or `answer`
         is no field of the machine, or the first is not for callers to give.
@@ -118,6 +123,9 @@ def router(
         ends_alone=on_disconnect == "cancel", max_body=max_body,
     ):  # fmt: skip
         api.include_router(chat)
+
+    if inspector is not None:
+        api.include_router(inspector_of(driving, hub, front, streams, auth, sees=inspector, max_body=max_body))
 
     async def answered(request: Request, live: Live, path: str, prefer: str, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""
