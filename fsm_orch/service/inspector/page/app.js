@@ -57,8 +57,9 @@ function right(upto) {
     run.details && run.details.row.status !== "finished" ? el("button", { class: "beside", onclick: () => act("cancel") }, "cancel") : null,
     run.details?.row.origin && !run.details.row.is_driven && run.details.row.status === "running" ? el("button", { class: "beside", onclick: () => act("resume") }, "go on") : null);
   const mine = panels.records(run.records, upto, run.values, go);
-  return [el("div", { id: "ask" }, asked.map((each) => panels.question(each, answer))), head,
-    beside ? el("div", { class: "two" }, mine, el("div", {}, el("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine];
+  const open = $("#ask")?.dataset.keys === asked.map((each) => each.key).join(" ") ? $("#ask") : el("div", { id: "ask", "data-keys": asked.map((each) => each.key).join(" ") }, asked.map((each) => panels.question(each, answer)));
+  return [open, head, // what somebody is writing into a form stays while records come
+    el("div", { class: "scroll", tabindex: 0, "aria-label": "Records" }, beside ? el("div", { class: "two" }, mine, el("div", {}, el("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine)];
 }
 
 function go(number) {

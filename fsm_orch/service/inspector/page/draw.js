@@ -62,6 +62,8 @@ function free(path, machine) {
   return spots.find((p) => far(p) > 16) ?? spots.reduce((a, b) => (far(b) > far(a) ? b : a));
 }
 
+const waits = (at) => [...at.asks.values()].some((ask) => ask.kind === "human" && ask.end === null);
+
 function state(node, W, H, run, at, more) {
   const [x, y] = node.at, here = node.name === at.state, used = at.visits[node.name] ?? 0, seen = used > 0 || here;
   const shut = run.shut.has(place(at, node.name)), within = node.parts?.length ? inside(run, at, node.name) : [];
@@ -69,11 +71,11 @@ function state(node, W, H, run, at, more) {
   const dots = node.most && node.most <= 6 ? [...Array(node.most)].map((_, i) => el("circle", { class: i < used ? "dot used" : "dot", cx: x + W / 2 - 14 - 9 * (node.most - 1 - i), cy: y - H / 2 + 13, r: 3 })) : [];
   const told = [node.name, node.sub, used && `${used} visits${node.most ? ` of ${node.most}` : ""}`, shut && "shut: nobody may enter now", node.tools?.length && `tools: ${node.tools.join(", ")}`, node.where].filter(Boolean).join("\n");
   const open = within.length && more.onpick;
-  return el("g", { class: ["node", node.kind, here && "here", seen && "seen", here && at.calls.size && "busy", shut && "shut", open && "opens"].filter(Boolean).join(" "), ...(open ? { tabindex: 0, role: "button", "aria-label": `${node.name}: look inside`, onclick: () => more.onpick(within), onkeydown: (e) => ["Enter", " "].includes(e.key) && (e.preventDefault(), more.onpick(within)) } : {}) },
+  return el("g", { class: ["node", node.kind, here && "here", seen && "seen", here && at.calls.size && "busy", here && waits(at) && "waits", shut && "shut", open && "opens"].filter(Boolean).join(" "), ...(open ? { tabindex: 0, role: "button", "aria-label": `${node.name}: look inside`, onclick: () => more.onpick(within), onkeydown: (e) => ["Enter", " "].includes(e.key) && (e.preventDefault(), more.onpick(within)) } : {}) },
     el("title", {}, told),
     el("rect", { class: "halo", x: x - W / 2, y: y - H / 2, width: W, height: H, rx: 14 }), el("rect", { class: "box", x: x - W / 2, y: y - H / 2, width: W, height: H, rx: node.kind === "state" ? 14 : H / 2 }),
     node.parts?.length ? el("rect", { class: "inner", x: x - W / 2 + 5, y: y - H / 2 + 5, width: W - 10, height: H - 10, rx: 10 }) : null,
-    el("text", { class: "name", x, y: y - 8 }, short(node.name, 20)), el("text", { class: "sub", x, y: y + 12 }, shut ? "shut" : short(node.sub, 26)), dots,
+    el("text", { class: "name", x, y: y - 8 }, short(node.name, 20)), el("text", { class: "sub", x, y: y + 12 }, shut ? "shut" : here && waits(at) ? "waits for a human" : short(node.sub, 26)), dots,
     node.is_start ? el("circle", { class: "start", cx: x - W / 2 - 12, cy: y, r: 4.5 }) : null,
     used > 1 && !dots.length ? el("text", { class: "sub", x: x + W / 2 - 16, y: y - H / 2 + 13 }, `×${used}`) : null,
     counts ? el("g", { class: "count" }, el("rect", { x: x + W / 2 - 22, y: y - H / 2 - 11, width: 34, height: 22, rx: 11 }), el("text", { x: x + W / 2 - 5, y: y - H / 2 + 0.5 }, counts)) : null);

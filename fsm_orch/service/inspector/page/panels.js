@@ -51,14 +51,13 @@ export function records(list, upto, values, onpick) {
 
 // What an input holds that its records do not: values, arguments and results.
 export function held(input) {
-  const kind = input.kind ?? input.type;
   const found = [];
   for (const [name, value] of Object.entries(input.context ?? {})) found.push([name, value]);
   for (const [name, value] of Object.entries(input.changes ?? {})) found.push([name, value]);
   for (const message of input.messages ?? []) found.push([message.role, message.content]);
-  for (const request of input.requests ?? []) found.push([request.name ?? request.part ?? request.question ?? "request", request.arguments ?? request.context ?? request.form ?? ""]);
+  for (const request of input.requests ?? []) found.push([request.name ?? request.part ?? "a human", request.arguments ?? request.context ?? request.question ?? ""]);
   if ("value" in input) found.push(["result", input.value]);
-  return kind === null ? [] : found;
+  return found;
 }
 
 export function runs(rows, chosen, onpick, fallback) {
@@ -76,6 +75,12 @@ export function question(asked, onanswer) {
   const wrong = el("p", { class: "wrong", role: "alert" }), send = (answer) => onanswer(asked.key, answer).catch((error) => { wrong.textContent = error.message; });
   if (asked.form.type === "boolean") {
     card.append(el("div", { class: "choice" }, el("button", { type: "button", class: "yes", onclick: () => send(true) }, "Approve"), el("button", { type: "button", onclick: () => send(false) }, "Decline")), wrong);
+    return card;
+  }
+  const only = Object.entries(asked.form.properties ?? {}), choices = only.length === 1 && options(only[0][1]);
+  if (choices && choices.length <= 4) { // nothing to fill in, and few ways to go: a button each
+    const [name, schema] = only[0];
+    card.append(schema.description ? el("small", {}, schema.description) : "", el("div", { class: "choice" }, choices.map((choice) => el("button", { type: "button", class: choice === choices[0] ? "yes" : "", onclick: () => send({ [name]: choice }) }, String(choice)))), wrong);
     return card;
   }
   const fields = Object.entries(asked.form.properties ?? { value: asked.form }).map(([name, schema]) => [name, schema, field(name, schema, asked.form)]);
