@@ -64,8 +64,11 @@ class Spread(NamedTuple):
     """Between ranks, in inches."""
 
 
+_TOP_DOWN = Spread()
+
+
 def laid_out(
-    nodes: Sequence[Size], edges: Sequence[tuple[int, int, Size | None]], spread: Spread = Spread()
+    nodes: Sequence[Size], edges: Sequence[tuple[int, int, Size | None]], spread: Spread = _TOP_DOWN
 ) -> Layout:
     """Return where nodes and edges go, so that few edges cross.
 

@@ -28,8 +28,7 @@ from .events import Frames
 from .front import Front
 from .hub import Hub, Live
 from .ids import thread_of
-from .inspector import Sees
-from .inspector import inspector as inspector_of
+from .inspector import Sees, inspector_of
 from .lifespan import lifespan
 from .limits import route_class
 from .problems import Problem
@@ -97,7 +96,7 @@ def router(
         works: how many runs it works on at once that were left or queued; 0: that is for workers, `Runner.work`.
         max_body: the most bytes of a body; and none may be nested deeper than 254 times.
         inspector: adds a page that shows the machine and its runs, at `/inspector/`, with all that agents and models
-            said in them: `"own"` the runs of the caller's tenant, `"all"` those of everybody, to whoever `auth` lets in.
+            said in them: `"own"`: the runs of the caller's tenant; `"all"`: everybody's, to whoever `auth` lets in.
 
     Raises StartError: if the runner has no store, dependencies are missing, or none are declared; if `text` or `answer`
         is no field of the machine, or the first is not for callers to give.
@@ -118,14 +117,14 @@ def router(
         lifespan=lifespan(runner, hub, deps, works=works, drain_s=drain_s),
     )
 
-    for chat in chat_routes(
-        beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
-        ends_alone=on_disconnect == "cancel", max_body=max_body,
+    for more in (
+        *chat_routes(
+            beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
+            ends_alone=on_disconnect == "cancel", max_body=max_body,
+        ),
+        *inspector_of(front, streams, auth, sees=inspector, max_body=max_body),
     ):  # fmt: skip
-        api.include_router(chat)
-
-    if inspector is not None:
-        api.include_router(inspector_of(driving, hub, front, streams, auth, sees=inspector, max_body=max_body))
+        api.include_router(more)
 
     async def answered(request: Request, live: Live, path: str, prefer: str, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from ...errors import StartError
+from .seen import Sees
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from ..driving import Driving
     from ..front import Front
-    from ..hub import Hub
     from ..streams import Streams
 
-Sees = Literal["own", "all"]
-"""Whose runs the inspector shows: those of the caller's tenant, or everybody's."""
+__all__ = ["Sees", "inspector_of"]
 
 
-def inspector(
-    driving: Driving, hub: Hub, front: Front, streams: Streams, auth: Callable[..., Any], *, sees: Sees, max_body: int
-) -> APIRouter:
-    """Return the routes of the inspector, under `/inspector`. See `router`.
+def inspector_of(
+    front: Front, streams: Streams, auth: Callable[..., Any], *, sees: Sees | None, max_body: int
+) -> Iterator[APIRouter]:
+    """Yield the routes of the inspector, under `/inspector`, if it is wanted. See `router`.
 
     Raises StartError: if what draws machines is not installed.
     """
+    if sees is None:
+        return
     try:
         from .routes import inspector_routes  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise StartError(
             f"the inspector needs {error.name!r}, which is not installed: pip install 'fsm_orch[inspect]'"
         ) from error
-    return inspector_routes(driving, hub, front, streams, auth, sees=sees, max_body=max_body)
+    yield inspector_routes(front, streams, auth, sees=sees, max_body=max_body)

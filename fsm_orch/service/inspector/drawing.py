@@ -84,7 +84,10 @@ def _machine(definition: Definition) -> dict[str, Any]:
 def _node(node: State | Final, at: Point) -> dict[str, Any]:
     told: dict[str, Any] = {"name": node.name, "at": at, "where": _short(node.where)}
     if isinstance(node, Final):
-        return told | {"kind": "fallback" if node.fallback else "final", "sub": "the fallback" if node.fallback else "an end"}
+        return told | {
+            "kind": "fallback" if node.fallback else "final",
+            "sub": "the fallback" if node.fallback else "an end",
+        }
     spec = node.spec
     return told | {
         "kind": "state",

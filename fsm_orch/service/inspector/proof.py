@@ -11,14 +11,15 @@ from typing import Any
 
 from msgspec import json
 
+from ...errors import ContextError, StepError
 from ...export.table import HEADINGS, rows
-from ...kernel.begin import started
 from ...kernel.codec import to_json
 from ...kernel.engine import CompiledMachine
 from ...kernel.step import fold_recorded
 from ...proof.bounds.certificate import Certificate
 from ...proof.bounds.skeleton import Measure
 from ...proof.bounds.words import bound_in_words, tolls_in_words, verdict_in_words
+from ...proof.explore.reality import played
 from ...proof.explore.trace import Trace
 from ...proof.report import Counterexample, Proof
 
@@ -67,13 +68,18 @@ def _counterexample(proof: Proof, example: Counterexample) -> dict[str, Any]:
         "headings": HEADINGS,
         "rows": rows(example.trace),
         "change": None if example.change is None else str(example.change),
-        "records": list(_records(proof, example.trace)),
+        "records": _records(proof, example.trace),
     }
 
 
-def _records(proof: Proof, trace: Trace) -> Iterator[Any]:
-    """Yield the records of a path, folded by the kernel as those of any run."""
+def _records(proof: Proof, trace: Trace) -> list[Any] | None:
+    """Return the records of a path, folded by the kernel as those of any run.
+
+    None: it hangs on what guards say of values that are not known, and no run with other values goes there.
+    """
     compiled = CompiledMachine(proof.definition)
-    first = started(compiled, dict(trace.start), run_id="counterexample", state=trace.path[0])
-    journal = [first, *(event for leg in trace.legs for event in leg.inputs), *trace.inputs]
-    yield from (json.decode(to_json(record)) for record in fold_recorded(compiled, journal)[1])
+    try:
+        now, records = fold_recorded(compiled, played(compiled, trace))
+    except (ContextError, StepError):
+        return None
+    return [json.decode(to_json(record)) for record in records] if now.state == trace.state else None

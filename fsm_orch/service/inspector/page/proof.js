@@ -24,6 +24,6 @@ export async function proof(machine, play) {
     el("p", { class: "note" }, `${told.is_complete ? "all runs explored" : "not all runs were explored"}: ${told.configurations.toLocaleString("en")} configurations; at most ${told.seconds} s`),
     el("details", {}, el("summary", {}, "assuming"), el("ul", {}, told.assumptions.map((each) => el("li", {}, each)))));
   fill("#right", el("h2", {}, "Policies"), told.policies.length ? el("ul", { class: "verdicts" }, told.policies.map((each) => el("li", {}, el("span", { class: `pill ${TONES[each.verdict]}` }, each.verdict), each.policy))) : el("p", { class: "note" }, "none declared"),
-    told.counterexamples.map((each) => el("div", { class: "card" }, el("small", {}, `${each.policy} is ${each.verdict}`), el("p", {}, each.path), each.change ? el("p", {}, `the smallest change: ${each.change}`) : null, el("button", { class: "yes", onclick: () => play(each) }, "Play it"))),
+    told.counterexamples.map((each) => el("div", { class: "card" }, el("small", {}, `${each.policy} is ${each.verdict}`), el("p", {}, each.path), each.change ? el("p", {}, `the smallest change: ${each.change}`) : null, each.records ? el("button", { class: "yes", onclick: () => play(each) }, "Play it") : null)),
     el("h2", {}, "Findings"), told.findings.length ? el("ul", { class: "verdicts" }, told.findings.map((each) => el("li", {}, el("span", { class: `pill ${TONES[each.level]}` }, each.code), el("span", {}, each.problem, el("small", {}, `fix: ${each.fix}`))))) : el("p", { class: "note" }, "none"));
 }
