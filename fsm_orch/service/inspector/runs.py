@@ -30,7 +30,8 @@ def row_json(row: Listed) -> dict[str, Any]:
     told: dict[str, Any] = to_builtins(row)
     for name in ("owner", "epoch", "rebound"):
         told.pop(name)
-    return told | told.pop("head")
+    head: dict[str, Any] = told.pop("head")
+    return told | head
 
 
 def inputs_json(compiled: CompiledMachine, journal: Sequence[Input]) -> list[dict[str, Any]]:
