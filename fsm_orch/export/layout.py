@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pygraphviz
 
@@ -53,14 +53,31 @@ class Layout:
     lines: tuple[Line, ...]
 
 
-def laid_out(nodes: Sequence[Size], edges: Sequence[tuple[int, int, Size | None]]) -> Layout:
-    """Return where nodes and edges go, top down, so that few edges cross.
+class Spread(NamedTuple):
+    """How a picture is spread out."""
+
+    direction: Literal["TB", "LR"] = "TB"
+    """Top down, or from left to right."""
+    beside: float = 0.35
+    """Between nodes of one rank, in inches."""
+    between: float = 0.4
+    """Between ranks, in inches."""
+
+
+_TOP_DOWN = Spread()
+
+
+def laid_out(
+    nodes: Sequence[Size], edges: Sequence[tuple[int, int, Size | None]], spread: Spread = _TOP_DOWN
+) -> Layout:
+    """Return where nodes and edges go, so that few edges cross.
 
     Args:
         nodes: the size of each.
         edges: the numbers of two nodes, and the size of a label between them.
+        spread: top down by default.
     """
-    graph = pygraphviz.AGraph(string=_text(nodes, edges))
+    graph = pygraphviz.AGraph(string=_text(nodes, edges, spread))
     drawn = graph.draw(format="json0", prog="dot")
     assert isinstance(drawn, bytes)  # it draws to memory, since no path is given
     found = json.loads(drawn)
@@ -74,11 +91,11 @@ def laid_out(nodes: Sequence[Size], edges: Sequence[tuple[int, int, Size | None]
     )
 
 
-def _text(nodes: Sequence[Size], edges: Sequence[tuple[int, int, Size | None]]) -> str:
+def _text(nodes: Sequence[Size], edges: Sequence[tuple[int, int, Size | None]], spread: Spread) -> str:
     """Return the graph in DOT."""
     lines = [
         "digraph {",
-        "nodesep=0.35 ranksep=0.4",
+        f"rankdir={spread.direction} nodesep={spread.beside} ranksep={spread.between}",
         'node [shape=box label="" fixedsize=true]',
         "edge [arrowsize=0.8]",
     ]

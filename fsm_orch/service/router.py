@@ -29,6 +29,7 @@ from .headers import SHOWN, Manner, key_of, manner_of
 from .health import health_routes
 from .hub import Hub, Live
 from .ids import thread_of
+from .inspector import Sees, inspector_of
 from .lifespan import lifespan
 from .limits import route_class
 from .problems import Problem, seen_at
@@ -57,6 +58,7 @@ def router(
     drain_s: float = 10.0,
     works: int = 50,
     max_body: int = 256 * 1024,
+    inspector: Sees | None = None,
 ) -> APIRouter:
     """Return the routes of a runner, to be included by an application of FastAPI: `app.include_router(router(runner))`.
 
@@ -85,6 +87,8 @@ def router(
         drain_s: how long runs may take to end when the process is to; less than it is given.
         works: how many runs it works on at once that were left or queued; 0: that is for workers, `Runner.work`.
         max_body: the most bytes of a body; and none may be nested deeper than 254 times.
+        inspector: adds a page that shows the machine and its runs, at `/inspector/`, with all that agents and models
+            said in them: `"own"`: the runs of the caller's tenant; `"all"`: everybody's, to whoever `auth` lets in.
 
     Raises StartError: if the runner has no store, dependencies are missing, or none are declared; if `text` or `answer`
         is no field of the machine, or the first is not for callers to give.
@@ -237,6 +241,7 @@ def router(
             beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
             ends_alone=on_disconnect == "cancel", max_body=max_body,
         ),
+        *inspector_of(front, streams, auth, sees=inspector, max_body=max_body),
     ):  # fmt: skip
         api.include_router(more)
 

@@ -5,25 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from support.asking import Refunds
 from support.serving import SSE, Query, body, desk, ready, served
+from support.tenants import ACME, BOLT, NONE, verify
 
 from fsm_orch import MemoryStore, Runner
 from fsm_orch.kernel.inputs import Answered
 from fsm_orch.service import Caller
-
-TENANTS = {"Bearer a": "acme", "Bearer b": "bolt", "Bearer n": None}
-ACME, BOLT, NONE = ({"Authorization": each} for each in TENANTS)
-
-
-async def verify(request: Request) -> Caller:
-    """Return who calls, by a token."""
-    token = request.headers.get("authorization", "")
-    if token not in TENANTS:
-        raise HTTPException(401, "Say who you are.", {"WWW-Authenticate": "Bearer"})
-    return Caller(tenant=TENANTS[token], who=token[-1])
 
 
 def secured(runner: Any = None, **options: Any) -> Any:

@@ -90,18 +90,27 @@ def is_real(compiled: CompiledMachine, policy: Policy, trace: Trace) -> bool:
         trace: a path that depends on no opaque guard.
     """
     # Taken by the real kernel and not argued about: validators are the user's code, and nobody can tell what they do.
+    try:
+        return breaks(compiled, policy, played(compiled, trace))
+    except (ContextError, StepError):
+        return False
+
+
+def played(compiled: CompiledMachine, trace: Trace) -> list[Input]:
+    """Return the journal of a run that takes a path, with the simplest value for each that is not known.
+
+    The kernel may refuse it, or guards may lead it elsewhere, if the path hangs on values that these are not.
+
+    Raises ContextError: if a run cannot begin with such values.
+    """
     context_type = compiled.definition.context
     inputs = [(event, leg.state) for leg in trace.legs for event in leg.inputs]
     inputs += [(event, trace.state) for event in trace.inputs]
     given = {name: value for name, value in trace.start.items() if name in given_fields(context_type)}
-    try:
-        context = validated(context_type, _filled(context_type, given, trace))
-        fields = journaled(context, context_type.__pydantic_fields__)
-        first = started(compiled, fields, run_id=RUN_ID, state=trace.path[0])
-        journal = [first, *(_with_simple_values(compiled, event, state, trace) for event, state in inputs)]
-        return breaks(compiled, policy, journal)
-    except (ContextError, StepError):
-        return False
+    context = validated(context_type, _filled(context_type, given, trace))
+    fields = journaled(context, context_type.__pydantic_fields__)
+    first = started(compiled, fields, run_id=RUN_ID, state=trace.path[0])
+    return [first, *(_with_simple_values(compiled, event, state, trace) for event, state in inputs)]
 
 
 def _with_simple_values(compiled: CompiledMachine, event: Input, state: str, trace: Trace) -> Input:

@@ -1,0 +1,81 @@
+"""What the page looks at: the machine, what is proved of it, its runs, and the records of one of them."""
+
+# no `from __future__ import annotations`: FastAPI resolves annotations at run time
+import asyncio
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, Response
+from pydantic_core import to_json
+
+from ...proof.report import prove
+from ...run import start
+from ..caller import Caller
+from ..events import Frames
+from ..problems import Problem
+from ..streams import Streams
+from ..views import Views
+from .drawing import drawn
+from .proof import proof_json
+from .runs import MOST_LISTED, Fleet, cuts_json, inputs_json, row_json
+from .seen import Seen
+
+_PAGE = 50
+
+
+def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., Any]) -> None:
+    """Add the routes that are read."""
+    runner, store = seen.driving.runner, seen.driving.store
+    views, fleet, drawing = Views(texts=True), Fleet(seen.driving), to_json(drawn(runner.definition))
+
+    @cache
+    def proved() -> bytes:
+        return to_json(proof_json(prove(runner.definition)))
+
+    @api.get("/machine")
+    async def machine(_: Annotated[Caller, Depends(auth)]) -> Response:
+        return _json(drawing)
+
+    @api.get("/proof")
+    async def proof(_: Annotated[Caller, Depends(auth)]) -> Response:
+        return _json(await asyncio.to_thread(proved))
+
+    @api.get("/fleet")
+    async def standing(caller: Annotated[Caller, Depends(auth)]) -> Response:
+        return _json(to_json(await fleet.json(await seen.rows(caller, limit=MOST_LISTED), time.time())))
+
+    @api.get("/runs")
+    async def newest(
+        caller: Annotated[Caller, Depends(auth)],
+        status: Literal["running", "waiting", "finished"] | None = None,
+        after: str | None = None,
+    ) -> Response:
+        found = await seen.rows(caller, status=status, after=after, limit=_PAGE)
+        return _json(to_json([row_json(row) for row in found]))
+
+    @api.get("/runs/{run_id}")
+    async def one(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:
+        row = await seen.row(run_id, caller)
+        journal = (await store.load(run_id))[: row.inputs]
+        if not journal:
+            raise Problem("unknown_run")  # it was forgotten a moment ago
+        compiled = start.compiled_for(runner.compiled, journal[0])
+        told = {
+            "row": row_json(row),
+            "inputs": inputs_json(compiled, journal),
+            "cuts": cuts_json(compiled, journal),
+        }
+        return _json(b'{"run":%s,%s' % (views.json(runner.replay(journal)), to_json(told)[1:]))
+
+    @api.get("/runs/{run_id}/records")
+    async def records(
+        run_id: str, caller: Annotated[Caller, Depends(auth)], last_event_id: Annotated[int, Header(ge=0)] = 0
+    ) -> Response:
+        await seen.row(run_id, caller)
+        return await streams.joined(run_id, Frames(views, texts=True), after=last_event_id)
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")

@@ -1,0 +1,91 @@
+// What the page asks of the service. The token, if one is needed, goes into a header: EventSource could not send it.
+import { $ } from "./dom.js";
+
+let token = null;
+{
+  const given = new URLSearchParams(location.hash.slice(1)).get("token"); // a fragment is sent to nobody, and logged by nobody
+  if (given !== null) { sessionStorage.setItem("fsm-orch-token", given); history.replaceState(null, "", location.pathname); }
+  token = sessionStorage.getItem("fsm-orch-token");
+}
+const headers = (more = {}) => (token ? { Authorization: `Bearer ${token}`, ...more } : more);
+
+async function asked(path, options = {}) {
+  for (;;) {
+    const answer = await fetch(`api/${path}`, { ...options, headers: headers(options.headers) });
+    if (answer.status !== 401) return answer;
+    await entered();
+  }
+}
+
+let entering = null; // one dialog, however many requests were refused
+function entered() {
+  entering ??= new Promise((resolve) => {
+    const door = $("#door");
+    door.addEventListener("close", () => { token = $("#token").value; $("#token").value = ""; sessionStorage.setItem("fsm-orch-token", token); entering = null; resolve(); }, { once: true });
+    door.showModal();
+  });
+  return entering;
+}
+
+async function problem(answer) {
+  const told = await answer.json().catch(() => ({}));
+  return new Error([told.title ?? `status ${answer.status}`, told.detail, ...(told.errors ?? []).map((each) => each.msg ?? JSON.stringify(each))].filter(Boolean).join(" – "));
+}
+
+export async function get(path) {
+  const answer = await asked(path);
+  if (!answer.ok) throw await problem(answer);
+  return answer.json();
+}
+
+export async function post(path, body) {
+  const answer = await asked(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body ?? {}) });
+  if (!answer.ok) throw await problem(answer);
+  return answer.json();
+}
+
+// Follow a run: `heard(kind, data, id)` for each event, and again from the last one where a connection breaks off.
+export function follow(runId, heard, told) {
+  const leave = new AbortController();
+  (async () => {
+    let last = 0;
+    while (!leave.signal.aborted) {
+      try {
+        const answer = await asked(`runs/${encodeURIComponent(runId)}/records`, { signal: leave.signal, headers: last ? { "Last-Event-ID": String(last) } : {} });
+        if (answer.status === 204) return;
+        if (!answer.ok) throw await problem(answer);
+        told("live");
+        for await (const event of events(answer.body)) {
+          if (event.id) last = Number(event.id);
+          heard(event.kind, JSON.parse(event.data), event.id ? last : null);
+        }
+        if (leave.signal.aborted) return;
+      } catch (error) {
+        if (leave.signal.aborted) return;
+        told("reconnecting", error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  })();
+  return () => leave.abort();
+}
+
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const parts = (rest + value).split("\n\n");
+    rest = parts.pop();
+    for (const part of parts) {
+      const event = { kind: "message", data: "" };
+      for (const line of part.split("\n")) {
+        if (line.startsWith("id: ")) event.id = line.slice(4);
+        else if (line.startsWith("event: ")) event.kind = line.slice(7);
+        else if (line.startsWith("data: ")) event.data += line.slice(6);
+      }
+      if (event.data) yield event;
+    }
+  }
+}

@@ -1,0 +1,28 @@
+// All runs at once: how many stand where, how they ended, what they took.
+import * as api from "./api.js";
+import { $, ago, el, fill, num } from "./dom.js";
+import { diagram } from "./draw.js";
+import { moment } from "./fold.js";
+
+let asked = 0;
+
+export async function fleet(machine, choose) {
+  if (Date.now() - asked < 1000) return;
+  asked = Date.now();
+  const told = await api.get("fleet").catch(() => null);
+  if (!told || document.body.dataset.view !== "fleet") return;
+  const counts = { ...told.standing };
+  for (const [state, count] of [...Object.entries(told.waiting), ...Object.entries(told.ended)]) counts[state] = (counts[state] ?? 0) + count;
+  const run = moment([]);
+  fill("#crumbs"); fill("#text");
+  diagram("#diagram", machine, run, run.levels.get(""), { counts: Object.fromEntries(Object.entries(counts).map(([state, n]) => [state, n > 999 ? "999+" : n])), label: Object.entries(counts).map(([state, n]) => `${n} at ${state}`).join(", ") });
+  const total = (of) => Object.values(of).reduce((a, b) => a + b, 0);
+  fill("#left", el("h2", {}, "Fleet"), el("dl", { class: "sums" }, [["running", total(told.standing)], ["waiting for humans", total(told.waiting)], ["ended", total(told.ended)], ["landed", total(told.landings)]].map(([name, n]) => [el("dt", {}, name), el("dd", {}, num(n))])),
+    el("p", { class: "note" }, told.is_all ? `all ${num(told.runs)} runs` : `the newest ${num(told.runs)} runs`, told.of_others ? `; ${num(told.of_others)} of other versions` : ""));
+  const most = Math.max(1, ...told.minutes.map((each) => each.tokens)), now = told.minutes.at(-2);
+  fill("#ledger", el("div", { class: "row" }, el("div", {}, el("b", { class: "sum" }, num(now.tokens)), el("span", { class: "of" }, " tokens in the last whole minute")), el("span", {}, `${num(now.runs)} runs`)),
+    el("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": `tokens of the last ten minutes: ${told.minutes.map((each) => each.tokens).join(", ")}` }, told.minutes.map((each, i) => el("rect", { x: i * 10 + 1, width: 8, y: 24 - (22 * each.tokens) / most, height: (22 * each.tokens) / most }))));
+  fill("#right", el("h2", {}, "Landings"), Object.keys(told.landings).length ? el("dl", { class: "sums" }, Object.entries(told.landings).sort((a, b) => b[1] - a[1]).map(([reason, n]) => [el("dt", {}, reason), el("dd", {}, num(n))])) : el("p", { class: "note" }, "none"),
+    el("h2", {}, "Most tokens"), el("ol", { class: "runs" }, told.worst.map((row) => el("li", {}, el("button", { onclick: () => choose(row.run_id) }, el("b", {}, row.run_id.slice(0, 12), el("span", {}, num(row.tokens))), el("em", {}, `${row.hops} hops, ${row.state}`, el("span", {}, ago(row.stored_at))))))));
+  $("#moment").textContent = "";
+}

@@ -1,0 +1,111 @@
+// What stands around the diagram: the list of runs, records in words, the ledger, and what a human is asked.
+import { ago, el, num, shown } from "./dom.js";
+
+const TONES = { visit_started: "blue", call_reserved: "amber", call_settled: "amber", call_denied: "red", overspent: "red", refused: "red", guard_raised: "red", attempt_failed: "red", handed_off: "cyan", landed: "amber", run_finished: "green", asked: "violet", approved: "violet", answered: "violet", gates_seen: "red" };
+
+export function ledger(at, machine, run) {
+  const most = at.settled + at.reserved + at.remaining, worst = at.settled + at.reserved + at.ahead, { hops } = machine.limits;
+  const bar = (tone, amount) => el("i", { class: tone, style: { width: `${Math.min(100, (100 * amount) / Math.max(1, most))}%` } });
+  const key = (tone, name, amount) => el("span", {}, el("i", { class: tone }), `${name} `, el("b", {}, num(amount)));
+  const ended = at.status === "finished";
+  return [
+    el("div", { class: "row" }, el("div", {}, el("b", { class: "sum" }, num(at.settled + at.reserved)), el("span", { class: "of" }, ` of ${num(most)} tokens`)),
+      el("span", {}, ended ? `ended after ${run.seconds.toFixed(2)} s of ${machine.limits.deadline_s} s` : at.state === null ? "" : `at most ${num(worst)} when it ends, ${worst <= most ? "within the limit" : "the ledger decides"}`)),
+    el("div", { class: "bar", role: "img", "aria-label": `${num(at.settled)} settled, ${num(at.reserved)} reserved, at most ${num(at.ahead)} ahead, of ${num(most)}` }, bar("settled", at.settled), bar("reserved", at.reserved), bar("ahead", Math.min(at.ahead, at.remaining))),
+    el("div", { class: "keys" }, key("settled", "settled", at.settled), key("reserved", "reserved", at.reserved), key("ahead", "ahead at most", at.ahead),
+      el("span", { class: "hops", title: "the last hop is kept for landing" }, "hops ", hops <= 24 ? [...Array(hops)].map((_, i) => el("u", { class: i < at.hops ? "on" : i === hops - 1 ? "kept" : "" })) : null, el("b", {}, `${at.hops}/${hops}`))),
+  ];
+}
+
+const tokens = (n) => `${num(n)} tokens`;
+// Of each kind of record: a line, parts of it that are bold in an array, and a detail.
+const said = {
+  run_started: (r) => [["begins ", [r.machine]], `limits ${r.limits.hops} hops, ${tokens(r.limits.tokens)}`],
+  visit_started: (r) => [[[r.stamp.state], r.visits > 1 ? ` again, visit ${r.visits}` : ""], r.legal.length ? `menu: ${r.legal.join(", ")}` : "nothing is legal"],
+  call_reserved: (r) => [[`call ${r.call} reserves `, [num(r.input_tokens + r.output_tokens)]], [r.model, `${num(r.input_tokens)} in + ${num(r.output_tokens)} out at most`, r.waited_s > 0 && `waited ${r.waited_s.toFixed(2)} s at a gate`].filter(Boolean).join(", ")],
+  call_settled: (r) => [[`call ${r.call} took `, [num(r.tokens)]], [r.usage ? `${num(r.usage.input_tokens)} in, ${num(r.usage.output_tokens)} out` : "usage unknown: charged in full", r.seconds && `${r.seconds.toFixed(2)} s`, r.cost && `$${(r.cost / 1e6).toFixed(6)}`, r.overrun && `${num(r.overrun)} beyond what was reserved`].filter(Boolean).join(", ")],
+  call_denied: (r) => [[`call ${r.call} denied`], `${r.reason}; nothing was sent`],
+  call_released: (r) => [[`call ${r.call} cost nothing`], "its reservation was released"],
+  overspent: (r) => [[`call ${r.call} of `, [r.source], ` took ${num(r.tokens)} more`], "known after it had been charged"],
+  refused: (r) => [["refused ", [r.handoff ?? "the reply"]], `${r.reason}: ${r.detail}${r.is_repaired ? " It is asked again." : ""}`],
+  guard_raised: (r) => [["the guard of ", [r.handoff], " raised"], r.detail],
+  attempt_failed: (r) => [["failed: ", [r.reason]], `${r.detail}${r.is_retried ? " It is tried again." : ""}`],
+  handed_off: (r) => [[[r.handoff], ` → ${r.target}`], r.written.length ? `wrote ${r.written.join(", ")}` : ""],
+  landed: (r) => [["landed in ", [r.target]], `${r.reason}${r.detail ? `: ${r.detail}` : ""}`],
+  asked: (r) => [["asks ", [r.asks.map((each) => each.name || "a human").join(", ")]], r.is_race ? `the first ${r.need} that succeed are enough` : ""],
+  approved: (r) => [[`use ${r.ask} approved`], r.who ? `by ${r.who}` : ""],
+  answered: (r) => [[`ask ${r.ask} `, [r.end]], [r.ok ? "" : "not well", r.who && `by ${r.who}`, r.tokens && tokens(r.tokens)].filter(Boolean).join(", ")],
+  gates_seen: (r) => [["shut: ", [r.shut.join(", ") || "nothing"]], ""],
+  run_finished: (r) => [["ends in ", [r.stamp.state]], r.landing ? "with the default answer" : ""],
+};
+
+// Args: values = by record number, what its input holds, where that has been loaded.
+export function records(list, upto, values, onpick) {
+  return el("ol", { class: "records" }, list.map((record, i) => {
+    const [line, detail] = (said[record.kind] ?? ((r) => [[r.kind], ""]))(record), depth = record.stamp.path.length, held = values?.get(i + 1);
+    return el("li", { class: ["record", TONES[record.kind] ?? "faint", i === upto - 1 && "at", i >= upto && "later"].filter(Boolean).join(" "), ...(i === upto - 1 ? { "aria-current": "step" } : {}), style: { "--depth": depth } },
+      el("button", { class: "to", onclick: () => onpick(i + 1) }, el("time", {}, record.stamp.at.toFixed(3)), el("span", { class: "knob" }), el("span", { class: "told" }, el("span", { class: "line" }, line.map((part) => (Array.isArray(part) ? el("b", {}, part[0]) : part))), detail ? el("span", { class: "detail" }, detail) : null)),
+      held && i === upto - 1 ? el("dl", { class: "held" }, held.map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value))])) : null);
+  }));
+}
+
+// What an input holds that its records do not: values, arguments and results.
+export function held(input) {
+  const found = [];
+  for (const [name, value] of Object.entries(input.context ?? {})) found.push([name, value]);
+  for (const [name, value] of Object.entries(input.changes ?? {})) found.push([name, value]);
+  for (const message of input.messages ?? []) found.push([message.role, message.content]);
+  for (const request of input.requests ?? []) found.push([request.name ?? request.part ?? "a human", request.arguments ?? request.context ?? request.question ?? ""]);
+  if ("value" in input) found.push(["result", input.value]);
+  return found;
+}
+
+export function runs(rows, chosen, onpick, fallback) {
+  return el("ol", { class: "runs" }, rows.map((row) => {
+    const word = row.status === "finished" ? row.state : row.status, tone = row.status === "waiting" ? "violet" : row.status === "running" ? "blue" : row.state === fallback ? "amber" : "green";
+    return el("li", {}, el("button", { class: row.run_id === chosen ? "on" : "", "aria-current": row.run_id === chosen ? "true" : null, onclick: () => onpick(row.run_id) },
+      el("b", {}, row.run_id.slice(0, 12), el("span", { class: `pill ${tone}` }, word)), el("em", {}, `${row.hops} hops${row.origin ? ", a fork" : ""}`, el("span", {}, `${num(row.tokens)} tok · ${ago(row.stored_at)}`))));
+  }));
+}
+
+// A question as its form says it: two buttons for yes and no, a choice, fields; what is checked is checked by the service.
+export function question(asked, onanswer) {
+  const card = el("form", { class: "card", "aria-label": asked.text }, el("small", {}, `${asked.state} waits for you${asked.expires_at ? ` until ${new Date(asked.expires_at * 1000).toLocaleString()}` : ""}`), el("p", {}, asked.text),
+    Object.keys(asked.shown ?? {}).length ? el("dl", { class: "held" }, Object.entries(asked.shown).map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value, 4000))])) : null);
+  const wrong = el("p", { class: "wrong", role: "alert" }), send = (answer) => onanswer(asked.key, answer).catch((error) => { wrong.textContent = error.message; });
+  if (asked.form.type === "boolean") {
+    card.append(el("div", { class: "choice" }, el("button", { type: "button", class: "yes", onclick: () => send(true) }, "Approve"), el("button", { type: "button", onclick: () => send(false) }, "Decline")), wrong);
+    return card;
+  }
+  const only = Object.entries(asked.form.properties ?? {}), choices = only.length === 1 && options(only[0][1]);
+  if (choices && choices.length <= 4) { // nothing to fill in, and few ways to go: a button each
+    const [name, schema] = only[0];
+    card.append(schema.description ? el("small", {}, schema.description) : "", el("div", { class: "choice" }, choices.map((choice) => el("button", { type: "button", class: choice === choices[0] ? "yes" : "", onclick: () => send({ [name]: choice }) }, String(choice)))), wrong);
+    return card;
+  }
+  const fields = Object.entries(asked.form.properties ?? { value: asked.form }).map(([name, schema]) => [name, schema, field(name, schema, asked.form)]);
+  for (const [name, schema, input] of fields) card.append(el("label", {}, el("span", {}, schema.title ?? name), schema.description ? el("small", {}, schema.description) : null, input));
+  card.append(el("button", { class: "yes" }, "Answer"), wrong);
+  card.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const answer = Object.fromEntries(fields.map(([name, schema, input]) => [name, read(input, schema)]));
+    send(asked.form.properties ? answer : answer.value);
+  });
+  return card;
+}
+
+const options = (schema) => schema.enum ?? (schema.const !== undefined ? [schema.const] : (schema.anyOf ?? schema.oneOf)?.every((each) => each.const !== undefined) ? (schema.anyOf ?? schema.oneOf).map((each) => each.const) : null);
+function field(name, schema) {
+  const choices = options(schema);
+  if (choices) return el("select", { name }, choices.map((choice) => el("option", { value: JSON.stringify(choice) }, String(choice))));
+  if (schema.type === "boolean") return el("input", { name, type: "checkbox" });
+  if (schema.type === "integer" || schema.type === "number") return el("input", { name, type: "number", step: schema.type === "integer" ? 1 : "any", required: true });
+  return el("textarea", { name, rows: 2, required: true });
+}
+function read(input, schema) {
+  if (options(schema)) return JSON.parse(input.value);
+  if (input.type === "checkbox") return input.checked;
+  if (input.type === "number") return Number(input.value);
+  if (schema.type === "string") return input.value;
+  try { return JSON.parse(input.value); } catch { return input.value; }
+}

@@ -1,0 +1,78 @@
+"""The routes of the inspector: its page, which holds nothing of anybody's, and what it asks for, which needs auth.
+
+The page is given JSON and server-sent events alone; how they look is decided in the browser. See `page/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import RedirectResponse
+
+from ..front import Front
+from ..limits import route_class
+from ..streams import Streams
+from .acts import add_acts
+from .looks import add_looks
+from .seen import Seen, Sees
+
+_KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_HEADERS = {
+    # What models, tools and users say is shown as text; whatever of it were taken for markup could still do nothing.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+def inspector_routes(
+    front: Front, streams: Streams, auth: Callable[..., Any], *, sees: Sees, max_body: int
+) -> APIRouter:
+    """Return the routes of the inspector, under `/inspector`.
+
+    Args:
+        auth: as for the router. The page itself is given to anybody; all that it shows is not.
+        sees: whose runs it shows. `"all"` is for operators: whoever `auth` lets in sees the runs of all tenants.
+        max_body: the most bytes of a body.
+    """
+    api = APIRouter(prefix="/inspector/api", route_class=route_class(max_body), include_in_schema=False)
+    seen = Seen(front.driving, sees)
+    add_looks(api, seen, streams, auth)
+    add_acts(api, seen, front.hub, front, auth)
+    both = APIRouter()
+    both.include_router(api)
+    both.include_router(_pages())
+    return both
+
+
+def _pages() -> APIRouter:
+    pages = APIRouter(prefix="/inspector", include_in_schema=False)
+
+    @pages.get("")
+    async def home() -> Response:
+        return RedirectResponse("inspector/")
+
+    @pages.get("/{name:path}")
+    async def page(name: str) -> Response:
+        name = name or "index.html"
+        found = _files().get(name)
+        if found is None:
+            return Response(status_code=404)
+        return Response(found, headers=_HEADERS, media_type=_KINDS[name.rpartition(".")[2]])
+
+    return pages
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    """Return the files of the page by name."""
+    folder = Path(__file__).parent / "page"
+    return {each.name: each.read_bytes() for each in folder.iterdir() if each.name.rpartition(".")[2] in _KINDS}

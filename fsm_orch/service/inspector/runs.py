@@ -1,0 +1,108 @@
+"""What the page is given of runs: rows of a list, one run with its inputs, and where all of them stand."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import json, to_builtins
+
+from ...errors import StepError, StoreError
+from ...kernel.codec import to_json
+from ...kernel.configuration import Configuration
+from ...kernel.engine import CompiledMachine
+from ...kernel.inputs import Input
+from ...kernel.step import step
+from ...run.cuts import cuts
+from ...store.values import Listed
+from ..driving import Driving
+
+MOST_LISTED = 500
+"""Of how many runs, the newest, the page is told where they stand."""
+_MOST_WORST = 10
+_MOST_KEPT = 10_000
+"""Of how many runs it is kept why they were landed: that changes no more."""
+
+
+def row_json(row: Listed) -> dict[str, Any]:
+    """Return a run as a list shows it, as JSON, without who drives it."""
+    told: dict[str, Any] = to_builtins(row)
+    for name in ("owner", "epoch", "rebound"):
+        told.pop(name)
+    head: dict[str, Any] = told.pop("head")
+    return told | head
+
+
+def inputs_json(compiled: CompiledMachine, journal: Sequence[Input]) -> list[dict[str, Any]]:
+    """Return the inputs of a run as JSON, each with how many records the run has after it."""
+    now: Configuration | None = None
+    told, count = list[dict[str, Any]](), 0
+    for event in journal:
+        stepped = step(compiled, now, event)
+        now, count = stepped.configuration, count + len(stepped.records)
+        told.append({"records": count, "input": json.decode(to_json(event))})
+    return told
+
+
+def cuts_json(compiled: CompiledMachine, journal: Sequence[Input]) -> list[dict[str, Any]]:
+    """Return where a run can be forked, as JSON."""
+    return [cut._asdict() for cut in cuts(compiled, journal)]
+
+
+class Fleet:
+    """Where the newest runs of a store stand, and why they were landed."""
+
+    def __init__(self, driving: Driving) -> None:
+        self._driving = driving
+        self._reasons: OrderedDict[str, str | None] = OrderedDict()
+
+    async def json(self, rows: Sequence[Listed], now_s: float) -> dict[str, Any]:
+        """Return where runs stand, how they ended, and which took most, as JSON.
+
+        Args:
+            rows: the newest runs.
+            now_s: seconds of the epoch.
+        """
+        definition = self._driving.runner.definition
+        ours = [row for row in rows if row.digest == definition.digest]
+        ended = [row for row in ours if row.head.status == "finished"]
+        reasons = [await self._reason(row) for row in ended if row.head.state == definition.fallback.name]
+        worst = sorted(ours, key=lambda row: row.head.tokens, reverse=True)
+        return {
+            "runs": len(ours),
+            "of_others": len(rows) - len(ours),
+            "is_all": len(rows) < MOST_LISTED,
+            "standing": dict(Counter(row.head.state for row in ours if row.head.status == "running")),
+            "waiting": dict(Counter(row.head.state for row in ours if row.head.status == "waiting")),
+            "ended": dict(Counter(row.head.state for row in ended)),
+            "landings": dict(Counter(reason for reason in reasons if reason is not None)),
+            "minutes": _minutes(ended, now_s),
+            "worst": [row_json(row) for row in worst[:_MOST_WORST] if row.head.tokens],
+        }
+
+    async def _reason(self, row: Listed) -> str | None:
+        """Return why a run was landed; None if it chose its fallback itself, or cannot be read any more."""
+        if row.run_id not in self._reasons:
+            self._reasons[row.run_id] = await self._read(row.run_id)
+            while len(self._reasons) > _MOST_KEPT:
+                self._reasons.popitem(last=False)
+        return self._reasons[row.run_id]
+
+    async def _read(self, run_id: str) -> str | None:
+        try:
+            landing = self._driving.runner.replay(await self._driving.store.load(run_id)).landing
+        except (StepError, StoreError):
+            return None
+        return None if landing is None else landing.reason
+
+
+def _minutes(ended: Sequence[Listed], now_s: float) -> list[dict[str, int]]:
+    """Return what ended in each of the last ten minutes, the newest last."""
+    runs, tokens = [0] * 10, [0] * 10
+    for row in ended:
+        ago = int((now_s - row.stored_at) // 60)
+        if 0 <= ago < len(runs):
+            runs[-1 - ago] += 1
+            tokens[-1 - ago] += row.head.tokens
+    return [{"runs": count, "tokens": sum_} for count, sum_ in zip(runs, tokens, strict=True)]

@@ -1,0 +1,48 @@
+"""Whose runs the inspector shows, and how it finds one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ...store.values import Listed
+from ..caller import Caller
+from ..driving import Driving
+from ..problems import Problem
+
+Sees = Literal["own", "all"]
+"""Whose runs the inspector shows: those of the caller's tenant, or everybody's."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The runs of a store, as far as a caller sees them."""
+
+    driving: Driving
+    sees: Sees
+
+    def _is_seen(self, row: Listed, caller: Caller) -> bool:
+        return self.sees == "all" or row.tenant == caller.tenant
+
+    async def rows(self, caller: Caller, **wanted: Any) -> list[Listed]:
+        """Return the runs that a caller sees, the newest first.
+
+        Args:
+            wanted: as `Store.list` takes it.
+        """
+        tenant = None if self.sees == "all" else caller.tenant
+        found = await self.driving.store.list(tenant=tenant, **wanted)
+        return [row for row in found if self._is_seen(row, caller)]
+
+    async def row(self, run_id: str, caller: Caller) -> Listed:
+        """Return a run.
+
+        Raises Problem: if there is none that the caller sees, or it is of another version.
+        """
+        # a NUL would be an error of the database
+        found = await self.driving.store.list(run_id=run_id) if run_id.isprintable() else ()
+        if not found or not self._is_seen(found[0], caller):
+            raise Problem("unknown_run")
+        if found[0].digest != self.driving.runner.definition.digest:
+            raise Problem("other_version")
+        return found[0]

@@ -1,0 +1,189 @@
+"""The inspector as the page asks it: machines, runs, records, answers, forks, proofs; and who is given what."""
+
+from __future__ import annotations
+
+import sys
+from itertools import cycle
+from typing import Any
+
+import pytest
+from support import clerks
+from support.asking import Refunds
+from support.serving import app_of, body, desk, events_of, served
+from support.tenants import ACME, BOLT, verify
+
+from fsm_orch import MemoryStore, Runner, ScriptedModel, StartError
+from fsm_orch.service.inspector.drawing import drawn
+from machines.travel import Travel, Trip
+
+PATHS = ("machine", "proof", "fleet", "runs", "runs/x", "runs/x/records")
+
+ACTS = ("answer", "cancel", "fork", "resume")
+ASTRAY = ("../routes.py", "routes.py", "%2e%2e/drawing.py", "api/x")
+
+
+def travel() -> Runner[Trip, None]:
+    return Runner(Travel, model=ScriptedModel(cycle([{"city": "Oslo"}])), store=MemoryStore())
+
+
+async def test_there_is_no_inspector_unless_it_is_asked_for() -> None:
+    """It shows what agents and models said."""
+    async with served(desk()) as client:
+        found = [(await client.get(f"/inspector/{path}")).status_code for path in ("", "api/machine", "api/runs")]
+
+    assert [404, 404, 404] == found
+
+
+async def test_the_page_is_for_anybody_and_what_it_shows_is_not() -> None:
+    """The page holds nothing of anybody's; all that it asks for needs the caller's token."""
+    async with served(desk(), auth=verify, inspector="own") as client:
+        pages = [(await client.get(f"/inspector/{name}")) for name in ("", "app.js", "inspector.css", "icon.svg")]
+        asked = [(await client.get(f"/inspector/api/{path}")).status_code for path in PATHS]
+        done = [(await client.post(f"/inspector/api/runs/x/{act}", json={})).status_code for act in ACTS]
+        astray = [(await client.get(f"/inspector/{name}")).status_code for name in ASTRAY]
+
+    assert [200] * 4 == [page.status_code for page in pages]
+    assert all("script-src 'self';" in page.headers["content-security-policy"] for page in pages)
+    assert [401] * 6 == asked
+    assert [401] * 4 == done
+    assert [404] * 4 == astray
+
+
+async def test_whose_runs_are_seen() -> None:
+    """Those of the caller's tenant alone, or those of everybody where it is for operators."""
+    runner = desk()
+    async with (
+        served(runner, auth=verify, inspector="own") as own,
+        served(runner, auth=verify, inspector="all") as everybody,
+    ):
+        mine = (await own.post("/runs", json=body("a"), headers=ACME)).json()["run_id"]
+        other = (await own.post("/runs", json=body("b"), headers=BOLT)).json()["run_id"]
+        listed = [
+            {row["run_id"] for row in (await client.get("/inspector/api/runs", headers=ACME)).json()}
+            for client in (own, everybody)
+        ]
+        fleets = [
+            (await client.get("/inspector/api/fleet", headers=ACME)).json()["runs"] for client in (own, everybody)
+        ]
+        seen = [
+            (await client.get(f"/inspector/api/runs/{other}", headers=ACME)).status_code for client in (own, everybody)
+        ]
+        stopped = (await own.post(f"/inspector/api/runs/{other}/cancel", headers=ACME)).json()["code"]
+
+    assert [{mine}, {mine, other}] == listed
+    assert [1, 2] == fleets
+    assert [404, 200] == seen
+    assert "unknown_run" == stopped
+
+
+def test_every_state_and_edge_has_its_place() -> None:
+    """Within the picture, and in the machines inside too."""
+    found = drawn(Travel.definition)
+
+    assert {"", "fly.Flights", "stay.Hotels"} == {*found}
+    for machine in found.values():
+        width, height = machine["size"]
+        assert all(0 <= node["at"].x <= width and 0 <= node["at"].y <= height for node in machine["nodes"])
+        assert all(edge["path"].startswith("M") and edge["label"] for edge in machine["edges"])
+    assert [*Travel.definition.states, *Travel.definition.finals] == [node["name"] for node in found[""]["nodes"]]
+
+
+async def test_a_run_is_told_with_its_inputs_and_records() -> None:
+    """Records come as a stream, and each input says how many there are after it: so values are told beside them."""
+    runner = travel()
+    async with served(runner, inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": {"wish": "Oslo"}})).json()["run_id"]
+        told = (await client.get(f"/inspector/api/runs/{run_id}")).json()
+        async with client.stream("GET", f"/inspector/api/runs/{run_id}/records") as response:
+            numbers = []
+            async for event in events_of(response):
+                if event.event == "result":
+                    break
+                numbers.append(event.id)
+        result = runner.replay(await runner.store.load(run_id))  # type: ignore[union-attr]
+
+    assert "waiting" == told["run"]["status"] == told["row"]["status"]
+    assert [*range(1, len(result.records) + 1)] == numbers
+    assert len(result.journal) == len(told["inputs"])
+    assert len(result.records) == told["inputs"][-1]["records"]
+    assert {"wish": "Oslo"} == told["inputs"][0]["input"]["context"]
+    assert [cut._asdict() for cut in await runner.cuts(run_id)] == told["cuts"]
+
+
+async def test_a_question_is_answered_and_who_did_is_journaled() -> None:
+    """By the form of its state: what does not fit is refused, and changes nothing."""
+    async with served(Runner(Refunds, store=MemoryStore()), auth=verify, inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": {"query": "x"}}, headers=ACME)).json()["run_id"]
+        path, fits = f"/inspector/api/runs/{run_id}/answer", {"handoff": "yes", "note": "mine"}
+        unfit = await client.post(path, json={"answer": {"handoff": "perhaps"}}, headers=ACME)
+        others = await client.post(path, json={"answer": fits}, headers=BOLT)
+        taken = await client.post(path, json={"answer": fits}, headers=ACME)
+        late = await client.post(path, json={"answer": fits}, headers=ACME)
+        told = (await client.get(f"/inspector/api/runs/{run_id}", headers=ACME)).json()
+
+    assert [(422, "answer_unfit"), (404, "unknown_run")] == [(e.status_code, e.json()["code"]) for e in (unfit, others)]
+    assert 202 == taken.status_code
+    assert 409 == late.status_code
+    assert ["a"] == [each["input"]["who"] for each in told["inputs"] if each["input"]["kind"] == "answered"]
+
+
+async def test_a_run_is_forked_and_goes_on() -> None:
+    """From a cut, with another handoff of the last reply; the run that it was made of stays as it is."""
+    runner = travel()
+    async with served(runner, inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": {"wish": "Oslo"}})).json()["run_id"]
+        before = (await client.get(f"/inspector/api/runs/{run_id}")).json()
+        at = before["cuts"][-1]["at"]
+        made = await client.post(f"/inspector/api/runs/{run_id}/fork", json={"at": at})
+        fork = made.json()["run_id"]
+        told = (await client.get(f"/inspector/api/runs/{fork}")).json()
+        refused = [
+            await client.post(f"/inspector/api/runs/{run_id}/fork", json=each)
+            for each in ({"at": 99}, {"at": at, "handoff": "fly_away"}, {"at": at, "sets": {"sky": 1}}, {"at": "x"}, {})
+        ]
+        after = (await client.get(f"/inspector/api/runs/{run_id}")).json()
+
+    assert 201 == made.status_code
+    assert {"parent": run_id, "at": at} == told["row"]["origin"]
+    assert "waiting" == told["row"]["status"]
+    assert [422] * 5 == [each.status_code for each in refused]
+    assert before == after
+
+
+async def test_where_all_runs_stand() -> None:
+    """By state, with why they were landed, and which took most."""
+    async with served(desk(), inspector="own") as client:
+        for text in ("a", "b", "break"):
+            await client.post("/runs", json=body(text))
+        told = (await client.get("/inspector/api/fleet")).json()
+
+    assert {"done": 2, "human": 1} == told["ended"]
+    assert {"failure": 1} == told["landings"]
+    assert (3, 3) == (told["runs"], sum(minute["runs"] for minute in told["minutes"]))
+    assert {} == told["standing"] == told["waiting"]
+
+
+async def test_a_counterexample_is_told_as_the_records_of_a_run() -> None:
+    """It is folded by the kernel, so the page plays what a run would do."""
+    runner: Any = Runner(clerks.Shop, model=ScriptedModel([]), store=MemoryStore())
+    async with served(
+        runner, deps=(lambda _: None) if clerks.Shop.definition.deps else None, inspector="own"
+    ) as client:
+        told = (await client.get("/inspector/api/proof")).json()
+
+    assert {"tokens", "calls", "hops"} <= {bound["measure"] for bound in told["bounds"]}
+    assert told["counterexamples"]
+    for each in told["counterexamples"]:
+        assert "run_started" == each["records"][0]["kind"]
+        assert len(each["rows"]) > 0
+
+
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs it, when the routes are made."""
+    for name in [each for each in sys.modules if each.startswith("fsm_orch.service.inspector.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "fsm_orch.export.layout", raising=False)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+
+    with pytest.raises(StartError, match=r"needs 'pygraphviz', .* pip install 'fsm_orch\[inspect\]'"):
+        app_of(desk(), inspector="own")
