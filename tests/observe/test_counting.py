@@ -50,6 +50,24 @@ def test_money_waits_and_seconds_are_in_base_units() -> None:
     assert 1.5 == held.get_sample_value("agent_request_seconds_sum", {"machine": "Support"})
 
 
+def test_the_use_of_a_tool_that_is_approved_is_a_question() -> None:
+    """It is asked once, and answered once: when a human has approved it, and not when it was used."""
+    machine = MACHINES["a tool that needs approval"].definition
+    name, tool = next(
+        (name, tool.name) for name, state in machine.states.items() for tool in state.spec.tools if tool.approval
+    )
+    at = stamp(name)
+    asked = records.Asked(stamp=at, asks=(Wanted(ask=1, kind="tool", name=tool),), need=1, is_race=False)
+    said = records.Approved(stamp=at, ask=1, who=None)
+    used = records.Answered(stamp=at, ask=1, end="answered", ok=True, who=None, tokens=0, cost=0)
+
+    held = after(MACHINES["a tool that needs approval"], asked, said, used)
+
+    of = {"machine": machine.name, "agent": name}
+    names = ("agent_questions_total", "agent_answers_total")
+    assert [1.0, 1.0] == [held.get_sample_value(each, of) for each in names]
+
+
 def test_states_of_machines_inside_have_their_own_places() -> None:
     """A visit inside counts at the place that the round named, and nowhere else."""
     place = next(each for each in NEST.definition.places if "." in each)
