@@ -85,7 +85,7 @@ class Metrics:
         return self._observers[definition.digest]
 
     def watch(self, runner: Loaded) -> None:
-        """Give out how much a runner has to do, too: how many runs it drives, which wait, and how its gates stand."""
+        """Show how much a runner has to do, too: how many runs it drives, which wait, and how its gates stand."""
         self._watched.append(runner)
         self._look()
 

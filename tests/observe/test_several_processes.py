@@ -60,6 +60,8 @@ async def test_whichever_is_asked_tells_of_all(tmp_path: Path) -> None:
                     ).is_success
                 await client.post("/runs", json={"context": {"text": "hm"}}, headers=ASYNC)
 
+            # asked there alone: what this process has to do is told without its being asked
+            assert 2.0 == await figure(there, ACTIVE, 2.0)
             assert (0.0, 0.0) == (before[EDGE], before[ENDED])
             assert [7.0] * 4 == [(await figures(client))[name] for client in (here, there) for name in (EDGE, ENDED)]
             assert [2.0, 2.0] == [await figure(client, ACTIVE, 2.0) for client in (here, there)]
