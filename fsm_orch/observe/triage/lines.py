@@ -169,7 +169,7 @@ def _found(raw: bytes, tally: Tally) -> Line | None:
 
 def _unwrapped(raw: bytes) -> tuple[bytes, float | None]:
     """Return the line that another is wrapped in, and when it was written; itself if there is none."""
-    outer = _decoder(_Outer).decode(raw)
+    outer: _Outer = _decoder(_Outer).decode(raw)
     inner = next((text for text in (outer.log, outer.journal, outer.message) if isinstance(text, str)), None)
     if inner is None:
         return raw, None
