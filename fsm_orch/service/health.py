@@ -11,7 +11,7 @@ from .views import Health
 
 def health_routes(driving: Driving) -> APIRouter:
     """Return the routes. They are for everybody."""
-    api = APIRouter(tags=["health"], route_class=route_class(0))
+    api = APIRouter(tags=["health"], route_class=route_class(1))
 
     @api.get("/healthz", summary="Whether the process is there")
     async def healthz() -> Health:
