@@ -175,6 +175,16 @@ def right(log: Path, tmp_path: Path) -> str:
     return str(path)
 
 
+def test_runs_without_an_end_may_wait(cli: CliRunner, right: str, tmp_path: Path) -> None:
+    """What fails in no run is not said to be all: whoever waits is found by another command, which is named."""
+    cut = tmp_path / "cut.log"
+    cut.write_text("".join(Path(right).read_text().splitlines(keepends=True)[:-1]), encoding="utf-8")
+    said = [" ".join(cli.invoke(app, ["triage", "errors", each]).stdout.split()) for each in (right, str(cut))]
+
+    hint = "1 run without an end may wait for a human: fsm-orch runs list --status waiting --store URL"
+    assert [False, True] == [hint in each for each in said]
+
+
 def test_a_state_that_all_runs_missed_is_not_passed_over(cli: CliRunner, right: str, tmp_path: Path) -> None:
     """Its machine says that it is one; without the machine the word is named that was taken for none."""
     labels = tmp_path / "labels.csv"
