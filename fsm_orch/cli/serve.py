@@ -23,6 +23,7 @@ from . import start
 from .logs import json_logger, reported
 from .serve_address import bound, check_place, listening, place_of, url_of
 from .serve_gates import admission_of, gates_in, quotas_in, shared_at
+from .serve_metrics import counted_together, has_metrics, metrics_or_none
 from .serve_screen import Told, show
 from .serve_service import Service, chat_of, service_of, token_in
 from .serve_settings import settings_in
@@ -97,16 +98,21 @@ def serve(
     answer: Annotated[
         str | None, typer.Option(metavar="FIELD", help="Holds the answer of a chat. Default: the field 'answer'.")
     ] = None,
-    events: Annotated[bool, typer.Option("--events", help="Log each event of each run too.")] = False,
+    events: Annotated[
+        bool, typer.Option("--events", help="Log each event of each run too, for `fsm-orch triage`.")
+    ] = False,
     inherited: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Serve a machine over HTTP: its runs, OpenAI's chat completions, AG-UI, health, and a page of the API.
+    """Serve a machine over HTTP: its runs, OpenAI's chat completions, AG-UI, health, metrics, and a page of the API.
 
     A store keeps the runs: in memory, or with --store in a database, which several processes share. There it also
     drives the runs that nobody drives, as `fsm-orch worker` does: queued, drained, left by a dead process, answered, or
     expired. With --works 0 that is left to workers.
 
-    What it reports, and each request without its query, is written to stderr, as lines of JSON.
+    What it reports, and each request without its query, is written to stderr, as lines of JSON. With --events that is a
+    log which `fsm-orch triage` reads.
+
+    With the extra `prometheus` it gives out metrics at /metrics, of all its processes together.
 
     SIGTERM or Ctrl-C drains it: nothing begins any more, runs may end for --drain-s, and the others are left to other
     processes of the store. The second signal ends the grace at once; the third ends the process, as a crash does.
@@ -121,6 +127,8 @@ def serve(
         check_place(place, has_store=store is not None, has_token=token is not None, is_open=open_to_all)
         machine = discover.machine(target, Path.cwd())
         definition, entrance = machine.definition, admission_of(settings.admission, admission)
+        serves_here = place.workers == 1 or inherited is not None
+        metrics = metrics_or_none() if serves_here else None
         kept: Store = MemoryStore()
         if store is not None:
             kept = stack.enter_context(closing(store_at(store, lease_s=lease_s, codec=codec_of(codec))))
@@ -128,11 +136,16 @@ def serve(
             machine,
             model=start.model_of(machine, model),
             store=kept,
-            observers=[log_records(log)] if events else [],
+            observers=[
+                *([log_records(log)] if events else []),
+                *([] if metrics is None else [metrics.of(machine)]),
+            ],
             gates=gates_in(settings.gates, definition, shared_at(redis, definition, stack), file),
             admission=entrance,
             quotas=quotas_in(settings.quotas),
         )
+        if metrics is not None:
+            metrics.watch(runner)
         service = service_of(
             runner,
             settings.service,
@@ -140,6 +153,7 @@ def serve(
             deps=start.factory([machine], deps, stack),
             token=token,
             chat=chat_of(definition.context, text, answer),
+            metrics=metrics,
             works=works,
             drain_s=drain_s,
         )
@@ -148,16 +162,18 @@ def serve(
         told = Told(
             url_of(bare), token_env=token_env, chat=service.chat, store=None if store is None else repr(kept),
             admission=entrance, works=service.works, gates=tuple(settings.gates), is_shared=redis is not None,
-            workers=place.workers,
+            workers=place.workers, has_metrics=has_metrics(),
         )  # fmt: skip
-        if place.workers == 1 or inherited is not None:
+        if serves_here:
             is_alone = inherited is None
             _serve(runner, service, bare, log, lambda: show(console(), runner, told) if is_alone else None)
             return
         asyncio.run(_warmed(runner, log))  # what cannot be asked is said now, and not by each process
         show(console(), runner, told)
         stack.close()  # before others are begun: they have all of it themselves
-        raise typer.Exit(Workers(place.workers, sys.argv[1:], listening(bare), log).run())
+        with counted_together():
+            code = Workers(place.workers, sys.argv[1:], listening(bare), log).run()
+        raise typer.Exit(code)
 
 
 def _serve(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from ..define.context import Context
-from ..define.wording import number_of
+from ..define.wording import number_of, to_install
 from ..errors import CertificateError
 from ..proof.bounds.certify import certify
 from ..resilience.admission import Admission
@@ -34,6 +34,8 @@ class Told(NamedTuple):
     admission: Admission | None
     gates: tuple[str, ...]
     """The states that have one."""
+    has_metrics: bool
+    """Whether there is what counts runs."""
     is_shared: bool
     """Whether processes share the gates."""
     chat: Chat | None
@@ -49,9 +51,12 @@ def show(out: Console, runner: Runner[Any, Any], told: Told) -> None:
 def _lines(runner: Runner[Any, Any], told: Told) -> Iterator[tuple[str, str]]:
     yield "proved", proved(runner)
     chats = "" if told.chat is None else ", /v1 for OpenAI's clients, /agui for AG-UI"
-    yield "serves", f"/runs{chats}, /docs for people, /healthz, /readyz"
+    metrics = ", /metrics for Prometheus" if told.has_metrics else ""
+    yield "serves", f"/runs{chats}{metrics}, /docs for people, /healthz, /readyz"
     if told.chat is None:
         yield "no chat", "--text FIELD --answer FIELD, to be asked by OpenAI's clients and AG-UI"
+    if not told.has_metrics:
+        yield "uncounted", f"for /metrics: {to_install('prometheus')}"
     asked = "of nobody, so whoever reaches it may call" if told.token_env is None else f"the token in ${told.token_env}"
     yield "auth", asked
     yield "store", told.store or "memory: its runs end with this process. --store sqlite:///runs.db keeps them"

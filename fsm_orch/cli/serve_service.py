@@ -82,6 +82,7 @@ def service_of(
     deps: Factory[Any] | None,
     token: str | None,
     chat: Chat | None,
+    metrics: Any,
     works: int | None,
     drain_s: float | None,
 ) -> Service:
@@ -91,6 +92,7 @@ def service_of(
         table: what the file says of it.
         admission: that of the runner; None: all runs are driven at once.
         token: what callers send; None: nobody is asked.
+        metrics: what counts the runs, and is given out at `/metrics`; None: there is nothing.
         works: how many runs that nobody drives it drives; None: as the file says.
         drain_s: how long runs may take to end; None: as the file says.
 
@@ -111,5 +113,5 @@ def service_of(
         options[name] = getattr(table, name)
     works = next(each for each in (works, table.works, _WORKS) if each is not None)
     drain_s = next(each for each in (drain_s, table.drain_s, _DRAIN_S) if each is not None)
-    app = application(runner, admission=admission, deps=deps, works=works, drain_s=drain_s, **options)
+    app = application(runner, admission=admission, metrics=metrics, deps=deps, works=works, drain_s=drain_s, **options)
     return Service(app, works, drain_s, chat)

@@ -54,6 +54,9 @@ def errors(
             _show_model(out, model)
         if len(found.states) > top:
             out.print(Text(f"\n{len(found.states) - top:,} more: --top", style="dim"))
+        if read.tally.unfinished:
+            some_wait = f"{number_of(read.tally.unfinished, 'run')} without an end may wait for a human"
+            out.print(Text(f"\n{some_wait}: fsm-orch runs list --status waiting --store URL"), soft_wrap=True)
         show_read(out, read)
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
+from ..define.definition import Definition
 from ..define.wording import number_of
 from ..evaluate.routes import Rates, RouteVerdict, verdict
 from ..observe.triage import misroutes as doubting
@@ -64,7 +65,7 @@ def misroutes(
             out = console()
             _show_doubted(out, found, top)
         else:
-            judged = _judged(read.runs(), _labels(labels))
+            judged = _judged(read.runs(), _labels(labels), read.known)
             some(read)
             if not judged.rates["accuracy"].of:
                 raise CommandError(f"{labels} labels none of the {number_of(read.tally.runs, 'run')} that were read")
@@ -91,6 +92,8 @@ class Judged(Struct, frozen=True):
 
     rates: dict[str, Interval]
     wrong: tuple[Wrong, ...]
+    strange: tuple[str, ...]
+    """Labels that no run has entered, where no machine says whether they are states: they are taken for none."""
 
 
 def _labels(file: Path) -> dict[str, str]:
@@ -108,12 +111,23 @@ def _labels(file: Path) -> dict[str, str]:
         raise CommandError(f"{file} cannot be read: {error}") from error
 
 
-def _judged(runs: Iterable[Run], labels: Mapping[str, str]) -> Judged:
-    """Return how well the labelled runs were routed. A state that some run of these entered is a label, as any other is
-    none: a log does not hold the states of a machine."""
-    routed = [(run, labels[run.run_id]) for run in runs if not run.is_inside and run.run_id in labels]
-    entered = {run.state for run, _ in routed} | {hop.source for run, _ in routed for hop in run.path}
-    names = frozenset(label for _, label in routed) & entered
+def _judged(runs: Iterable[Run], labels: Mapping[str, str], known: Mapping[str, Definition]) -> Judged:
+    """Return how well the labelled runs were routed.
+
+    A word is a label if it is a state of a machine that is known, or if some run entered it: a log does not hold the
+    states of a machine.
+    """
+    states = {name for each in known.values() for name in (*each.states, *each.finals)}
+    routed = list[tuple[Run, str]]()
+    words = frozenset(labels.values())
+    for run in runs:
+        if not run.is_inside:
+            states |= words & {run.state, *(hop.source for hop in run.path)}
+            if run.run_id in labels:
+                routed.append((run, labels[run.run_id]))
+    expected_ones = frozenset(label for _, label in routed)
+    names = expected_ones & states
+    strange = () if known else tuple(sorted(expected_ones - names - {""}))
     went = Counter[tuple[str, str]]()
     examples = dict[tuple[str, str], str]()
     for run, expected in routed:
@@ -132,7 +146,7 @@ def _judged(runs: Iterable[Run], labels: Mapping[str, str]) -> Judged:
     ]
     wrong.sort(key=lambda each: (-each.share.low, each.expected, each.reached))
     shares: dict[str, Any] = {name: getattr(rates, name) for name in _RATES}
-    return Judged({name: wilson(share.count, share.of) for name, share in shares.items()}, tuple(wrong))
+    return Judged({name: wilson(share.count, share.of) for name, share in shares.items()}, tuple(wrong), strange)
 
 
 def interval(share: Interval) -> str:
@@ -145,6 +159,13 @@ def _show_doubted(out: Console, found: Misroutes, top: int) -> None:
     told = f"{whole.count:,} of {number_of(whole.of, 'handoff')} are doubted: {interval(whole)}"
     out.print(Text(told if whole.of else "no handoff", style="bold"))
     if not found.handoffs:
+        if whole.of:
+            out.print(
+                Text(
+                    "A wrong handoff that nobody hands back is not seen: tell by --labels FILE.csv where runs belong."
+                ),
+                soft_wrap=True,
+            )
         return
     out.print()
     table = columns()
@@ -167,6 +188,15 @@ def _show_judged(out: Console, judged: Judged, top: int) -> None:
         label = Text(f"{name.replace('_', ' '):<16}", style="dim")
         out.print(
             label.append(f"{told:>22}", "not dim bold").append(f"  {share.count:,} of {share.of:,}", "not bold dim")
+        )
+    if judged.strange:
+        out.print(
+            Text(
+                f"\nno run entered {', '.join(map(name_of, judged.strange))}: taken for no state of the machine. "
+                "--machine MODULE tells whether it is one",
+                style="yellow",
+            ),
+            soft_wrap=True,
         )
     if not judged.wrong:
         return

@@ -149,13 +149,18 @@ def some(read: Source) -> None:
     """
     tally = read.tally
     if not tally.records:
-        seen = f"none of its {number_of(tally.lines, 'line')} is a record" if read.logs else _nothing_stored(tally)
-        raise CommandError(f"{read.spelling}: {seen}. A log is written by Runner(..., observers=[log_records()])")
+        seen = _nothing_logged(tally) if read.logs else _nothing_stored(tally)
+        raise CommandError(f"{read.spelling}: {seen}")
     if read.since is not None and tally.untimed == tally.records:
         raise CommandError(
             "--since needs to know when lines were written, and none has a timestamp: add "
             'structlog.processors.TimeStamper(fmt="iso", utc=True) to the processors'
         )
+
+
+def _nothing_logged(tally: Tally) -> str:
+    writes = "A log is written by fsm-orch serve --events, or by Runner(..., observers=[log_records()])"
+    return f"none of its {number_of(tally.lines, 'line')} is a record. {writes}"
 
 
 def _nothing_stored(tally: Tally) -> str:

@@ -50,7 +50,9 @@ def worker(
     grace_s: Annotated[
         float, typer.Option(min=0.0, help="Seconds that what is under way may take when drained.")
     ] = 10.0,
-    events: Annotated[bool, typer.Option("--events", help="Log each event of each run too.")] = False,
+    events: Annotated[
+        bool, typer.Option("--events", help="Log each event of each run too, for `fsm-orch triage`.")
+    ] = False,
     engine: Annotated[
         EngineName, typer.Option(help="Who says which run is driven: the store alone, or an engine over it.")
     ] = EngineName.STORE,

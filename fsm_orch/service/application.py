@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Response
 
 from ..resilience.admission import Admission
 from ..run.runner import Runner
+from .caller import anybody
 from .door import add_door
 from .router import router
 
 
-def application(runner: Runner[Any, Any], *, admission: Admission | None = None, **options: Any) -> FastAPI:
+class Exposed(Protocol):
+    """What is told of runs, as `fsm_orch.observe.prometheus.Metrics` tells it."""
+
+    content_type: str
+
+    async def exposed(self) -> bytes:
+        """Return it as text."""
+        ...
+
+
+def application(
+    runner: Runner[Any, Any], *, admission: Admission | None = None, metrics: Exposed | None = None, **options: Any
+) -> FastAPI:
     """Return the application of a runner.
 
     Args:
         admission: that of the runner, which then stands at the door too.
+        metrics: is given out at `/metrics`, to whoever `auth` lets in; None: there is no such route.
         options: as for `router`.
 
     Raises as `router` does.
@@ -24,6 +38,14 @@ def application(runner: Runner[Any, Any], *, admission: Admission | None = None,
     definition = runner.definition
     app = FastAPI(title=definition.name, description=definition.doc, version=definition.digest[:12])
     app.include_router(router(runner, **options))
+    if metrics is not None:
+        _add_metrics(app, metrics, options.get("auth", anybody))
     if admission is not None:
         add_door(app, admission)
     return app
+
+
+def _add_metrics(app: FastAPI, metrics: Exposed, auth: Any) -> None:
+    @app.get("/metrics", dependencies=[Depends(auth)], include_in_schema=False)
+    async def scrape() -> Response:
+        return Response(await metrics.exposed(), media_type=metrics.content_type)

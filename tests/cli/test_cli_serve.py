@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import httpx2
@@ -16,7 +18,7 @@ from support.serve_command import ServeProcess
 from support.serving import ASYNC, SSE, client_of, events_of, until
 from typer.testing import CliRunner
 
-from fsm_orch.cli import app
+from fsm_orch.cli import app, serve_metrics
 from fsm_orch.store import store_at
 
 TOKEN = "hunter2-hunter2-hunter2"
@@ -155,6 +157,38 @@ async def test_callers_send_the_token(tmp_path: Path) -> None:
     assert "$SHOP_TOKEN" in served.label("auth")
     assert '"Authorization: Bearer $SHOP_TOKEN"' in served.label("try")
     assert TOKEN not in served.said
+
+
+@pytest.mark.slow
+async def test_metrics_are_given_out_to_callers(tmp_path: Path) -> None:
+    """Who sends the token sees at `/metrics` what runs have done, and who does not sees nothing."""
+    file = tmp_path / "go"
+    file.touch()
+    words = ("--auth-token-env", "SHOP_TOKEN")
+    with ServeProcess(tmp_path, *words, environment={"SHOP_TOKEN": TOKEN}) as served:
+        async with client_of(served.url()) as client:
+            right = {"Authorization": f"Bearer {TOKEN}"}
+            await client.post("/runs", json=job(file), headers=right)
+            refused = await client.get("/metrics")
+            scraped = await client.get("/metrics", headers=right)
+        served.send(signal.SIGTERM)
+        assert 0 == served.ended()
+
+    assert (401, 200) == (refused.status_code, scraped.status_code)
+    assert scraped.headers["content-type"].startswith("text/plain; version=")
+    assert 'agent_request_handoffs_count{machine="Steps"} 1.0' in scraped.text.splitlines()
+    assert 'agent_runs_active{machine="Steps"} 0.0' in scraped.text.splitlines()
+    assert "/metrics" in served.label("serves")
+
+
+def test_without_the_extra_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is served without metrics, and processes get no folder to count in."""
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    monkeypatch.setitem(sys.modules, "fsm_orch.observe.prometheus", None)
+
+    assert (False, None) == (serve_metrics.has_metrics(), serve_metrics.metrics_or_none())
+    with serve_metrics.counted_together():
+        assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
 
 
 @pytest.mark.slow

@@ -55,6 +55,41 @@ async def test_whichever_process_is_killed_its_run_goes_on(kind: str, tmp_path: 
     assert "Traceback" not in served.said
 
 
+async def test_processes_are_counted_together(tmp_path: Path) -> None:
+    """Whichever is asked gives the sums of all, in a folder that nobody has to name and that is gone after them."""
+    file, scratch = tmp_path / "go", tmp_path / "scratch"
+    file.touch()
+    scratch.mkdir()
+    words = ("--workers", "2", "--store", f"sqlite:///{tmp_path}/runs.db")
+    with ServeProcess(tmp_path, *words, environment={"TMPDIR": str(scratch)}) as served:
+        url = served.url(workers=2)
+        for _ in range(12):
+            async with client_of(url) as client:  # a connection of its own, which either may take
+                await client.post("/runs", json={"context": {"file": str(file)}})
+        scraped = []
+        for _ in range(6):
+            async with client_of(url) as client:
+                scraped.append((await client.get("/metrics")).text)
+        folders = list(scratch.glob("fsm-orch-metrics-*"))
+        served.send(signal.SIGTERM)
+        assert 0 == served.ended()
+
+    for each in scraped:
+        assert 'agent_request_handoffs_count{machine="Steps"} 12.0' in each.splitlines()
+    assert 1 == len(folders)
+    assert not list(scratch.glob("fsm-orch-metrics-*"))
+
+
+def test_a_folder_of_metrics_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """One line says which, before any process is begun, and the exit code is 2."""
+    words = ("--workers", "2", "--store", f"sqlite:///{tmp_path}/runs.db")
+    with ServeProcess(tmp_path, *words, environment={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "none")}) as served:
+        assert 2 == served.ended()
+
+    assert "PROMETHEUS_MULTIPROC_DIR names" in served.said
+    assert "serve_started" not in served.said
+
+
 def test_processes_end_with_the_first(tmp_path: Path) -> None:
     """Killed, it leaves nobody behind who serves."""
     store = f"sqlite:///{tmp_path}/runs.db"

@@ -166,6 +166,47 @@ def test_misroutes_are_known_by_labels(cli: CliRunner, log: Path, tmp_path: Path
     assert "accuracy" in shown
 
 
+@pytest.fixture
+def right(log: Path, tmp_path: Path) -> str:
+    """The log of the one run that went to pricing and was answered there."""
+    path = tmp_path / "right.log"
+    lines = [line for line in log.read_text().splitlines(keepends=True) if json.loads(line)["run_id"] == "right"]
+    path.write_text("".join(lines), encoding="utf-8")
+    return str(path)
+
+
+def test_runs_without_an_end_may_wait(cli: CliRunner, right: str, tmp_path: Path) -> None:
+    """What fails in no run is not said to be all: whoever waits is found by another command, which is named."""
+    cut = tmp_path / "cut.log"
+    cut.write_text("".join(Path(right).read_text().splitlines(keepends=True)[:-1]), encoding="utf-8")
+    said = [" ".join(cli.invoke(app, ["triage", "errors", each]).stdout.split()) for each in (right, str(cut))]
+
+    hint = "1 run without an end may wait for a human: fsm-orch runs list --status waiting --store URL"
+    assert [False, True] == [hint in each for each in said]
+
+
+def test_a_state_that_all_runs_missed_is_not_passed_over(cli: CliRunner, right: str, tmp_path: Path) -> None:
+    """Its machine says that it is one; without the machine the word is named that was taken for none."""
+    labels = tmp_path / "labels.csv"
+    labels.write_text("run,state\nright,inventory\n", encoding="utf-8")
+    words = (right, "--labels", str(labels))
+    known, unknown = told(cli, "misroutes", *words, *MACHINE), told(cli, "misroutes", *words)
+    shown = cli.invoke(app, ["triage", "misroutes", *words]).stdout
+
+    assert [("inventory", "answered")] == [(each["expected"], each["reached"]) for each in known["wrong"]]
+    assert (0, 1) == (known["rates"]["accuracy"]["count"], known["rates"]["false_fallback"]["count"])
+    assert ([], ["inventory"]) == (known["strange"], unknown["strange"])
+    assert "no run entered inventory: taken for no state of the machine" in shown
+
+
+def test_no_doubt_is_not_said_to_be_no_fault(cli: CliRunner, right: str) -> None:
+    """Where no handoff came back it is said that this is all that was looked for."""
+    result = cli.invoke(app, ["triage", "misroutes", right])
+
+    assert "0 of 3 handoffs are doubted" in result.stdout
+    assert "nobody hands back is not seen: tell by --labels" in result.stdout
+
+
 def test_context_tells_names_and_a_store_values(cli: CliRunner, log: Path, url: str) -> None:
     """What was written and read at each handoff; values only with --values, which only a store has."""
     names = cli.invoke(app, ["triage", "context", "right", str(log), *MACHINE]).stdout
@@ -260,7 +301,7 @@ def test_since_leaves_out_what_is_over(cli: CliRunner, log: Path, url: str, tmp_
         (["nowhere.log"], "nowhere.log cannot be read"),
         (["."], "cannot be read"),
         (["empty.log"], "none of its 0 lines is a record"),
-        (["other.log"], "none of its 1 line is a record"),
+        (["other.log"], "none of its 1 line is a record. A log is written by fsm-orch serve --events"),
         (["--store", "sqlite:///runs.db"], "no machine is named of its 4 runs"),
         (["--store", "sqlite:///nowhere.db"], "there is no file"),
         (["shop.log", "--since", "soon"], "neither a span, such as 15m or 2h, nor a time"),

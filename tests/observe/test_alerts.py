@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import yaml
 from support.servers import of_prometheus
+from typer.testing import CliRunner
 
 import fsm_orch
+from fsm_orch.cli import app
 from fsm_orch.observe.metric_names import METRICS, MetricName
 
 OPS = Path(fsm_orch.__file__).parent / "observe" / "ops"
@@ -115,6 +117,16 @@ def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
 
     assert (0, "") == (done.returncode, done.stderr), done.stdout
     assert {alert["alert"] for alert in alerts()} == {each["alertname"] for each in checks if each["exp_alerts"]}
+
+
+@pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
+def test_an_alert_says_what_to_ask_next(alert: dict[str, Any]) -> None:
+    """Each names a command that there is, except the one for which nothing has to be found."""
+    asked = re.findall(r"`fsm-orch ([^`]+)`", alert["annotations"]["do"])
+
+    assert bool(asked) == (alert["alert"] != "RunsQueued")
+    for words in asked:
+        assert 0 == CliRunner().invoke(app, [*words.split(), "--help"]).exit_code, words
 
 
 CHANGES = {
