@@ -37,6 +37,8 @@ class Told(NamedTuple):
     is_shared: bool
     """Whether processes share the gates."""
     chat: Chat | None
+    is_inspected: bool
+    """Whether a page shows its runs."""
 
 
 def show(out: Console, runner: Runner[Any, Any], told: Told) -> None:
@@ -49,7 +51,8 @@ def show(out: Console, runner: Runner[Any, Any], told: Told) -> None:
 def _lines(runner: Runner[Any, Any], told: Told) -> Iterator[tuple[str, str]]:
     yield "proved", proved(runner)
     chats = "" if told.chat is None else ", /v1 for OpenAI's clients, /agui for AG-UI"
-    yield "serves", f"/runs{chats}, /docs for people, /healthz, /readyz"
+    page = ", /inspector/" if told.is_inspected else ""
+    yield "serves", f"/runs{chats}, /docs{page} for people, /healthz, /readyz"
     if told.chat is None:
         yield "no chat", "--text FIELD --answer FIELD, to be asked by OpenAI's clients and AG-UI"
     asked = "of nobody, so whoever reaches it may call" if told.token_env is None else f"the token in ${told.token_env}"
@@ -61,7 +64,8 @@ def _lines(runner: Runner[Any, Any], told: Told) -> Iterator[tuple[str, str]]:
     if told.gates:
         shares = "by all processes" if told.is_shared else "in each process; --redis URL shares them"
         yield "gates", f"{', '.join(told.gates)}, kept {shares}"
-    yield "try", _tried(runner.definition.context, told)
+    token = None if told.token_env is None else f"${told.token_env}"
+    yield "try", tried(runner.definition.context, told.url, token)
 
 
 def _admitted(told: Told) -> str:
@@ -84,11 +88,16 @@ def proved(runner: Runner[Any, Any]) -> str:
     return f"no run takes more than {calls:,} calls, {hops:,} hops, {tokens:,} tokens, {seconds:g} s"
 
 
-def _tried(context: type[Context], told: Told) -> str:
+def tried(context: type[Context], url: str, token: str | None) -> str:
+    """Return the command of a shell that begins a run.
+
+    Args:
+        token: what it sends: a variable of the shell, such as `$TOKEN`, or the token itself; None: nothing.
+    """
     fields = {name: _sample(each) for name, each in context.__pydantic_fields__.items() if each.is_required()}
-    auth = "" if told.token_env is None else f'-H "Authorization: Bearer ${told.token_env}" '
+    auth = "" if token is None else f'-H "Authorization: Bearer {token}" '
     body = shlex.quote(json.dumps({"context": fields}))
-    return f"curl {told.url}/runs {auth}-H 'Content-Type: application/json' -d {body}"
+    return f"curl {url}/runs {auth}-H 'Content-Type: application/json' -d {body}"
 
 
 def _sample(field: Any) -> object:
