@@ -160,7 +160,8 @@ $("#next").addEventListener("click", () => look.upto !== null && go(look.upto + 
 $("#fork").addEventListener("click", fork);
 $("#theme").addEventListener("click", () => { const dark = getComputedStyle(document.documentElement).colorScheme !== "light"; document.documentElement.dataset.theme = dark ? "light" : "dark"; localStorage.setItem("fsm-orch-theme", dark ? "light" : "dark"); });
 addEventListener("keydown", (event) => {
-  if (["INPUT", "TEXTAREA", "SELECT"].includes(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
+  const { tagName, type } = event.target, slides = type === "range" && event.key !== "Escape"; // arrows move a slider by themselves
+  if (slides || (["INPUT", "TEXTAREA", "SELECT"].includes(tagName) && type !== "range") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "ArrowLeft") $("#prev").click();
   else if (event.key === "ArrowRight") $("#next").click();
   else if (event.key === "Escape") go(null);
