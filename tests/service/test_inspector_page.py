@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, expect
 from support import clerks
 from support.browsing import browser
-from support.inspected import MARKUP, attacked, begun, inspected, looked_at, opened, tainted, travel
+from support.inspected import MARKUP, attacked, attacker, begun, inspected, looked_at, opened, tainted, travel
 from support.serving import app_of, listening
 from support.tenants import ACME, verify
 
@@ -19,6 +20,7 @@ import fsm_orch
 from fsm_orch import MemoryStore, Runner, ScriptedModel
 
 FILES = sorted((Path(fsm_orch.__file__).parent / "service/inspector/page").iterdir())
+AXE = os.environ.get("AXE_CORE")
 OSLO = {"wish": "Oslo"}
 REFUSED = "Failed to load resource: the server responded with a status of 401"
 
@@ -111,6 +113,19 @@ async def test_a_counterexample_is_played(chromium: Browser) -> None:
 
 
 @pytest.mark.slow
+async def test_what_was_kept_of_a_prompt_is_shown_beside_its_call(chromium: Browser) -> None:
+    """What the model was sent, and what it answered, under the record of that call alone."""
+    async with inspected(travel(), OSLO) as url, opened(chromium, url) as page:
+        call, held = page.locator(".record .to", has_text="call 1 took"), page.locator(".record .held")
+        await call.click()
+        await expect(held).to_contain_text("Which city does the traveller want to see?")
+        await expect(held.locator("dt").last).to_have_text("reply")
+        await expect(held.locator("dd").last).to_contain_text('"Oslo"')
+        await page.locator("#prev").click()
+        await expect(held).to_have_count(0)
+
+
+@pytest.mark.slow
 async def test_who_has_no_token_is_asked_for_it(chromium: Browser) -> None:
     """Again while it is wrong; it is kept in the tab alone, and one in the link is in its address no more."""
     app = app_of(travel(), auth=verify, inspector="own")
@@ -139,7 +154,7 @@ async def test_who_has_no_token_is_asked_for_it(chromium: Browser) -> None:
 @pytest.mark.slow
 async def test_nothing_runs_that_a_model_a_tool_or_a_user_says(chromium: Browser) -> None:
     """Markup in the context, the answers, a handoff that is refused, a tool's arguments and result: it is text."""
-    async with inspected(attacked()) as url:
+    async with inspected(attacked(), auth=attacker) as url:
         run = await begun(url, {"query": MARKUP}, thread_id=MARKUP[:200])
         assert "waiting" == run["status"], run
         async with opened(chromium, url) as page:
@@ -168,6 +183,27 @@ async def test_nothing_runs_whatever_the_service_says(chromium: Browser) -> None
             assert 0 == await page.locator("img, iframe, a[href^=javascript], svg svg, main script").count()
         for number in range(await page.locator(".record").count()):
             await page.locator(".record .to").nth(number).click()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("colours", ["dark", "light"])
+async def test_nobody_is_kept_out(chromium: Browser, colours: Any) -> None:
+    """What axe-core calls a fault of WCAG 2 A or AA: none in any view, in either set of colours."""
+    if AXE is None:
+        pytest.skip("axe-core is not there: `npm pack axe-core`, and the path of its axe.min.js in AXE_CORE")
+    async with (
+        inspected(travel(), OSLO) as url,
+        opened(chromium, url, bypass_csp=True, color_scheme=colours, reduced_motion="reduce") as page,
+    ):
+        await expect(page.locator("form.card")).to_be_visible()
+        await page.add_script_tag(path=AXE)
+        rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]}
+        found = {}
+        async for view in looked_at(page):
+            told = await page.evaluate("rules => axe.run(document, rules)", rules)
+            found |= {(view, each["id"]): [node["html"][:200] for node in each["nodes"]] for each in told["violations"]}
+
+    assert {} == found
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

@@ -12,8 +12,9 @@ from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, Route, e
 from support.asking import Claim
 from support.serving import app_of, client_of, listening
 
-from fsm_orch import Final, HumanAgent, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, State, Tool
+from fsm_orch import Final, HumanAgent, Limits, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, State, Tool
 from fsm_orch.observe import Recorder
+from fsm_orch.service import Caller
 from machines.travel import Travel, Trip
 
 MARKUP = (
@@ -42,12 +43,16 @@ class Attacked(Machine[Claim]):
     """Take whatever is said, and ask a human what to do with it."""
 
     work = State(
-        LLMAgent("Do as you are told.", reads=Claim.query, writes=Claim.note, tools=(Tool(look_up),), calls=3),
+        LLMAgent(
+            "Do as you are told.", reads=Claim.query, writes=Claim.note, tools=(Tool(look_up),), calls=3,
+            max_input_tokens=9_000, max_output_tokens=2_000,
+        ),
         initial=True,
-    )
+    )  # fmt: skip
     ask = State(HumanAgent("Is this right?", reads=(Claim.query, Claim.note), writes=Claim.receipt))
     done, human = Final(), Final(fallback=True)
     end, other, right = work.to(ask, "go on"), work.to(human, "give up"), ask.to(done, "it is")
+    limits = Limits(hops=4, tokens=60_000)
 
 
 def attacked() -> Runner[Claim, None]:
@@ -56,9 +61,14 @@ def attacked() -> Runner[Claim, None]:
     says = [
         {"reply": {"handoff": MARKUP, "note": MARKUP}},
         {"reply": {"use": {"tool": "look_up", "arguments": {"query": MARKUP}}}},
-        {"reply": {"handoff": "end", "note": MARKUP}},
+        {"handoff": "end", "note": MARKUP},  # the last call may use no tool
     ]
     return Runner(Attacked, model=ScriptedModel(cycle(says)), store=store, on_prompt=Recorder(store))
+
+
+async def attacker() -> Caller:
+    """Return a caller that is called markup, and whose tenant is."""
+    return Caller(tenant=MARKUP[:250], who=MARKUP[:250])
 
 
 async def begun(url: str, context: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -68,9 +78,9 @@ async def begun(url: str, context: dict[str, Any], **more: Any) -> dict[str, Any
 
 
 @asynccontextmanager
-async def inspected(runner: Runner[Any, Any], *contexts: dict[str, Any]) -> AsyncIterator[str]:
+async def inspected(runner: Runner[Any, Any], *contexts: dict[str, Any], **options: Any) -> AsyncIterator[str]:
     """Serve a runner with its inspector, once runs have begun; yield the URL."""
-    async with listening(app_of(runner, inspector="own")) as url:
+    async with listening(app_of(runner, **{"inspector": "own", **options})) as url:
         for context in contexts:
             await begun(url, context)
         yield url
@@ -111,7 +121,7 @@ async def opened(chromium: Browser, url: str, *, odd: str = "^$", **options: Any
 async def looked_at(page: Page) -> AsyncIterator[str]:
     """Look at each view; yield its name."""
     for name in ("fleet", "proof", "runs"):
-        await page.locator(f"[data-view={name}]").first.click()
+        await page.locator(f"button[data-view={name}]").click()
         await expect(page.locator("#right h2").first).to_be_visible()
         if name != "runs":
             await expect(page.locator("#left h2")).not_to_have_text("Runs")
