@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from . import chat, check, explain, graph, mcp, migrate, model, ops, run, runs, serve, triage, worker
+from . import chat, check, explain, graph, inspect_, mcp, migrate, model, ops, run, runs, serve, triage, worker
 from .eval import evaluate
 from .group import Commands
 
@@ -46,6 +46,7 @@ app.command(name="check")(check.check)
 app.command(name="explain")(explain.explain)
 app.command(name="graph")(graph.graph)
 app.command(name="eval")(evaluate)
+app.command(name="inspect")(inspect_.inspect)
 app.add_typer(runs.app, name="runs")
 app.command(name="serve")(serve.serve)
 app.add_typer(triage.app, name="triage")

@@ -101,6 +101,10 @@ def serve(
     events: Annotated[
         bool, typer.Option("--events", help="Log each event of each run too, for `fsm-orch triage`.")
     ] = False,
+    inspect: Annotated[
+        bool,
+        typer.Option("--inspect", help="Show its runs at /inspector/, with all that is said in them, to who may call."),
+    ] = False,
     inherited: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve a machine over HTTP: its runs, OpenAI's chat completions, AG-UI, health, metrics, and a page of the API.
@@ -156,13 +160,14 @@ def serve(
             metrics=metrics,
             works=works,
             drain_s=drain_s,
+            inspector="own" if inspect else None,
         )
         reported(log, stack)
         bare = bound(place.host, place.port) if inherited is None else inherited_from(inherited)
         told = Told(
             url_of(bare), token_env=token_env, chat=service.chat, store=None if store is None else repr(kept),
             admission=entrance, works=service.works, gates=tuple(settings.gates), is_shared=redis is not None,
-            workers=place.workers, has_metrics=has_metrics(),
+            workers=place.workers, has_metrics=has_metrics(), is_inspected=inspect,
         )  # fmt: skip
         if serves_here:
             is_alone = inherited is None

@@ -39,6 +39,8 @@ class Told(NamedTuple):
     is_shared: bool
     """Whether processes share the gates."""
     chat: Chat | None
+    is_inspected: bool
+    """Whether a page shows its runs."""
 
 
 def show(out: Console, runner: Runner[Any, Any], told: Told) -> None:
@@ -52,7 +54,8 @@ def _lines(runner: Runner[Any, Any], told: Told) -> Iterator[tuple[str, str]]:
     yield "proved", proved(runner)
     chats = "" if told.chat is None else ", /v1 for OpenAI's clients, /agui for AG-UI"
     metrics = ", /metrics for Prometheus" if told.has_metrics else ""
-    yield "serves", f"/runs{chats}{metrics}, /docs for people, /healthz, /readyz"
+    page = ", /inspector/" if told.is_inspected else ""
+    yield "serves", f"/runs{chats}{metrics}, /docs{page} for people, /healthz, /readyz"
     if told.chat is None:
         yield "no chat", "--text FIELD --answer FIELD, to be asked by OpenAI's clients and AG-UI"
     if not told.has_metrics:
@@ -66,7 +69,8 @@ def _lines(runner: Runner[Any, Any], told: Told) -> Iterator[tuple[str, str]]:
     if told.gates:
         shares = "by all processes" if told.is_shared else "in each process; --redis URL shares them"
         yield "gates", f"{', '.join(told.gates)}, kept {shares}"
-    yield "try", _tried(runner.definition.context, told)
+    token = None if told.token_env is None else f"${told.token_env}"
+    yield "try", tried(runner.definition.context, told.url, token)
 
 
 def _admitted(told: Told) -> str:
@@ -89,11 +93,16 @@ def proved(runner: Runner[Any, Any]) -> str:
     return f"no run takes more than {calls:,} calls, {hops:,} hops, {tokens:,} tokens, {seconds:g} s"
 
 
-def _tried(context: type[Context], told: Told) -> str:
+def tried(context: type[Context], url: str, token: str | None) -> str:
+    """Return the command of a shell that begins a run.
+
+    Args:
+        token: what it sends: a variable of the shell, such as `$TOKEN`, or the token itself; None: nothing.
+    """
     fields = {name: _sample(each) for name, each in context.__pydantic_fields__.items() if each.is_required()}
-    auth = "" if told.token_env is None else f'-H "Authorization: Bearer ${told.token_env}" '
+    auth = "" if token is None else f'-H "Authorization: Bearer {token}" '
     body = shlex.quote(json.dumps({"context": fields}))
-    return f"curl {told.url}/runs {auth}-H 'Content-Type: application/json' -d {body}"
+    return f"curl {url}/runs {auth}-H 'Content-Type: application/json' -d {body}"
 
 
 def _sample(field: Any) -> object:

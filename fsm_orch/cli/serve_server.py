@@ -97,7 +97,14 @@ def accesses(log: Any, stack: ExitStack) -> None:
 
 
 def run(
-    runner: Runner[Any, Any], app: Any, bare: socket.socket, *, drain_s: float, log: Any, started: Callable[[], None]
+    runner: Runner[Any, Any],
+    app: Any,
+    bare: socket.socket,
+    *,
+    drain_s: float,
+    log: Any,
+    started: Callable[[], None],
+    logs_requests: bool = True,
 ) -> None:
     """Serve an application until a signal has drained it, on uvloop where that is installed.
 
@@ -106,6 +113,7 @@ def run(
         bare: listens from then on.
         drain_s: how long runs may take to end.
         started: is called once it listens.
+        logs_requests: whether each request is logged.
 
     Raises StartError: if the runner cannot be warm.
     """
@@ -117,5 +125,6 @@ def run(
             await server.serve(sockets=[bare])
 
     with ExitStack() as stack, asyncio.Runner(loop_factory=server.config.get_loop_factory()) as loop:
-        accesses(log, stack)
+        if logs_requests:
+            accesses(log, stack)
         loop.run(serve())

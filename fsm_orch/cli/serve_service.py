@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..define.context import Context, FieldRef
 from ..define.wording import did_you_mean, to_install
@@ -85,6 +85,7 @@ def service_of(
     metrics: Any,
     works: int | None,
     drain_s: float | None,
+    inspector: Literal["own", "all"] | None = None,
 ) -> Service:
     """Return what is served.
 
@@ -95,15 +96,17 @@ def service_of(
         metrics: what counts the runs, and is given out at `/metrics`; None: there is nothing.
         works: how many runs that nobody drives it drives; None: as the file says.
         drain_s: how long runs may take to end; None: as the file says.
+        inspector: whose runs a page shows, as for `router`; None: there is none.
 
     Raises CommandError: if a package is missing, or the token can be guessed or cannot be sent.
+    Raises as `router` does.
     """
     try:
         from ..service.application import application  # noqa: PLC0415 - an extra, and slow to import
         from ..service.bearer import bearer  # noqa: PLC0415
     except ImportError:
         raise CommandError(f"a service needs some packages: {to_install('service')}") from None
-    options: dict[str, Any] = {} if chat is None else chat._asdict()
+    options: dict[str, Any] = {"inspector": inspector} | ({} if chat is None else chat._asdict())
     if token is not None:
         try:
             options["auth"] = bearer(token)

@@ -7,7 +7,7 @@ from itertools import cycle
 from typing import Any
 
 import pytest
-from support import clerks
+from support import clerks, inspected
 from support.asking import Refunds
 from support.serving import app_of, body, desk, events_of, served
 from support.tenants import ACME, BOLT, verify
@@ -16,7 +16,7 @@ from fsm_orch import MemoryStore, Runner, ScriptedModel, StartError
 from fsm_orch.service.inspector.drawing import drawn
 from machines.travel import Travel, Trip
 
-PATHS = ("machine", "proof", "fleet", "runs", "runs/x", "runs/x/records")
+PATHS = ("machine", "proof", "fleet", "runs", "runs/x", "runs/x/prompts", "runs/x/records")
 
 ACTS = ("answer", "cancel", "fork", "resume")
 ASTRAY = ("../routes.py", "routes.py", "%2e%2e/drawing.py", "api/x")
@@ -44,7 +44,7 @@ async def test_the_page_is_for_anybody_and_what_it_shows_is_not() -> None:
 
     assert [200] * 4 == [page.status_code for page in pages]
     assert all("script-src 'self';" in page.headers["content-security-policy"] for page in pages)
-    assert [401] * 6 == asked
+    assert [401] * 7 == asked
     assert [401] * 4 == done
     assert [404] * 4 == astray
 
@@ -108,6 +108,20 @@ async def test_a_run_is_told_with_its_inputs_and_records() -> None:
     assert len(result.records) == told["inputs"][-1]["records"]
     assert {"wish": "Oslo"} == told["inputs"][0]["input"]["context"]
     assert [cut._asdict() for cut in await runner.cuts(run_id)] == told["cuts"]
+
+
+async def test_prompts_are_told_where_they_were_kept() -> None:
+    """To who sees the run; nothing where none were kept."""
+    told = []
+    for runner in (inspected.travel(), travel()):
+        async with served(runner, inspector="own") as client:
+            run_id = (await client.post("/runs", json={"context": {"wish": "Oslo"}})).json()["run_id"]
+            told.append((await client.get(f"/inspector/api/runs/{run_id}/prompts")).json())
+            unknown = await client.get("/inspector/api/runs/x/prompts")
+
+    assert [[("read", 1)], []] == [[(each["state"], each["call"]) for each in kept] for kept in told]
+    assert "Oslo" in told[0][0]["reply"]
+    assert 404 == unknown.status_code
 
 
 async def test_a_question_is_answered_and_who_did_is_journaled() -> None:

@@ -27,13 +27,19 @@ class ServeProcess:
         folder: where it is begun, and has its log.
         words: further arguments of the command.
         environment: further variables.
+        name: of the command; another than `serve` writes no `serve_started`.
     """
 
     def __init__(
-        self, folder: Path, *words: str, target: str = STEPS, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *words: str,
+        target: str = STEPS,
+        environment: Mapping[str, str] | None = None,
+        name: str = "serve",
     ) -> None:
         self._out, self._log = (folder / f"serve{time.monotonic_ns()}.{each}" for each in ("out", "log"))
-        command = [sys.executable, str(SCRIPT), "serve", target, "--port", "0", *words]
+        command = [sys.executable, str(SCRIPT), name, target, "--port", "0", *words]
         known = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})}
         with self._out.open("wb") as out, self._log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=folder, env=known, stdout=out, stderr=log)

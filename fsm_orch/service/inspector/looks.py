@@ -8,10 +8,12 @@ from functools import cache
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Response
+from msgspec import to_builtins
 from pydantic_core import to_json
 
 from ...proof.report import prove
 from ...run import start
+from ...store.prompts import KeepsPrompts
 from ..caller import Caller
 from ..events import Frames
 from ..problems import Problem
@@ -68,6 +70,12 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
             "cuts": cuts_json(compiled, journal),
         }
         return _json(b'{"run":%s,%s' % (views.json(runner.replay(journal)), to_json(told)[1:]))
+
+    @api.get("/runs/{run_id}/prompts")
+    async def prompts(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:
+        await seen.row(run_id, caller)
+        kept = await store.prompts.of(run_id) if isinstance(store, KeepsPrompts) else ()
+        return _json(to_json(to_builtins(kept)))
 
     @api.get("/runs/{run_id}/records")
     async def records(

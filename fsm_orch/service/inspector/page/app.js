@@ -21,7 +21,7 @@ function later() { // one drawing a frame, however many records came
 
 function show() {
   if (!machines[""]) return;
-  for (const button of document.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === look.view));
+  for (const button of document.querySelectorAll("button[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === look.view));
   document.body.dataset.view = look.view;
   if (look.view === "fleet") return fleet(machines[""], choose);
   if (look.view === "proof") return proof(machines[""], play);
@@ -96,7 +96,8 @@ let waiting = null; // what is asked for again while records come is asked for o
 function details(id) {
   clearTimeout(waiting);
   waiting = setTimeout(async () => {
-    const found = await api.get(`runs/${encodeURIComponent(id)}`).catch((error) => told("problem", error));
+    const of = `runs/${encodeURIComponent(id)}`;
+    const [found, prompts] = await Promise.all([api.get(of), api.get(`${of}/prompts`)]).catch((error) => { told("problem", error); return []; });
     if (!found || run.id !== id) return;
     let before = 0;
     run.details = found; run.values = new Map(); run.questions = found.run.waiting;
@@ -105,6 +106,7 @@ function details(id) {
       if (values.length) run.values.set(before + 1, values); // the first record that an input made tells what it was
       before = records;
     }
+    for (const [number, values] of panels.prompted(prompts, run.records)) run.values.set(number, [...(run.values.get(number) ?? []), ...values]);
     later();
   }, 300);
 }
@@ -152,7 +154,7 @@ async function list() {
   } catch (error) { told("reconnecting", error); }
 }
 
-document.addEventListener("click", (event) => { const view = event.target.closest("[data-view]"); if (view) { look.view = view.dataset.view; show(); } });
+document.addEventListener("click", (event) => { const view = event.target.closest("button[data-view]"); if (view) { look.view = view.dataset.view; show(); } });
 $("#time").addEventListener("input", (event) => go(Number(event.target.value)));
 $("#now").addEventListener("click", () => go(null));
 $("#prev").addEventListener("click", () => go((look.upto ?? run.records.length) - 1));
@@ -160,7 +162,8 @@ $("#next").addEventListener("click", () => look.upto !== null && go(look.upto + 
 $("#fork").addEventListener("click", fork);
 $("#theme").addEventListener("click", () => { const dark = getComputedStyle(document.documentElement).colorScheme !== "light"; document.documentElement.dataset.theme = dark ? "light" : "dark"; localStorage.setItem("fsm-orch-theme", dark ? "light" : "dark"); });
 addEventListener("keydown", (event) => {
-  if (["INPUT", "TEXTAREA", "SELECT"].includes(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
+  const { tagName, type } = event.target, slides = type === "range" && event.key !== "Escape"; // arrows move a slider by themselves
+  if (slides || (["INPUT", "TEXTAREA", "SELECT"].includes(tagName) && type !== "range") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "ArrowLeft") $("#prev").click();
   else if (event.key === "ArrowRight") $("#next").click();
   else if (event.key === "Escape") go(null);

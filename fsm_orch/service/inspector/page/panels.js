@@ -45,7 +45,7 @@ export function records(list, upto, values, onpick) {
     const [line, detail] = (said[record.kind] ?? ((r) => [[r.kind], ""]))(record), depth = record.stamp.path.length, held = values?.get(i + 1);
     return el("li", { class: ["record", TONES[record.kind] ?? "faint", i === upto - 1 && "at", i >= upto && "later"].filter(Boolean).join(" "), ...(i === upto - 1 ? { "aria-current": "step" } : {}), style: { "--depth": depth } },
       el("button", { class: "to", onclick: () => onpick(i + 1) }, el("time", {}, record.stamp.at.toFixed(3)), el("span", { class: "knob" }), el("span", { class: "told" }, el("span", { class: "line" }, line.map((part) => (Array.isArray(part) ? el("b", {}, part[0]) : part))), detail ? el("span", { class: "detail" }, detail) : null)),
-      held && i === upto - 1 ? el("dl", { class: "held" }, held.map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value))])) : null);
+      held && i === upto - 1 ? el("dl", { class: "held" }, held.map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value, 4000))])) : null);
   }));
 }
 
@@ -57,6 +57,17 @@ export function held(input) {
   for (const message of input.messages ?? []) found.push([message.role, message.content]);
   for (const request of input.requests ?? []) found.push([request.name ?? request.part ?? "a human", request.arguments ?? request.context ?? request.question ?? ""]);
   if ("value" in input) found.push(["result", input.value]);
+  return found;
+}
+
+// What was kept of the prompts of a run, by the number of the record that says what came of the call.
+export function prompted(prompts, records) {
+  const call = (path, visit, number) => `${path.join(".")}/${visit}/${number}`;
+  const kept = new Map(prompts.map((each) => [call(each.path ?? [], each.visit, each.call), each])), found = [];
+  records.forEach((record, i) => {
+    const each = ["call_settled", "call_released"].includes(record.kind) && kept.get(call(record.stamp.path, record.stamp.hops, record.call));
+    if (each) found.push([i + 1, [...each.messages.map((said) => [said.role, [said.content, ...(said.tool_calls ?? []).map((use) => `${use.name}(${use.arguments})`)].filter(Boolean).join("\n")]), ["reply", each.reply ?? "none"]]]);
+  });
   return found;
 }
 

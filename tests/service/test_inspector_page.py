@@ -1,0 +1,217 @@
+"""The page of the inspector in a real browser: clicked through as people do, and attacked with markup."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, expect
+from support import clerks
+from support.browsing import browser
+from support.inspected import MARKUP, attacked, attacker, begun, inspected, looked_at, opened, tainted, travel
+from support.serving import app_of, listening
+from support.tenants import ACME, verify
+
+import fsm_orch
+from fsm_orch import MemoryStore, Runner, ScriptedModel
+
+FILES = sorted((Path(fsm_orch.__file__).parent / "service/inspector/page").iterdir())
+AXE = os.environ.get("AXE_CORE")
+OSLO = {"wish": "Oslo"}
+REFUSED = "Failed to load resource: the server responded with a status of 401"
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser."""
+    async with browser() as chromium:
+        yield chromium
+
+
+@pytest.mark.slow
+async def test_a_whole_approval(chromium: Browser) -> None:
+    """A run that is begun meanwhile is shown, its question is answered, and it is seen to end."""
+    async with inspected(travel()) as url, opened(chromium, url) as page:
+        await expect(page.locator("#ledger")).to_contain_text("No run yet")
+        await begun(url, OSLO)
+        card = page.locator("form.card")
+        await expect(card).to_contain_text("Book this?")
+        await expect(card).to_contain_text("SK 2652")
+        await expect(page.locator(".node.here.waits .name")).to_have_text("ask")
+        await card.get_by_role("button", name="confirm").click()
+        await expect(page.locator(".node.here .name")).to_have_text("booked")
+        await expect(page.locator("#left .pill")).to_have_text("booked")
+        await expect(card).to_have_count(0)
+        await expect(page.locator(".edge.taken")).to_have_count(4)
+        await page.locator("form.card").wait_for(state="detached")
+        await page.get_by_role("button", name="fly: look inside").press("Enter")
+        await expect(page.locator("#crumbs")).to_contain_text("Flights")
+        await expect(page.locator(".node.here .name")).to_have_text("found")
+
+
+@pytest.mark.slow
+async def test_in_time_by_keys_and_slider(chromium: Browser) -> None:
+    """What is shown is what was so after that record: the diagram, the ledger and the list agree."""
+    async with inspected(travel(), OSLO) as url, opened(chromium, url) as page:
+        moment, time = page.locator("#moment"), page.locator("#time")
+        await expect(page.locator("form.card")).to_be_visible()
+        count = int((await moment.inner_text()).split("/")[0])
+        await page.locator("body").press("ArrowLeft")
+        await page.locator("body").press("ArrowLeft")
+        await expect(moment).to_have_text(re.compile(f"^{count - 2}/{count} "))
+        await expect(page.locator("form.card")).to_have_count(0)  # it was not asked yet
+        await page.locator("body").press("ArrowRight")
+        await expect(moment).to_have_text(re.compile(f"^{count - 1}/{count} "))
+        await time.fill("2")
+        await expect(page.locator(".node.here .name")).to_have_text("fly")
+        await expect(page.locator(".record.at")).to_have_count(1)
+        await expect(page.locator(".record.later")).to_have_count(count - 2)
+        await time.press("ArrowRight")
+        await expect(moment).to_have_text(re.compile(f"^3/{count} "))
+        await page.locator("body").press("Escape")
+        await expect(page.locator("#now")).to_have_attribute("aria-pressed", "true")
+        await expect(page.locator("form.card")).to_be_visible()
+
+
+@pytest.mark.slow
+async def test_a_fork_goes_on(chromium: Browser) -> None:
+    """From a moment before the booking, beside its parent; both end, and the parent stays as it was."""
+    async with inspected(travel(), OSLO) as url, opened(chromium, url) as page:
+        await page.locator("form.card").get_by_role("button", name="confirm").click()
+        await expect(page.locator("#left .pill")).to_have_text("booked")
+        await page.locator(".record .to", has_text=re.compile(r"^\d\.\d+bookmenu")).click()
+        await page.locator("#fork").click()
+        await expect(page.locator("#left .runs li")).to_have_count(2)
+        await expect(page.locator("#left .on")).to_contain_text("a fork")
+        await expect(page.locator(".node.here .name")).to_have_text("book")
+        await page.get_by_role("button", name="beside its parent").click()
+        await expect(page.locator(".two > *")).to_have_count(2)
+        await page.get_by_role("button", name="go on").click()
+        await expect(page.locator("#left .on .pill")).to_have_text("booked")
+        await expect(page.locator(".node.here .name")).to_have_text("booked")
+        await expect(page.get_by_role("button", name="go on")).to_have_count(0)
+
+
+@pytest.mark.slow
+async def test_a_counterexample_is_played(chromium: Browser) -> None:
+    """From what is proved: the run that breaks a policy, record by record, as any other run."""
+    runner: Any = Runner(clerks.Shop, model=ScriptedModel([]), store=MemoryStore())
+    async with inspected(runner) as url, opened(chromium, url) as page:
+        await page.get_by_role("button", name="Proof").click()
+        await expect(page.locator("#right")).to_contain_text("never(till.tool(refund)) is violated")
+        await page.get_by_role("button", name="Play it").first.click()
+        await expect(page.locator("#moment")).to_have_text(re.compile("^1/"))
+        await page.locator("#next").click()
+        await expect(page.locator(".record.at")).to_have_count(1)
+        await page.locator("#now").click()
+        await expect(page.locator(".record.later")).to_have_count(0)
+        await expect(page.locator("#fork")).to_be_disabled()
+
+
+@pytest.mark.slow
+async def test_what_was_kept_of_a_prompt_is_shown_beside_its_call(chromium: Browser) -> None:
+    """What the model was sent, and what it answered, under the record of that call alone."""
+    async with inspected(travel(), OSLO) as url, opened(chromium, url) as page:
+        call, held = page.locator(".record .to", has_text="call 1 took"), page.locator(".record .held")
+        await call.click()
+        await expect(held).to_contain_text("Which city does the traveller want to see?")
+        await expect(held.locator("dt").last).to_have_text("reply")
+        await expect(held.locator("dd").last).to_contain_text('"Oslo"')
+        await page.locator("#prev").click()
+        await expect(held).to_have_count(0)
+
+
+@pytest.mark.slow
+async def test_who_has_no_token_is_asked_for_it(chromium: Browser) -> None:
+    """Again while it is wrong; it is kept in the tab alone, and one in the link is in its address no more."""
+    app = app_of(travel(), auth=verify, inspector="own")
+    token = ACME["Authorization"].removeprefix("Bearer ")
+    async with listening(app) as url:
+        async with opened(
+            chromium, url, odd="Failed to load resource: the server responded with a status of 401"
+        ) as page:
+            for given in ("wrong", token):
+                await expect(page.locator("#door")).to_be_visible()
+                await page.get_by_label("Token").fill(given)
+                await page.get_by_label("Token").press("Enter")
+            await expect(page.locator("#machine")).to_have_text("Travel")
+            await page.reload()
+            await expect(page.locator("#machine")).to_have_text("Travel")
+            assert 0 == await page.evaluate("localStorage.length + document.cookie.length")
+        async with opened(
+            chromium, url, odd="Failed to load resource: the server responded with a status of 401"
+        ) as page:
+            await page.goto("about:blank")
+            await page.goto(f"{url}/inspector/#token={token}")
+            await expect(page.locator("#machine")).to_have_text("Travel")
+            assert f"{url}/inspector/" == page.url
+
+
+@pytest.mark.slow
+async def test_nothing_runs_that_a_model_a_tool_or_a_user_says(chromium: Browser) -> None:
+    """Markup in the context, the answers, a handoff that is refused, a tool's arguments and result: it is text."""
+    async with inspected(attacked(), auth=attacker) as url:
+        run = await begun(url, {"query": MARKUP}, thread_id=MARKUP[:200])
+        assert "waiting" == run["status"], run
+        async with opened(chromium, url) as page:
+            await expect(page.locator("form.card")).to_contain_text("<img src=x onerror=")
+            for number in range(await page.locator(".record").count()):
+                await page.locator(".record .to").nth(number).click()
+            await page.locator("#now").click()
+            await page.locator("form.card textarea").fill(MARKUP)
+            await page.locator("form.card .yes").click()
+            await expect(page.locator("#left .pill")).to_have_text("done")
+            async for _ in looked_at(page):
+                assert 0 == await page.locator("img, iframe, a[href^=javascript], svg svg, main script").count()
+
+
+@pytest.mark.slow
+async def test_nothing_runs_whatever_the_service_says(chromium: Browser) -> None:
+    """Markup behind every text of every answer, names and messages of errors among them, in every view."""
+    async with inspected(travel(), OSLO) as url, opened(chromium, url) as page:
+        await page.locator("form.card").get_by_role("button", name="cancel").click()
+        await expect(page.locator("#left .pill")).to_have_text("desk")
+        await page.route("**/inspector/api/**", tainted)
+        await page.reload()
+        await expect(page.locator("#machine")).to_contain_text("<script>")
+        await expect(page.locator("form.card, .record").first).to_be_visible()
+        async for _ in looked_at(page):
+            assert 0 == await page.locator("img, iframe, a[href^=javascript], svg svg, main script").count()
+        for number in range(await page.locator(".record").count()):
+            await page.locator(".record .to").nth(number).click()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("colours", ["dark", "light"])
+async def test_nobody_is_kept_out(chromium: Browser, colours: Any) -> None:
+    """What axe-core calls a fault of WCAG 2 A or AA: none in any view, in either set of colours."""
+    if AXE is None:
+        pytest.skip("axe-core is not there: `npm pack axe-core`, and the path of its axe.min.js in AXE_CORE")
+    async with (
+        inspected(travel(), OSLO) as url,
+        opened(chromium, url, bypass_csp=True, color_scheme=colours, reduced_motion="reduce") as page,
+    ):
+        await expect(page.locator("form.card")).to_be_visible()
+        await page.add_script_tag(path=AXE)
+        rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]}
+        found = {}
+        async for view in looked_at(page):
+            told = await page.evaluate("rules => axe.run(document, rules)", rules)
+            found |= {(view, each["id"]): [node["html"][:200] for node in each["nodes"]] for each in told["violations"]}
+
+    assert {} == found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_the_page_takes_no_text_for_markup(file: Path) -> None:
+    """There is no word in it by which text would become elements or code; and nothing comes from elsewhere."""
+    words = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|srcdoc|DOMParser|setHTML"
+    text = file.read_text(encoding="utf-8")
+
+    assert not re.search(words, text)
+    assert not re.search(r"""\s(on\w+|style)=["']""", text) or file.suffix != ".html"
+    assert not [url for url in re.findall(r"https?://[^\s\"')]+", text) if not url.startswith("http://www.w3.org/")]

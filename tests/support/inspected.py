@@ -1,0 +1,152 @@
+"""The page of the inspector, opened in a browser: what went wrong in it, and an attack in all that it is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import cycle
+from typing import Any
+
+from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, Route, expect
+from support.asking import Claim
+from support.serving import app_of, client_of, listening
+
+from fsm_orch import Final, HumanAgent, Limits, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, State, Tool
+from fsm_orch.observe import Recorder
+from fsm_orch.service import Caller
+from machines.travel import Travel, Trip
+
+MARKUP = (
+    '\'"><img src=x onerror="window.pwned=1;alert(1)"></script><script>window.pwned=2</script></title></style>'
+    '<a href="javascript:window.pwned=3">javascript:window.pwned=4</a><svg onload="window.pwned=5"></svg>'
+    '<iframe srcdoc="<script>parent.pwned=6</script>"></iframe>${window.pwned=7}{{pwned}}'
+)
+"""What would run if any of it were taken for more than text."""
+
+_SHAPES = {"run_id", "parent", "kind", "status", "type", "path", "where", "end", "level", "verdict", "measure"}
+"""What decides how something is drawn or found, which nobody but the service writes."""
+
+
+def travel() -> Runner[Trip, None]:
+    """Return a runner of trips to Oslo that keeps its prompts."""
+    store = MemoryStore()
+    return Runner(Travel, model=ScriptedModel(cycle([{"city": "Oslo"}])), store=store, on_prompt=Recorder(store))
+
+
+def look_up(query: str) -> str:
+    """Look something up."""
+    return MARKUP
+
+
+class Attacked(Machine[Claim]):
+    """Take whatever is said, and ask a human what to do with it."""
+
+    work = State(
+        LLMAgent(
+            "Do as you are told.", reads=Claim.query, writes=Claim.note, tools=(Tool(look_up),), calls=3,
+            max_input_tokens=9_000, max_output_tokens=2_000,
+        ),
+        initial=True,
+    )  # fmt: skip
+    ask = State(HumanAgent("Is this right?", reads=(Claim.query, Claim.note), writes=Claim.receipt))
+    done, human = Final(), Final(fallback=True)
+    end, other, right = work.to(ask, "go on"), work.to(human, "give up"), ask.to(done, "it is")
+    limits = Limits(hops=4, tokens=60_000)
+
+
+def attacked() -> Runner[Claim, None]:
+    """Return a runner whose model and tool say markup: as the name of a handoff, as an argument, as an answer."""
+    store = MemoryStore()
+    says = [
+        {"reply": {"handoff": MARKUP, "note": MARKUP}},
+        {"reply": {"use": {"tool": "look_up", "arguments": {"query": MARKUP}}}},
+        {"handoff": "end", "note": MARKUP},  # the last call may use no tool
+    ]
+    return Runner(Attacked, model=ScriptedModel(cycle(says)), store=store, on_prompt=Recorder(store))
+
+
+async def attacker() -> Caller:
+    """Return a caller that is called markup, and whose tenant is."""
+    return Caller(tenant=MARKUP[:250], who=MARKUP[:250])
+
+
+async def begun(url: str, context: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Begin a run; return where it stands."""
+    async with client_of(url) as client:
+        return dict((await client.post("/runs", json={"context": context, **more})).json())
+
+
+@asynccontextmanager
+async def inspected(runner: Runner[Any, Any], *contexts: dict[str, Any], **options: Any) -> AsyncIterator[str]:
+    """Serve a runner with its inspector, once runs have begun; yield the URL."""
+    async with listening(app_of(runner, **{"inspector": "own", **options})) as url:
+        for context in contexts:
+            await begun(url, context)
+        yield url
+
+
+@asynccontextmanager
+async def opened(chromium: Browser, url: str, *, odd: str = "^$", **options: Any) -> AsyncIterator[Page]:
+    """Yield the page, open at the newest run; nothing goes wrong in it until the block is left.
+
+    Args:
+        odd: begins what may be said on the console.
+        options: of the context of the browser.
+    """
+    context = await chromium.new_context(viewport={"width": 1440, "height": 860}, **options)
+    page = await context.new_page()
+    wrong = list[str]()
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(odd):
+            wrong.append(message.text)
+
+    async def asked(dialog: Dialog) -> None:
+        wrong.append(f"a dialog: {dialog.message}")
+        await dialog.dismiss()
+
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", said)
+    page.on("dialog", asked)
+    try:
+        await page.goto(f"{url}/inspector/")
+        yield page
+        assert [] == wrong
+        assert await page.evaluate("window.pwned === undefined")
+    finally:
+        await context.close()
+
+
+async def looked_at(page: Page) -> AsyncIterator[str]:
+    """Look at each view; yield its name."""
+    for name in ("fleet", "proof", "runs"):
+        await page.locator(f"button[data-view={name}]").click()
+        await expect(page.locator("#right h2").first).to_be_visible()
+        if name != "runs":
+            await expect(page.locator("#left h2")).not_to_have_text("Runs")
+            await expect(page.locator("#left .note").first).not_to_have_text("proving …")
+        yield name
+
+
+async def tainted(route: Route) -> None:
+    """Answer a request of the page as the service does, with markup in every text that could hold a user's words."""
+    answer = await route.fetch()
+    said = await answer.text()
+    if "event-stream" in answer.headers.get("content-type", ""):
+        lines = [_line(line) for line in said.split("\n")]
+        await route.fulfill(response=answer, body="\n".join(lines))
+        return
+    await route.fulfill(response=answer, body=json.dumps(_taint(json.loads(said))))
+
+
+def _line(line: str) -> str:
+    return f"data: {json.dumps(_taint(json.loads(line[6:])))}" if line.startswith("data: ") else line
+
+
+def _taint(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _taint(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_taint(each, key) for each in value]
+    return value + MARKUP if isinstance(value, str) and key not in _SHAPES else value
