@@ -27,6 +27,7 @@ from .define.policies import after, at_most, eventually, never
 from .define.states import Final, Handoff, State
 from .errors import CallDenied, CallFailed, DefinitionError, FsmError, ModelUnavailable, StartError
 from .kernel.codec import to_json
+from .kernel.hop import Hop
 from .limits import Limits
 from .messages import Message
 from .models.base import Response
@@ -35,7 +36,7 @@ from .models.scripted import ScriptedModel
 from .proof.bounds.certificate import Certificate
 from .resilience.retry import Retry
 from .run.delta import TextDelta
-from .run.result import Hop, Landing, RunResult
+from .run.result import Landing, RunResult
 from .run.runner import Runner
 from .run.stream import RunStream
 from .settings import ModelSettings

@@ -15,6 +15,7 @@ from ..kernel.course import Step
 from ..kernel.due import due
 from ..kernel.effects import Act, UseTool
 from ..kernel.engine import CompiledMachine
+from ..kernel.hop import Hop
 from ..kernel.inputs import Input, Started
 from ..kernel.legal import menu
 from ..kernel.records import Record
@@ -22,7 +23,7 @@ from ..kernel.step import step
 from ..run.cuts import Cut, cuts
 from ..run.head import check_head
 from ..run.rebound import was_rebound
-from ..run.result import Hop, path_of
+from ..run.result import path_of
 from ..run.waiting import Question, asked_in
 from ..store.values import Listed
 from .show import CommandError

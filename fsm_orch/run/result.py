@@ -16,6 +16,7 @@ from ..define.states import Final, State
 from ..define.wording import number_of
 from ..errors import StartError
 from ..kernel.configuration import Configuration
+from ..kernel.hop import Hop
 from ..kernel.inputs import Input
 from ..kernel.reasons import LandingReason
 from ..kernel.records import HandedOff, Landed, Record
@@ -25,18 +26,6 @@ from .conversation import added_to
 from .waiting import Question
 
 C = TypeVar("C", bound=Context)
-
-
-class Hop(NamedTuple):
-    """A transition that was taken."""
-
-    source: str
-    handoff: str | None
-    """None for the landing edge."""
-    target: str
-
-    def __str__(self) -> str:
-        return f"{self.source} -{self.handoff or 'landing'}-> {self.target}"
 
 
 class Landing(NamedTuple):

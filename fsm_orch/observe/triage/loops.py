@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from ...define.definition import Definition
+from ...kernel.hop import Hop
 from .machines import Known, edge_of, most_laps
-from .runs import Hop, Machine, Run
+from .runs import Machine, Run
 from .shares import Rows
 
 NOW_S = 300.0

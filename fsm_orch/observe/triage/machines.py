@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from ...define.definition import Definition
 from ...define.states import Handoff
 from ...define.worst import machines_in
-from .runs import Hop, Machine
+from ...kernel.hop import Hop
+from .runs import Machine
 
 
 def by_digest(definition: Definition) -> dict[str, Definition]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from ...kernel.hop import Hop
 from .lines import Line, Tally
 
 MOST_OPEN = 20_000
@@ -16,18 +17,6 @@ MOST_OPEN = 20_000
 _MOST_HOPS = 1_000
 _MOST_FAULTS = 1_000
 _MOST_INSIDE = 1_000
-
-
-class Hop(NamedTuple):
-    """A transition that was taken."""
-
-    source: str
-    handoff: str | None
-    """None for the landing edge."""
-    target: str
-
-    def __str__(self) -> str:
-        return f"{self.source} -{self.handoff or 'landing'}-> {self.target}"
 
 
 class Machine(NamedTuple):

@@ -15,10 +15,11 @@ from support.lines_of import lines_of
 from support.random_machines import Facts
 
 from fsm_orch import Final, Limits, Machine, Runner, State, Visit
+from fsm_orch.kernel.hop import Hop
 from fsm_orch.observe.triage.lines import Tally, read
 from fsm_orch.observe.triage.loops import Loops, circles, loops
 from fsm_orch.observe.triage.machines import by_digest
-from fsm_orch.observe.triage.runs import Hop, runs
+from fsm_orch.observe.triage.runs import runs
 from machines.shop import ShopFloor
 
 
