@@ -35,10 +35,7 @@ def inspect(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any that is free.")] = 0,
     store: OptionalStoreUrl = None,
     codec: CodecName = None,
-    deps: Annotated[
-        str | None,
-        typer.Option(metavar="MODULE:FUNCTION", help="Makes the dependencies of a run; called once for each."),
-    ] = None,
+    deps: start.DepsName = None,
     model: start.ModelName = None,
 ) -> None:
     """Show a machine and its runs in a browser: live, in time, and what is proved of them.

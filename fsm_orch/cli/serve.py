@@ -45,10 +45,7 @@ def serve(
     ] = None,
     store: OptionalStoreUrl = None,
     codec: CodecName = None,
-    deps: Annotated[
-        str | None,
-        typer.Option(metavar="MODULE:FUNCTION", help="Makes the dependencies of a run; called once for each."),
-    ] = None,
+    deps: start.DepsName = None,
     model: start.ModelName = None,
     redis: Annotated[
         str | None,

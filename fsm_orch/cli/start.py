@@ -58,6 +58,11 @@ ModelName = Annotated[
     ),
 ]
 
+DepsName = Annotated[
+    str | None,
+    typer.Option(metavar="MODULE:FUNCTION", help="Makes the dependencies of a run; called once for each."),
+]
+
 
 def model_of(machine: AnyMachine, named: str | None) -> str:
     """Return the model of a machine's agents that name none.

@@ -9,9 +9,20 @@ from ..define.wording import number_of
 from ..observe.triage.faults import Asked, Failing, faults
 from .outcome import AsJson
 from .show import console, name_of
-from .triage_loops import Top
-from .triage_misroutes import interval
-from .triage_source import Codec, Logs, Machines, Since, Store, print_json, show_read, some, source
+from .triage_source import (
+    Codec,
+    Logs,
+    Machines,
+    Since,
+    Store,
+    Top,
+    interval,
+    print_json,
+    show_more,
+    show_read,
+    some,
+    source,
+)
 
 _SAID = {
     "failed": "attempts failed",
@@ -52,8 +63,7 @@ def errors(
             _show(out, state)
         for model in found.models[:top]:
             _show_model(out, model)
-        if len(found.states) > top:
-            out.print(Text(f"\n{len(found.states) - top:,} more: --top", style="dim"))
+        show_more(out, len(found.states), top)
         if read.tally.unfinished:
             some_wait = f"{number_of(read.tally.unfinished, 'run')} without an end may wait for a human"
             out.print(Text(f"\n{some_wait}: fsm-orch runs list --status waiting --store URL"), soft_wrap=True)

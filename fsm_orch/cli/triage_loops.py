@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -14,9 +11,20 @@ from ..observe.triage.loops import Circle
 from .moments import span
 from .outcome import AsJson
 from .show import console, name_of, place
-from .triage_source import Codec, Logs, Machines, Since, Source, Store, print_json, show_read, some, source
-
-Top = Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="How many are shown.")]
+from .triage_source import (
+    Codec,
+    Logs,
+    Machines,
+    Since,
+    Source,
+    Store,
+    Top,
+    print_json,
+    show_more,
+    show_read,
+    some,
+    source,
+)
 
 
 def loops(
@@ -50,8 +58,7 @@ def loops(
         out.print(Text(head, style="bold"), soft_wrap=True)
         for circle in found.circles[:top]:
             _show(out, circle, found.runs, read)
-        if len(found.circles) > top:
-            out.print(Text(f"\n{len(found.circles) - top:,} more: --top", style="dim"))
+        show_more(out, len(found.circles), top)
         show_read(out, read)
 
 

@@ -22,8 +22,7 @@ from ..observe.triage.runs import Run
 from ..observe.triage.shares import Interval, wilson
 from .outcome import AsJson
 from .show import CommandError, columns, console, name_of, place
-from .triage_loops import Top
-from .triage_source import Codec, Logs, Machines, Since, Store, print_json, show_read, some, source
+from .triage_source import Codec, Logs, Machines, Since, Store, Top, interval, print_json, show_read, some, source
 
 _RATES = ("accuracy", "misroute", "false_fallback", "leak")
 
@@ -147,11 +146,6 @@ def _judged(runs: Iterable[Run], labels: Mapping[str, str], known: Mapping[str, 
     wrong.sort(key=lambda each: (-each.share.low, each.expected, each.reached))
     shares: dict[str, Any] = {name: getattr(rates, name) for name in _RATES}
     return Judged({name: wilson(share.count, share.of) for name, share in shares.items()}, tuple(wrong), strange)
-
-
-def interval(share: Interval) -> str:
-    """Return an interval as it is shown."""
-    return f"{100 * share.rate:.1f} % [{100 * share.low:.1f}, {100 * share.high:.1f}]"
 
 
 def _show_doubted(out: Console, found: Misroutes, top: int) -> None:

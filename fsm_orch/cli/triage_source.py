@@ -30,6 +30,7 @@ from ..observe.triage import lines as logged
 from ..observe.triage.lines import Line, Tally
 from ..observe.triage.machines import by_digest
 from ..observe.triage.runs import MOST_OPEN, Run, runs
+from ..observe.triage.shares import Interval
 from . import triage_store
 from .moments import seconds_of
 from .show import CommandError, complaints, interrupted, safe_json
@@ -64,6 +65,8 @@ Since = Annotated[
         show_default=False,
     ),
 ]
+
+Top = Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="How many are shown.")]
 
 _MANY = 5
 """From so many files on, they are counted instead of named."""
@@ -215,6 +218,17 @@ def print_json(result: Any, read: Source, **more: Any) -> None:
     """Write a result as one JSON object, with what was read for it."""
     told = {**to_builtins(result), **to_builtins(more), "read": asdict(read.tally)}
     typer.echo(safe_json(orjson.dumps(told).decode()))
+
+
+def interval(share: Interval) -> str:
+    """Return an interval as it is shown."""
+    return f"{100 * share.rate:.1f} % [{100 * share.low:.1f}, {100 * share.high:.1f}]"
+
+
+def show_more(out: Console, count: int, top: int) -> None:
+    """Write how many were left out, if some were."""
+    if count > top:
+        out.print(Text(f"\n{count - top:,} more: --top", style="dim"))
 
 
 def show_read(out: Console, read: Source) -> None:

@@ -13,8 +13,7 @@ from ..observe.triage import worst as dear
 from ..observe.triage.worst import By, Dear
 from .outcome import AsJson
 from .show import columns, console, hanging, name_of
-from .triage_loops import Top
-from .triage_source import Codec, Logs, Machines, Since, Store, print_json, show_read, some, source
+from .triage_source import Codec, Logs, Machines, Since, Store, Top, print_json, show_read, some, source
 
 
 def worst(

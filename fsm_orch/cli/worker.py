@@ -38,10 +38,7 @@ def worker(
         typer.Option(metavar="MODULE[:Machine]", help="Drive these runs too, such as an older version's; repeatable."),
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="How many runs are driven at once.")] = 50,
-    deps: Annotated[
-        str | None,
-        typer.Option(metavar="MODULE:FUNCTION", help="Makes the dependencies of a run; called once for each."),
-    ] = None,
+    deps: start.DepsName = None,
     model: start.ModelName = None,
     poll_s: Annotated[float, typer.Option(min=0.01, help="Seconds between two looks at a store without work.")] = 1.0,
     lease_s: Annotated[
