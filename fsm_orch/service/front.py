@@ -13,6 +13,7 @@ from .caller import Caller
 from .driving import Driving
 from .hub import Hub, Live
 from .problems import Problem
+from .seen import Seen
 
 
 class Front:
@@ -20,19 +21,14 @@ class Front:
 
     def __init__(self, driving: Driving, hub: Hub) -> None:
         self.driving, self.hub = driving, hub
+        self._seen = Seen(driving, "own")
 
     async def row(self, run_id: str, caller: Caller) -> Listed:
         """Return a run of a caller as the store lists it.
 
         Raises Problem: if there is none, or it is somebody else's, which is the same to whoever asks.
         """
-        # a NUL would be an error of the database
-        rows = await self.driving.store.list(run_id=run_id) if run_id.isprintable() else ()
-        if not rows or rows[0].tenant != caller.tenant:
-            raise Problem("unknown_run")
-        if rows[0].digest != self.driving.runner.definition.digest:
-            raise Problem("other_version")
-        return rows[0]
+        return await self._seen.row(run_id, caller)
 
     async def count(self, run_id: str) -> int:
         """Return how many records a stored run has."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...errors import StartError
-from .seen import Sees
+from ..seen import Sees
 
 if TYPE_CHECKING:
     from fastapi import APIRouter

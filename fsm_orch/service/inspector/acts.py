@@ -15,7 +15,7 @@ from ..caller import Caller
 from ..front import Front
 from ..hub import Hub, Live
 from ..problems import Problem
-from .seen import Seen
+from ..seen import Seen
 
 
 class NewFork(Body):

@@ -17,12 +17,12 @@ from ...store.prompts import KeepsPrompts
 from ..caller import Caller
 from ..events import Frames
 from ..problems import Problem
+from ..seen import Seen
 from ..streams import Streams
 from ..views import Views
 from .drawing import drawn
 from .proof import proof_json
 from .runs import MOST_LISTED, Fleet, cuts_json, inputs_json, row_json
-from .seen import Seen
 
 _PAGE = 50
 

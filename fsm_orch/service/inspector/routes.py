@@ -15,10 +15,10 @@ from fastapi.responses import RedirectResponse
 
 from ..front import Front
 from ..limits import route_class
+from ..seen import Seen, Sees
 from ..streams import Streams
 from .acts import add_acts
 from .looks import add_looks
-from .seen import Seen, Sees
 
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _HEADERS = {

@@ -1,17 +1,17 @@
-"""Whose runs the inspector shows, and how it finds one."""
+"""Whose runs a caller sees, and how one of them is found."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ...store.values import Listed
-from ..caller import Caller
-from ..driving import Driving
-from ..problems import Problem
+from ..store.values import Listed
+from .caller import Caller
+from .driving import Driving
+from .problems import Problem
 
 Sees = Literal["own", "all"]
-"""Whose runs the inspector shows: those of the caller's tenant, or everybody's."""
+"""Whose runs a caller sees: those of its tenant, or everybody's."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,10 @@ class Seen:
         return [row for row in found if self._is_seen(row, caller)]
 
     async def row(self, run_id: str, caller: Caller) -> Listed:
-        """Return a run.
+        """Return a run as the store lists it.
 
-        Raises Problem: if there is none that the caller sees, or it is of another version.
+        Raises Problem: if there is none, or the caller does not see it, which is the same to whoever asks; or it is of
+            another version.
         """
         # a NUL would be an error of the database
         found = await self.driving.store.list(run_id=run_id) if run_id.isprintable() else ()
