@@ -101,11 +101,17 @@ def cuts(compiled: CompiledMachine, journal: Sequence[Input]) -> tuple[Cut, ...]
 
     Raises StepError: if it does not fold.
     """
-    walk, found = Walk(compiled), list[Cut]()
+    return tuple([cut for _, cut in walked(compiled, journal) if cut is not None])
+
+
+def walked(compiled: CompiledMachine, journal: Sequence[Input]) -> Iterator[tuple[Step, Cut | None]]:
+    """Yield, for each input of a journal, its step, and the cut after it if there is one.
+
+    Raises StepError: if it does not fold.
+    """
+    walk = Walk(compiled)
     for at, event in enumerate(journal, start=1):
         is_reply = walk.is_reply(event)
-        walk.take(event)
-        if next(walk.open(), None) is None:
-            now = walk.now
-            found.append(Cut(at, now.state, now.hops, is_reply, now.status == "finished"))
-    return tuple(found)
+        stepped = walk.take(event)
+        now, is_open = stepped.configuration, next(walk.open(), None) is not None
+        yield stepped, None if is_open else Cut(at, now.state, now.hops, is_reply, now.status == "finished")

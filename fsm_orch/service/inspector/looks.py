@@ -22,7 +22,7 @@ from ..streams import Streams
 from ..views import Views
 from .drawing import drawn
 from .proof import proof_json
-from .runs import MOST_LISTED, Fleet, cuts_json, inputs_json, row_json
+from .runs import MOST_LISTED, Fleet, journal_json, row_json
 
 _PAGE = 50
 
@@ -64,11 +64,7 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         if not journal:
             raise Problem("unknown_run")  # it was forgotten a moment ago
         compiled = start.compiled_for(runner.compiled, journal[0])
-        told = {
-            "row": row_json(row),
-            "inputs": inputs_json(compiled, journal),
-            "cuts": cuts_json(compiled, journal),
-        }
+        told = {"row": row_json(row), **journal_json(compiled, journal)}
         return _json(b'{"run":%s,%s' % (views.json(runner.replay(journal)), to_json(told)[1:]))
 
     @api.get("/runs/{run_id}/prompts")

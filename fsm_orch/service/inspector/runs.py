@@ -10,11 +10,9 @@ from msgspec import json, to_builtins
 
 from ...errors import StepError, StoreError
 from ...kernel.codec import to_json
-from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
-from ...kernel.step import step
-from ...run.cuts import cuts
+from ...run.cuts import walked
 from ...store.values import Listed
 from ..driving import Driving
 
@@ -34,20 +32,15 @@ def row_json(row: Listed) -> dict[str, Any]:
     return told | head
 
 
-def inputs_json(compiled: CompiledMachine, journal: Sequence[Input]) -> list[dict[str, Any]]:
-    """Return the inputs of a run as JSON, each with how many records the run has after it."""
-    now: Configuration | None = None
-    told, count = list[dict[str, Any]](), 0
-    for event in journal:
-        stepped = step(compiled, now, event)
-        now, count = stepped.configuration, count + len(stepped.records)
-        told.append({"records": count, "input": json.decode(to_json(event))})
-    return told
-
-
-def cuts_json(compiled: CompiledMachine, journal: Sequence[Input]) -> list[dict[str, Any]]:
-    """Return where a run can be forked, as JSON."""
-    return [cut._asdict() for cut in cuts(compiled, journal)]
+def journal_json(compiled: CompiledMachine, journal: Sequence[Input]) -> dict[str, Any]:
+    """Return a journal as JSON: inputs, each with how many records the run has after it, and where it can be cut."""
+    inputs, cuts, count = list[dict[str, Any]](), list[dict[str, Any]](), 0
+    for event, (stepped, cut) in zip(journal, walked(compiled, journal), strict=True):
+        count += len(stepped.records)
+        inputs.append({"records": count, "input": json.decode(to_json(event))})
+        if cut is not None:
+            cuts.append(cut._asdict())
+    return {"inputs": inputs, "cuts": cuts}
 
 
 class Fleet:
