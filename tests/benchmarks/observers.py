@@ -1,9 +1,10 @@
 """What observers cost: CPU time that each adds to a hop, against the hop of a bare asyncio loop over the same stub.
 
-    python tests/benchmarks/observers.py
+    python tests/benchmarks/observers.py                     # all of them
+    python tests/benchmarks/observers.py prometheus structlog
 
-A run takes 51 hops with a model's call each. Runs without an observer, runs with each, and the bare loop take turns, in
-one process; each figure is the median of the rounds. `ratio` is what an observer adds a hop to a hop of the bare loop.
+A run takes 51 hops with a model's call each, which makes 104 spans. Runs without an observer, runs with each, and the
+bare loop take turns, in one process and in a drawn order; each figure is the median of the rounds. `ratio` is what an observer adds a hop to a hop of the bare loop.
 Nothing here asserts a time.
 """
 
@@ -13,20 +14,34 @@ import asyncio
 import os
 import statistics
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from random import Random
 from typing import Any
 
 import orjson
 import structlog
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, TraceIdRatioBased
 from speed import ROUNDS, Query, Ring, Stub, bare, cpu, report
 
 from fsm_orch import Runner
-from fsm_orch.observe import Observer
+from fsm_orch.observe import Observer, Tracer
 from fsm_orch.observe.log import log_records
+from fsm_orch.observe.otel import trace_runs
 from fsm_orch.observe.prometheus import Metrics
 
 HOPS = 51
+
+
+class Dropped(SpanExporter):
+    """Encodes spans as for the wire, and sends them nowhere."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        encode_spans(spans).SerializeToString()
+        return SpanExportResult.SUCCESS
 
 
 def nothing() -> Observer:
@@ -49,8 +64,25 @@ def log() -> Observer:
     return log_records(out)
 
 
-OBSERVERS: dict[str, Callable[[], Observer]] = {"nothing": nothing, "prometheus": prometheus, "structlog": log}
-"""By name. OpenTelemetry's is to come here."""
+def sampled(sampler: Sampler, *, is_exported: bool = False) -> Tracer:
+    """Trace with the SDK."""
+    provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+    if is_exported:
+        provider.add_span_processor(BatchSpanProcessor(Dropped(), schedule_delay_millis=100))
+    return trace_runs(provider)
+
+
+OBSERVERS: dict[str, Callable[[], Observer | Tracer]] = {
+    "nothing": nothing,
+    "prometheus": prometheus,
+    "structlog": log,
+    "otel_no_sdk": trace_runs,
+    "otel_off": partial(sampled, ALWAYS_OFF),
+    "otel_1_percent": partial(sampled, TraceIdRatioBased(0.01), is_exported=True),
+    "otel_recorded": partial(sampled, ALWAYS_ON),
+    "otel_exported": partial(sampled, ALWAYS_ON, is_exported=True),
+}
+"""By name; `exported` holds the thread that encodes spans too."""
 
 
 async def measured(names: list[str]) -> None:
@@ -61,7 +93,11 @@ async def measured(names: list[str]) -> None:
         name: partial(runner.run, Query(text="hi")) for name, runner in {"none": none, **runners}.items()
     }
     plays["bare"] = lambda: bare(HOPS)
-    rounds = [{name: await cpu(play, 6) / HOPS * 1e6 for name, play in plays.items()} for _ in range(ROUNDS + 1)][1:]
+    await cpu(plays["none"], 6)
+    rounds, turns, chance = [], list(plays.items()), Random(0)
+    for _ in range(2 * ROUNDS):
+        chance.shuffle(turns)  # else one would always come after the thread that exports, or with cold caches
+        rounds.append({name: await cpu(play, 6) / HOPS * 1e6 for name, play in turns})
     plain = statistics.median(each["bare"] for each in rounds)
     without = statistics.median(each["none"] for each in rounds)
     report("hop", us_without_observer=without, us_bare=plain)
