@@ -4,8 +4,8 @@
     python tests/benchmarks/observers.py prometheus structlog
 
 A run takes 51 hops with a model's call each, which makes 104 spans. Runs without an observer, runs with each, and the
-bare loop take turns, in one process and in a drawn order; each figure is the median of the rounds. `ratio` is what an observer adds a hop to a hop of the bare loop.
-Nothing here asserts a time.
+bare loop take turns, in one process and in a drawn order; each figure is the median of the rounds. `ratio` is what an
+observer adds a hop to a hop of the bare loop. Nothing here asserts a time.
 """
 
 from __future__ import annotations
