@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -153,6 +153,21 @@ class TemporalServer:
                 await asyncio.sleep(0.05)
 
 
+def _begun(words: list[str], folder: Path, answers: Callable[[], bool]) -> subprocess.Popen[bytes]:
+    """Start a server in its folder, and wait until it answers; return its process."""
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, start_new_session=True
+        )
+    (folder / "pid").write_text(str(process.pid))
+    until = time.monotonic() + 60
+    while not answers():
+        assert process.poll() is None, (folder / "log").read_text()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return process
+
+
 class RedisServer:
     """A server of Redis that keeps nothing when it is stopped.
 
@@ -171,17 +186,8 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._program, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", *self._words],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, start_new_session=True,
-            )  # fmt: skip
-        (self._folder / "pid").write_text(str(self._process.pid))
-        until = time.monotonic() + 60
-        while not self._answers():
-            assert self._process.poll() is None, (self._folder / "log").read_text()
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        words = ["--bind", "127.0.0.1", "--port", str(self.port), "--save", "", *self._words]
+        self._process = _begun([self._program, *words], self._folder, self._answers)
 
     def stop(self) -> None:
         """Kill it, as if it had crashed."""
@@ -223,17 +229,8 @@ class PrometheusServer:
         (self._folder / "prometheus.yml").write_text(config)
         (self._folder / "rules.yml").write_text(rules)
         words = ["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"]
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [program, *words, f"--web.listen-address={self.url.removeprefix('http://')}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, start_new_session=True,
-            )  # fmt: skip
-        (self._folder / "pid").write_text(str(self._process.pid))
-        until = time.monotonic() + 60
-        while not self._answers():
-            assert self._process.poll() is None, (self._folder / "log").read_text()
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        words += [f"--web.listen-address={self.url.removeprefix('http://')}"]
+        self._process = _begun([program, *words], self._folder, self._answers)
 
     def asked(self, path: str) -> Any:
         """Return what its API says: `asked("alerts")`."""
