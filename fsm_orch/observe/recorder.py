@@ -21,6 +21,10 @@ from .secrets import without_secrets
 from .telling import report
 
 DAY_S = 86_400.0
+_MOST_UNDER_WAY = 50_000_000
+"""Characters of prompts on their way to a store at once: one that is slow, or away, takes no more memory than this."""
+_EACH = 1_000
+"""What a prompt counts for beside its texts."""
 
 
 class Recorder:
@@ -30,7 +34,8 @@ class Recorder:
     run, or before. Keys that look as providers write them, and those in the environment of this process, are replaced.
     A runner that redacts fields has nothing kept of what was said: any text may tell of them.
 
-    It is done beside the run, which never waits for it. What it raises is logged by its kind.
+    It is done beside the run, which never waits for it. What it raises is logged by its kind. While 50 million characters
+    are on their way to a store that is slow, or away, what comes is not kept, and that is logged.
 
     Args:
         store: keeps them: a `SqlStore`, under its codec, or a `MemoryStore`.
@@ -66,23 +71,39 @@ class Recorder:
         self._prompts = store.prompts
         self._keep_s, self._most, self._most_chars = keep_s, most, most_chars
         self._redact, self._clean, self._wall_clock = redact, without_secrets(), wall_clock
-        self._under_way: set[asyncio.Future[None]] = set()
+        self._under_way: dict[asyncio.Future[None], int] = {}
+        """What each counts for."""
 
     def __call__(self, prompted: Prompted) -> None:
         """Keep a prompt, in its own time."""
+        if self._size() >= _MOST_UNDER_WAY:
+            report("a prompt of run %s was not kept: too many are on their way to the store", prompted.run_id)
+            return
         kept = self._kept(prompted)
         keeping = self._prompts.keep(kept, most=self._most, since=kept.at - self._keep_s)
-        self._under_way.add(keeping)
+        if keeping.done():  # its callback would wait for the loop, which may be ending
+            self._done(kept.run_id, keeping)
+            return
+        self._under_way[keeping] = _size_of(kept)
         keeping.add_done_callback(partial(self._done, kept.run_id))
+
+    def _size(self) -> int:
+        """Return what is on its way. What a loop has left that is closed is done by the store, and told to nobody."""
+        size = 0
+        for keeping, each in tuple(self._under_way.items()):  # a copy, made at once: loops of other threads add theirs
+            if keeping.get_loop().is_closed():
+                self._under_way.pop(keeping, None)
+            size += each
+        return size
 
     async def flush(self) -> None:
         """Wait until all is kept that it was called with on this event loop, or could not be."""
         loop = asyncio.get_running_loop()
-        if mine := [keeping for keeping in self._under_way if keeping.get_loop() is loop]:
+        if mine := [keeping for keeping in tuple(self._under_way) if keeping.get_loop() is loop]:
             await asyncio.wait(mine)
 
     def _done(self, run_id: str, keeping: asyncio.Future[None]) -> None:
-        self._under_way.discard(keeping)
+        self._under_way.pop(keeping, None)
         if not keeping.cancelled() and (error := keeping.exception()) is not None:
             report("a prompt of run %s was not kept: %s", run_id, type(error).__name__)
 
@@ -114,6 +135,11 @@ class Recorder:
                 return REDACTED
         left_out = len(kept) - self._most_chars
         return without_surrogates(kept if left_out <= 0 else f"{kept[: self._most_chars]}… [{left_out:,} more]")
+
+
+def _size_of(kept: KeptPrompt) -> int:
+    texts = (len(said.content) + sum(len(call.arguments) for call in said.tool_calls) for said in kept.messages)
+    return _EACH + len(kept.reply or "") + sum(texts)
 
 
 def _checked(text: object) -> str:

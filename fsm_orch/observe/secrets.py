@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -15,15 +16,17 @@ _SHAPES = (
     r"(?:AKIA|ASIA)[A-Z0-9]{16}",  # AWS
     r"AIza[\w-]{30,}",  # Google
     r"hf_\w{20,}",  # Hugging Face
-    r"[rs]k_(?:live|test)_\w{16,}",  # Stripe
-    r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*",  # a JSON web token
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)",
-    r"(?<=Bearer )[\w.~+/-]{8,}=*",
-    r"(?<=://)[^\s/:@]*:[^\s/@]+(?=@)",  # the user and password of a URL
+    r"[rs]k_(?:live|test)_\w{16,}|whsec_\w{16,}",  # Stripe
+    # A JSON web token, signed or encrypted; its first part alone, too: to look for the others from each `eyJ` of a text
+    # that has many takes the square of its length.
+    r"eyJ[\w-]{8,}(?:\.[\w-]*){0,4}",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?:.*?-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|.*)",
+    r"(?<=[Bb]earer )[\w.~+/-]{8,}=*",
+    r"(?<=://)[^\s/:@]*:[^\s/]+(?=@)",  # the user and password of a URL, up to the last @ of its host
 )
 """What keys look like, by those who give them out."""
 
-_NAMED = re.compile(r"(?:_KEY|_TOKEN|_SECRET|_PASSWORD|_PASSWD)$")
+_NAMED = re.compile(r"(?:(?:^|_)(?:KEY|APIKEY|TOKEN|SECRET)|PASSWORD|PASSWD)$")
 _LEAST = 8
 """A shorter value of the environment is no key, and would be found in texts that hold none."""
 
@@ -33,10 +36,11 @@ def without_secrets(environment: Mapping[str, str] | None = None) -> Callable[[s
 
     Args:
         environment: names and values; what is named as keys are, such as `OPENAI_API_KEY`, is replaced wherever it
-            stands. None: that of this process, as it is now.
+            stands, as it is or in JSON, if it has 8 characters or more. None: that of this process, as it is now.
     """
     named = os.environ if environment is None else environment
-    values = {value for name, value in named.items() if _NAMED.search(name.upper()) and len(value) >= _LEAST}
+    keys = (value.strip() for name, value in named.items() if _NAMED.search(name.upper()))
+    values = {form for key in keys if len(key) >= _LEAST for form in _forms(key)}
     # the longest first: one may be the beginning of another
     known = [re.escape(value) for value in sorted(values, key=len, reverse=True)]
     found = re.compile("|".join([*known, *_SHAPES]), re.DOTALL)
@@ -45,3 +49,12 @@ def without_secrets(environment: Mapping[str, str] | None = None) -> Callable[[s
         return found.sub(REDACTED, text)
 
     return clean
+
+
+def _forms(key: str) -> set[str]:
+    """Return how a key may stand in a text: as it is, in JSON, and in JSON that is in JSON."""
+    forms = once = {key}
+    for _ in range(2):
+        once = {json.dumps(form, ensure_ascii=is_ascii)[1:-1] for form in once for is_ascii in (False, True)}
+        forms = forms | once
+    return forms

@@ -139,7 +139,9 @@ def test_no_key_is_kept(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert '{"answer": "[redacted]"}' in said
 
 
-@pytest.mark.parametrize("text", ["Bearer abcdefghijkl", "postgresql://me:hunter22@host/db"])
+@pytest.mark.parametrize(
+    "text", ["Bearer abcdefghijkl", "postgresql://me:hunter22@host/db", "postgresql://me:p@hunter22@host/db"]
+)
 def test_what_stands_beside_a_secret_stays(text: str) -> None:
     """Of a header and a URL only the secret is replaced."""
     said = desk(text, {"answer": "x"})
@@ -230,6 +232,43 @@ def test_a_recorder_that_fails_touches_no_run(at_once: bool, caplog: pytest.LogC
     assert result.state is Desk.done
     assert "OSError" in caplog.text
     assert "ann@b" not in caplog.text
+
+
+class Away:
+    """Keeps nothing yet."""
+
+    def __init__(self) -> None:
+        self.prompts, self.asked = self, list[KeptPrompt]()
+
+    def keep(self, prompt: KeptPrompt, *, most: int, since: float) -> asyncio.Future[None]:
+        self.asked.append(prompt)
+        return asyncio.get_running_loop().create_future()
+
+    async def of(self, run_id: str) -> tuple[KeptPrompt, ...]:
+        return ()
+
+
+async def test_a_store_that_is_away_holds_no_more_than_is_bounded(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes while too much is on its way is not kept; the log says so, and the run goes on."""
+    monkeypatch.setattr("fsm_orch.observe.recorder._MOST_UNDER_WAY", 5_000)
+    store = Away()
+    runner = Runner(Desk, model=ScriptedModel([{"answer": "x"}] * 9), on_prompt=Recorder(store))
+    ended = [await runner.run(Note(text="t" * 500)) for _ in range(9)]
+
+    assert {Desk.done} == {each.state for each in ended}
+    assert 1 < len(store.asked) < 5
+    assert 9 - len(store.asked) == caplog.text.count("too many are on their way to the store")
+
+
+def test_what_a_loop_has_left_is_held_no_longer() -> None:
+    """Each run on a loop of its own leaves nothing behind in its recorder."""
+    recorder = Recorder(Away())
+    for _ in range(5):
+        Runner(Desk, model=ScriptedModel([{"answer": "x"}]), on_prompt=recorder).run_sync(Note(text="t"))
+
+    assert 1 == len(recorder._under_way)
 
 
 def test_a_closed_store_touches_no_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

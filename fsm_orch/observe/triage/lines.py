@@ -191,6 +191,8 @@ def _moment(words: list[bytes]) -> float | None:
 def _clock(told: object) -> float | None:
     """Return seconds of the epoch; None if this is no time. A time without a zone is UTC, as structlog writes it."""
     if isinstance(told, int | float) and not isinstance(told, bool):
+        if told >= 1e14:  # before it is divided: a whole number may be beyond every float
+            return None
         seconds = told / 1000 if told > 1e11 else told  # some write milliseconds
         return float(seconds) if 0 < seconds < 1e11 else None
     if not isinstance(told, str) or len(told) > 64:

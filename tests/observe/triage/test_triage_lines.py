@@ -45,6 +45,8 @@ def with_time(**more: Any) -> str:
         (with_time(ts=AT), AT),
         (with_time(ts=AT * 1000), AT),
         (with_time(timestamp="soon", ts=AT), AT),
+        (with_time(timestamp=10**400, ts=AT), AT),
+        (json.dumps({"log": PLAIN, "time": 10**400}), None),
         (f"2026-11-27T02:00:00.500000000Z stdout F {PLAIN}", AT),
         (f"2026-11-27T02:00:00.5Z {PLAIN}", AT),
         (f"web-1  | {PLAIN}", None),
