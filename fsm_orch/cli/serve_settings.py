@@ -108,11 +108,13 @@ def settings_in(file: Path | None) -> Settings:
     if file is None:
         return Settings()
     try:
-        read = tomllib.loads(file.read_bytes().decode())
+        read = tomllib.loads(file.read_bytes().decode("utf-8-sig"))  # some editors put a mark of their own first
     except OSError as error:
         raise CommandError(f"--settings {file} cannot be read: {error.strerror}") from None
     except ValueError as error:  # of UTF-8 or of TOML: both say where
         raise CommandError(f"--settings {file} is no TOML: {error}") from None
+    except RecursionError:
+        raise CommandError(f"--settings {file} is nested too deeply: expected tables of keys") from None
     try:
         settings = Settings.model_validate(read)
     except ValidationError as error:

@@ -105,6 +105,7 @@ def test_each_key_that_is_misspelt_is_refused_with_the_ones_there_are(place: str
         ("[[quotas]]\ncost_usd = 5.0", "cost_usd: expected an exact number in quotes, such as '5.00', not 5.0"),
         ("[service", "is no TOML: "),
         ("x = '\udcff'", "is no TOML: "),
+        (f"x = {'[' * 20_000}", "is nested too deeply: expected tables of keys"),
     ],
 )
 def test_what_does_not_go_together_is_refused(text: str, why: str, tmp_path: Path) -> None:
@@ -113,6 +114,14 @@ def test_what_does_not_go_together_is_refused(text: str, why: str, tmp_path: Pat
     file.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(CommandError, match=why):
         settings_in(file)
+
+
+def test_a_mark_of_the_editor_is_no_key(tmp_path: Path) -> None:
+    """Some begin a file with a mark that says it is UTF-8, and end lines in two characters."""
+    file = tmp_path / "shop.toml"
+    file.write_bytes(b"\xef\xbb\xbf[service]\r\nport = 81\r\n")
+
+    assert 81 == settings_in(file).service.port
 
 
 def shown(language: str) -> str:

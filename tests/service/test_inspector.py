@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from itertools import cycle
 from typing import Any
@@ -162,6 +163,18 @@ async def test_a_run_is_forked_and_goes_on() -> None:
     assert "waiting" == told["row"]["status"]
     assert [422] * 5 == [each.status_code for each in refused]
     assert before == after
+
+
+async def test_a_run_that_goes_on_already_is_not_driven_twice() -> None:
+    """Whoever clicks twice is told both times that it goes on; so is who asks of a run that is under way or waits."""
+    runner = travel()
+    async with served(runner, inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": {"wish": "Oslo"}})).json()["run_id"]
+        fork = (await client.post(f"/inspector/api/runs/{run_id}/fork", json={"at": 1})).json()["run_id"]
+        paths = [f"/inspector/api/runs/{each}/resume" for each in (fork, run_id) for _ in range(4)]
+        came = await asyncio.gather(*[client.post(path) for path in paths])
+
+    assert [202] * 8 == [each.status_code for each in came]
 
 
 async def test_where_all_runs_stand() -> None:

@@ -55,7 +55,9 @@ def add_acts(api: APIRouter, seen: Seen, hub: Hub, front: Front, auth: Callable[
         row = await seen.row(run_id, caller)
         driving.check_open()
         count = await front.count(run_id)
-        live = hub.begin(Live(run_id, partial(driving.driven, row, partial(runner.resume, run_id))))
+        if row.is_driven or hub.get(run_id) is not None:  # as by the same click, twice
+            return _of(run_id, 202)
+        live = hub.begin(Live(run_id, partial(driving.resumed, row)))
         await hub.begun(live, after=count)
         return _of(run_id, 202)
 
