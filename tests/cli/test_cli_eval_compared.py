@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -10,10 +11,14 @@ from typing import Any
 
 import pytest
 from cli.conftest import assert_refused
+from rich.console import Console
 from support.measured import figures, words
 
 from fsm_orch import ScriptedModel
-from fsm_orch.cli import app
+from fsm_orch.cli import app, eval_html
+from fsm_orch.cli.eval_against import Comparison, Side, compared, in_words, side_in
+from fsm_orch.cli.eval_against import show as show_compared
+from fsm_orch.evaluate.paired import Outcome
 from fsm_orch.models import registry
 
 ROUTED = """
@@ -125,6 +130,7 @@ def test_the_report_escapes_everything(cli, front, tmp_path: Path) -> None:
     assert "<script>alert('1')</script>\\x1b[2J & co" in seen.texts
     assert "default-src 'none'" in page
     assert page.count("rgba(46, 160, 67, 0.75)") == 3
+    assert page.count("<tr><th>leak</th><td>-</td></tr>") == 2  # no query was to reach nobody
     assert "Front on x:bad → Front on x:good" in seen.texts
     assert 2 == sum("expected \\ reached" in text for text in seen.texts)
 
@@ -137,3 +143,76 @@ def test_a_report_does_not_write_over_another_file(cli, front, tmp_path: Path) -
     assert_refused(cli.invoke(app, words_of), "is not a report of how machines route")
     assert 0 == cli.invoke(app, [*words_of, "--force"]).exit_code
     assert 0 == cli.invoke(app, words_of).exit_code
+
+
+def side(*reached: str, is_priced: bool = True) -> Side:
+    """Return a measurement of queries that are all to reach `a`."""
+    outcomes = [
+        Outcome(text=f"q{number}", expected="a", reached=each, is_right=each == "a", tokens=10, cost=2_000)
+        for number, each in enumerate(reached)
+    ]
+    return Side("Front", outcomes, is_priced)
+
+
+def saved(folder: Path, **more: Any) -> Path:
+    """Write a result as --json prints it, of which one query was to reach nobody and did."""
+    row = {"text": "q", "expected": "none", "reached": "human", "tokens": 1, "cost": 1}
+    file = folder / "before.json"
+    file.write_text(json.dumps({"machine": "A", "digest": "d", "labels": ["billing"], "routes": [row], **more}))
+    return file
+
+
+def test_what_a_file_holds_is_judged_as_what_is_measured_now(tmp_path: Path) -> None:
+    """A query that was to reach nobody and did is right, and a price that was not known is not known."""
+    unpriced, priced = side_in(saved(tmp_path)), side_in(saved(tmp_path, cost_usd=0.5, model="x"))
+
+    assert [True] == [each.is_right for each in priced.outcomes]
+    assert (False, True, "A on x in before.json") == (unpriced.is_priced, priced.is_priced, priced.name)
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("now", [True, False])
+def test_costs_are_compared_where_both_are_known(before: bool, now: bool) -> None:
+    """Otherwise nothing is said of them."""
+    said = dict(in_words(compared(side("a", is_priced=before), side("a", is_priced=now))))
+
+    assert said.get("cost") == ("$0.002000 before, $0.002000 now" if before and now else None)
+    assert "10 a query before, 10 now" == said["tokens"]
+
+
+@pytest.mark.parametrize(
+    ("differ", "said"),
+    [(5, "nobody can tell which is better"), (6, "it is better now"), (-6, "it was better before")],
+)
+def test_what_may_be_chance_is_no_better(differ: int, said: str) -> None:
+    """Five that differ are within the usual five percent of chance, and six are not."""
+    right, wrong = side(*"a" * abs(differ)), side(*"b" * abs(differ))
+    comparison = compared(wrong, right) if differ > 0 else compared(right, wrong)
+
+    assert dict(in_words(comparison))["chance"].endswith(f": {said}")
+
+
+def test_what_has_no_query_in_common_is_refused(cli, front, tmp_path: Path) -> None:
+    """In a line that names both."""
+    saved(tmp_path)
+
+    refused = cli.invoke(app, ["eval", *front, "--model", "x:good", "--against", "before.json"])
+    assert_refused(refused, "A in before.json and Front on x:good have measured no query in common")
+
+
+def differing(count: int) -> Comparison:
+    """Compare two that disagree on so many queries."""
+    return compared(side(*"b" * count), side(*"a" * count))
+
+
+def test_of_many_disagreements_the_first_are_shown() -> None:
+    """With how many more there are, on the page of HTML too."""
+    out = Console(file=io.StringIO(), width=120)
+    show_compared(out, differing(12))
+    shown = out.file.getvalue()  # type: ignore[attr-defined]
+    page = eval_html.report([], [differing(1_003)])
+
+    assert [f"q{number}" for number in range(10)] == re.findall(r"q\d+", shown)
+    assert "2 more: --html or --json" in shown
+    assert [f"q{number}" for number in range(1_000)] == re.findall(r"q\d+", page)
+    assert "3 more are not listed" in page

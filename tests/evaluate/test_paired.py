@@ -10,8 +10,8 @@ from scipy import stats
 from fsm_orch.evaluate.paired import Outcome, exact_p, interval, paired
 
 
-def outcome(text: str, *, reached: str = "a") -> Outcome:
-    return Outcome(text=text, expected="a", reached=reached, is_right=reached == "a", tokens=1, cost=1)
+def outcome(text: str, *, reached: str = "a", tokens: int = 1) -> Outcome:
+    return Outcome(text=text, expected="a", reached=reached, is_right=reached == "a", tokens=tokens, cost=1)
 
 
 @given(st.integers(0, 400), st.integers(0, 400))
@@ -34,6 +34,16 @@ def test_the_interval_is_that_of_its_source() -> None:
     assert (0.2, 0.0569, 0.3404) == pytest.approx(interval(36, 12, 2, 50), abs=5e-5)
 
 
+def test_pairs_that_agree_a_little_count_as_if_they_did_not() -> None:
+    """As Bentur's 21 children have it in Fagerland, Lydersen and Laake, Statistics in Medicine 33 (2014), 2850-2875."""
+    assert (-0.286, -0.507, -0.026) == pytest.approx(interval(1, 1, 7, 21), abs=5e-4)
+
+
+def test_of_no_query_nothing_is_known() -> None:
+    """The interval is as wide as it can be."""
+    assert (0.0, -1.0, 1.0) == interval(0, 0, 0, 0) == paired([], []).difference
+
+
 @given(*[st.integers(0, 60)] * 4)
 def test_the_interval_holds_the_difference(right: int, gained: int, lost: int, neither: int) -> None:
     """It lies within -1 and 1, holds what was seen, and turns over with the sides."""
@@ -54,3 +64,22 @@ def test_each_query_is_paired_once(before: list[str], now: list[str]) -> None:
     assert (common, len(before) + len(now) - 2 * common) == (len(found.pairs), found.unpaired)
     assert (0, common) == (found.gained, found.lost)
     assert all(pair.before.text == pair.now.text for pair in found.pairs)
+
+
+@given(st.lists(st.sampled_from("xyz")), st.lists(st.sampled_from("xyz")))
+def test_the_first_of_a_query_is_paired_with_its_first(before: list[str], now: list[str]) -> None:
+    """The second with its second, and so on, in the order of the second measurement."""
+    sides = [[outcome(text, tokens=number) for number, text in enumerate(texts)] for texts in (before, now)]
+    found = [(pair.before.tokens, pair.now.tokens) for pair in paired(*sides).pairs]
+
+    for each in "xyz":
+        places = [[number for number, text in enumerate(texts) if text == each] for texts in (before, now)]
+        assert list(zip(*places, strict=False)) == [(old, new) for old, new in found if now[new] == each]
+    assert sorted(new for _, new in found) == [new for _, new in found]
+
+
+def test_two_wrong_states_are_a_disagreement() -> None:
+    """Neither is right, and they are not the same."""
+    (pair,) = paired([outcome("x", reached="b")], [outcome("x", reached="c")]).pairs
+
+    assert not pair.is_same
