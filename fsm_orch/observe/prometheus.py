@@ -26,11 +26,12 @@ from prometheus_client.registry import Collector
 
 from ..define.definition import Definition
 from ..define.machine import AnyMachine, definition_of
+from ..define.wording import kind_of
 from ..kernel.records import Record, RunFinished, VisitStarted
 from . import metric_names as names
 from .base import Observer
 from .counting import Counting
-from .load import Loaded
+from .load import Load, Loaded
 from .metric_names import METRICS, MetricName
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -85,8 +86,16 @@ class Metrics:
         return self._observers[definition.digest]
 
     def watch(self, runner: Loaded) -> None:
-        """Show how much a runner has to do, too: how many runs it drives, which wait, and how its gates stand."""
-        self._watched.append(runner)
+        """Show how much a runner has to do, too: how many runs it drives, which wait, and how its gates stand.
+
+        To watch one twice is to watch it once.
+
+        Raises TypeError: if it is no runner.
+        """
+        if not isinstance(getattr(runner, "load", None), Load):
+            raise TypeError(f"Metrics.watch takes a runner, not {kind_of(runner)}: metrics.watch(Runner(Shop))")
+        if not any(runner is watched for watched in self._watched):
+            self._watched.append(runner)
         self._look()
 
     async def exposed(self) -> bytes:

@@ -24,7 +24,7 @@ from support.random_machines import Facts
 from support.servers import of_prometheus
 from support.serving import client_of, listening
 
-from fsm_orch import Final, Machine, MemoryStore, Runner, State, Visit
+from fsm_orch import Context, Final, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, State, Visit
 from fsm_orch.kernel import records
 from fsm_orch.kernel.records import Record
 from fsm_orch.observe import everywhere
@@ -286,3 +286,43 @@ def test_no_metric_is_registered_twice() -> None:
 
     with pytest.raises(ValueError, match="Duplicated timeseries"):
         Metrics(registry)
+
+
+class Asked(Context):
+    """What is asked."""
+
+    query: str
+    answer: str | None = None
+
+
+class Replies(Machine[Asked]):
+    """Has a model reply."""
+
+    reply = State(LLMAgent("Reply.", reads=Asked.query, writes=Asked.answer), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = reply.to(done)
+
+
+async def test_a_runner_that_is_watched_twice_is_counted_once() -> None:
+    """However often an application says so, its runs are those of one runner."""
+    metrics, model = Metrics(), ScriptedModel([{"answer": "x"}], delay_s=0.1)
+    runner = Runner(Replies, model=model, observers=[metrics.of(Replies)])
+    metrics.watch(runner)
+    metrics.watch(runner)
+    under_way = asyncio.create_task(runner.run(Asked(query="x")))
+    await asyncio.sleep(0)
+    exposed = (await metrics.exposed()).decode()
+    await under_way
+
+    assert 'agent_runs_active{machine="Replies"} 1.0' in exposed
+
+
+@pytest.mark.parametrize("given", [None, PayBack, Runner, object()])
+async def test_what_is_no_runner_is_refused_and_not_watched(given: Any) -> None:
+    """It raises where it is given, and not at each scrape."""
+    metrics = Metrics()
+    with pytest.raises(TypeError, match=r"Metrics.watch takes a runner, not .*: metrics.watch\(Runner\(Shop\)\)"):
+        metrics.watch(given)
+
+    assert b"agent_runs_active" in await metrics.exposed()
