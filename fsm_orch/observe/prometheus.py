@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -126,10 +128,22 @@ class Metrics:
         """Count a record, and let other processes see soon how much there is to do here."""
         counting(record)
         if isinstance(record, VisitStarted | RunFinished) and self._watched:
-            loop = asyncio.get_running_loop()
-            if not 0 <= self._looks_again - loop.time() <= _SOON_S:  # else a look is to come already
-                self._looks_again = loop.time() + _SOON_S
-                loop.call_later(_SOON_S, self._look)
+            self._look_soon()
+
+    def _look_soon(self) -> None:
+        """Look in a moment, and again while there is anything to do; by a thread, as the loop may end with its run."""
+        now = time.monotonic()
+        if not 0 <= self._looks_again - now <= _SOON_S:  # else a look is to come already
+            self._looks_again = now + _SOON_S
+            soon = Timer(_SOON_S, self._look_again)
+            soon.daemon = True
+            soon.start()
+
+    def _look_again(self) -> None:
+        self._looks_again = 0.0
+        self._look()
+        if any(runner.load.running for runner in self._watched):
+            self._look_soon()
 
     def _look(self) -> None:
         """Look at how much there is to do."""

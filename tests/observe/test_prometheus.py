@@ -326,3 +326,25 @@ async def test_what_is_no_runner_is_refused_and_not_watched(given: Any) -> None:
         metrics.watch(given)
 
     assert b"agent_runs_active" in await metrics.exposed()
+
+
+@pytest.mark.slow
+def test_what_ended_with_its_loop_is_looked_at_once_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Of several processes one that is idle has nothing to do, though nobody asks it and its last loop is closed."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    registry = CollectorRegistry()
+    metrics, model = Metrics(registry), ScriptedModel([{"answer": "x"}], delay_s=0.5)
+    runner = Runner(Replies, model=model, observers=[metrics.of(Replies)])
+    metrics.watch(runner)
+
+    def active() -> float | None:
+        return registry.get_sample_value("agent_runs_active", {"machine": "Replies"})
+
+    runner.run_sync(Asked(query="x"))
+    while_it_ran = active()
+    for _ in range(100):
+        if not active():
+            break
+        threading.Event().wait(0.05)
+
+    assert (1.0, 0.0) == (while_it_ran, active())
