@@ -24,11 +24,11 @@ from support.random_machines import Facts
 from support.servers import of_prometheus
 from support.serving import client_of, listening
 
-from fsm_orch import Context, Final, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, State, Visit
+from fsm_orch import Context, Final, LLMAgent, Machine, MemoryStore, Nested, Runner, ScriptedModel, State, Visit
 from fsm_orch.kernel import records
 from fsm_orch.kernel.records import Record
 from fsm_orch.observe import everywhere
-from fsm_orch.observe.places import UNKNOWN
+from fsm_orch.observe.places import UNKNOWN, Places
 from fsm_orch.observe.prometheus import Metrics
 from fsm_orch.resilience import Admission, Breaker, Gate
 from fsm_orch.testing import runs
@@ -348,3 +348,48 @@ def test_what_ended_with_its_loop_is_looked_at_once_more(monkeypatch: pytest.Mon
         threading.Event().wait(0.05)
 
     assert (1.0, 0.0) == (while_it_ran, active())
+
+
+class Middle(Machine[Asked]):
+    """Has a machine reply."""
+
+    reply = State(Nested(Replies, writes=Asked.answer), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = reply.to(done)
+    lost = reply.on_failure(human)
+
+
+class Twice(Machine[Asked]):
+    """Has the same machine reply twice, and in it the same again."""
+
+    first = State(Nested(Middle, writes=Asked.answer), initial=True)
+    second = State(Nested(Middle, writes=Asked.answer))
+    done = Final()
+    human = Final(fallback=True)
+    on = first.to(second)
+    end = second.to(done)
+    lost = (first | second).on_failure(human)
+
+
+def test_a_machine_that_stands_in_several_places_is_counted_at_each() -> None:
+    """Equal names in a tree are told apart by who asked for their machines, at every depth, and none is unknown."""
+    made = list[Record]()
+    model = ScriptedModel([{"answer": "x"}] * 2)
+    Runner(Twice, model=model, observers=[made.append]).run_sync(Asked(query="x"), run_id="of:a:shop")
+    _, after = counted(Twice, made)
+    visits = {dict(pairs)["agent"]: n for (name, pairs), n in after.items() if name == "agent_visits_total"}
+
+    assert dict.fromkeys(Twice.definition.places, 1.0) == visits
+
+
+def test_nothing_is_remembered_of_a_run_that_has_ended() -> None:
+    """Neither of it, nor of the machines inside it."""
+    places, made = Places(Twice.definition), list[Record]()
+    Runner(Twice, model=ScriptedModel([{"answer": "x"}] * 2), observers=[made.append]).run_sync(Asked(query="x"))
+    for record in made:
+        if isinstance(record, records.Asked):
+            places.note(record, places.of(record.stamp, record.stamp.state))
+    places.forget(made[0].stamp.run_id)
+
+    assert not places._parts
