@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from rich.console import Console
@@ -21,12 +21,15 @@ _FEW = 10
 """Disagreements that are printed."""
 
 
+_Amount = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+
+
 class _Row(msgspec.Struct):
     text: str
     expected: str
     reached: str
-    tokens: int
-    cost: int
+    tokens: _Amount
+    cost: _Amount
 
 
 class _Saved(msgspec.Struct):

@@ -98,16 +98,23 @@ class Judged(Struct, frozen=True):
 def _labels(file: Path) -> dict[str, str]:
     """Return the states that runs should have reached, by their ids.
 
-    Raises CommandError: if the file cannot be read, or lacks a column.
+    Raises CommandError: if the file cannot be read, lacks a column, or says two states of one run.
     """
+    found = dict[str, str]()
     try:
         with file.open(newline="", encoding="utf-8-sig") as opened:
             reader = csv.DictReader(opened)
             if missing := {"run", "state"} - set(reader.fieldnames or ()):
                 raise CommandError(f"{file} has no column {' and no column '.join(sorted(missing))}")
-            return {row["run"]: row["state"] or "" for row in reader if row["run"]}
+            for row in reader:
+                run, state = row["run"], row["state"] or ""
+                if run and found.setdefault(run, state) != state:
+                    raise CommandError(
+                        f"{file} says of run {run!r} that it belongs to {found[run]!r} and to {state!r}: leave one row"
+                    )
     except (OSError, ValueError, csv.Error) as error:
         raise CommandError(f"{file} cannot be read: {error}") from error
+    return found
 
 
 def _judged(runs: Iterable[Run], labels: Mapping[str, str], known: Mapping[str, Definition]) -> Judged:

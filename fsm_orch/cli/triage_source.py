@@ -162,8 +162,9 @@ def some(read: Source) -> None:
 
 
 def _nothing_logged(tally: Tally) -> str:
+    cut = "; it is cut or damaged" if tally.damaged else ""
     writes = "A log is written by fsm-orch serve --events, or by Runner(..., observers=[log_records()])"
-    return f"none of its {number_of(tally.lines, 'line')} is a record. {writes}"
+    return f"none of its {number_of(tally.lines, 'line')} is a record{cut}. {writes}"
 
 
 def _nothing_stored(tally: Tally) -> str:
@@ -198,8 +199,26 @@ def _opened(name: str) -> Iterator[BinaryIO]:
         if file.peek(2)[:2] != b"\x1f\x8b":
             yield file
             return
-        with gzip.open(file) as packed, io.BufferedReader(packed, 1 << 16) as unpacked:
+        with gzip.open(file) as packed, io.BufferedReader(_Unpacked(packed), 1 << 16) as unpacked:
             yield unpacked
+
+
+class _Unpacked(io.RawIOBase):
+    """What a packed file holds, piece by piece: of one that was cut, all that stands before the cut."""
+
+    def __init__(self, packed: gzip.GzipFile) -> None:
+        super().__init__()
+        self._packed = packed
+
+    def readable(self) -> bool:
+        """Return that it is."""
+        return True
+
+    def readinto(self, into: Any, /) -> int:
+        """Read some bytes into a buffer, and return how many; 0 at the end."""
+        piece = self._packed.read1(len(into))
+        into[: len(piece)] = piece
+        return len(piece)
 
 
 def _moment(since: str, now_s: float) -> float:

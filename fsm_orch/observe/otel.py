@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import msgspec
@@ -157,8 +158,9 @@ class _Trace(Trace):
         self._at = max(self._at, self._clock_ns())
         if (root := self._open.get(_ROOT)) is not None:
             root.set_attribute("fsm.left", True)
-        for key in reversed(tuple(self._open)):
-            self._close(key)
+        with ExitStack() as closing:  # the last first, and all of them, whatever an exporter raises at one
+            for key in tuple(self._open):
+                closing.callback(self._close, key)
 
     def _awake(self) -> None:
         """Open again what was open when the run was left, once anything happens here."""
@@ -216,10 +218,12 @@ class _Trace(Trace):
 
     def _close(self, key: Key) -> None:
         span, outside = self._open.pop(key), self._outside.pop(key, None)
-        span.end(self._at)
-        # not `detach`: its end may be told in another context than its agent's, where that would log an error
-        if outside is not None and trace.get_current_span() is span:
-            contexts.attach(outside)
+        try:
+            span.end(self._at)
+        finally:
+            # not `detach`: its end may be told in another context than its agent's, where that would log an error
+            if outside is not None and trace.get_current_span() is span:
+                contexts.attach(outside)
 
 
 def _still_open(made: Sequence[Record], names: Names) -> Sequence[Opens]:

@@ -34,7 +34,7 @@ class Places:
         if not parts:
             return
         stamp = record.stamp
-        held = self._parts.setdefault(stamp.run_id, {})
+        held = self._parts.setdefault(_root(stamp), {})
         held |= {(*stamp.path, ask): f"{place}.{name}." for ask, name in parts.items()}
         if len(self._parts) > _MOST_RUNS:
             self._parts.popitem(last=False)
@@ -48,7 +48,12 @@ class Places:
         path = stamp.path
         if not path:
             return state
-        inside = self._parts.get(stamp.run_id, {}).get(path)
+        inside = self._parts.get(_root(stamp), {}).get(path)
         if inside is not None:
             return inside + state
         return self._only.get((2 * len(path), state), UNKNOWN)
+
+
+def _root(stamp: Stamp) -> str:
+    """Return the id of the run; a machine inside it has `RUN:HOPS.ASK`, with another of these for each level."""
+    return stamp.run_id.rsplit(":", len(stamp.path))[0]

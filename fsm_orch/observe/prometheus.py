@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -26,11 +28,12 @@ from prometheus_client.registry import Collector
 
 from ..define.definition import Definition
 from ..define.machine import AnyMachine, definition_of
+from ..define.wording import kind_of
 from ..kernel.records import Record, RunFinished, VisitStarted
 from . import metric_names as names
 from .base import Observer
 from .counting import Counting
-from .load import Loaded
+from .load import Load, Loaded
 from .metric_names import METRICS, MetricName
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -85,8 +88,16 @@ class Metrics:
         return self._observers[definition.digest]
 
     def watch(self, runner: Loaded) -> None:
-        """Show how much a runner has to do, too: how many runs it drives, which wait, and how its gates stand."""
-        self._watched.append(runner)
+        """Show how much a runner has to do, too: how many runs it drives, which wait, and how its gates stand.
+
+        To watch one twice is to watch it once.
+
+        Raises TypeError: if it is no runner.
+        """
+        if not isinstance(getattr(runner, "load", None), Load):
+            raise TypeError(f"Metrics.watch takes a runner, not {kind_of(runner)}: metrics.watch(Runner(Shop))")
+        if not any(runner is watched for watched in self._watched):
+            self._watched.append(runner)
         self._look()
 
     async def exposed(self) -> bytes:
@@ -117,10 +128,22 @@ class Metrics:
         """Count a record, and let other processes see soon how much there is to do here."""
         counting(record)
         if isinstance(record, VisitStarted | RunFinished) and self._watched:
-            loop = asyncio.get_running_loop()
-            if not 0 <= self._looks_again - loop.time() <= _SOON_S:  # else a look is to come already
-                self._looks_again = loop.time() + _SOON_S
-                loop.call_later(_SOON_S, self._look)
+            self._look_soon()
+
+    def _look_soon(self) -> None:
+        """Look in a moment, and again while there is anything to do; by a thread, as the loop may end with its run."""
+        now = time.monotonic()
+        if not 0 <= self._looks_again - now <= _SOON_S:  # else a look is to come already
+            self._looks_again = now + _SOON_S
+            soon = Timer(_SOON_S, self._look_again)
+            soon.daemon = True
+            soon.start()
+
+    def _look_again(self) -> None:
+        self._looks_again = 0.0
+        self._look()
+        if any(runner.load.running for runner in self._watched):
+            self._look_soon()
 
     def _look(self) -> None:
         """Look at how much there is to do."""

@@ -34,8 +34,8 @@ class Recorder:
     run, or before. Keys that look as providers write them, and those in the environment of this process, are replaced.
     A runner that redacts fields has nothing kept of what was said: any text may tell of them.
 
-    It is done beside the run, which never waits for it. What it raises is logged by its kind. While 50 million characters
-    are on their way to a store that is slow, or away, what comes is not kept, and that is logged.
+    It is done beside the run, which never waits for it. What it raises is logged by its kind. While 50 million
+    characters are on their way to a store that is slow, or away, what comes is not kept, and that is logged.
 
     Args:
         store: keeps them: a `SqlStore`, under its codec, or a `MemoryStore`.

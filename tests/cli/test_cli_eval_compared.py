@@ -101,6 +101,16 @@ def test_what_is_no_result_is_refused(cli, front, tmp_path: Path, held: str) -> 
     assert_refused(cli.invoke(app, ["eval", *front, "--against", "nowhere.json"]), "cannot be read")
 
 
+@pytest.mark.parametrize("tokens", ["-1", "1" + "0" * 5_000, "1.5", "true", '"3"', "null"], ids=range(6))
+def test_an_amount_that_is_none_is_refused(cli, front, tmp_path: Path, tokens: str) -> None:
+    """Of a file that somebody has changed nothing is compared."""
+    row = {"text": "find 1", "expected": "search", "reached": "search", "tokens": "TOKENS", "cost": 0}
+    held = json.dumps({"machine": "Front", "digest": "d", "labels": ["search"], "routes": [row]})
+    (tmp_path / "before.json").write_text(held.replace('"TOKENS"', tokens), encoding="utf-8")
+
+    assert_refused(cli.invoke(app, ["eval", *front, "--against", "before.json"]), "no result to compare with")
+
+
 class Tags(HTMLParser):
     """Notes the tags and the texts of a page."""
 

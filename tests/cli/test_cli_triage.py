@@ -391,3 +391,28 @@ def test_a_pipe_that_nobody_reads_ends_it(log: Path) -> None:
 
     assert ran.stdout.startswith("4 runs:")
     assert "" == ran.stderr
+
+
+def test_a_short_packed_log_is_read_up_to_its_cut_too(cli: CliRunner, log: Path, tmp_path: Path) -> None:
+    """All whole lines before the cut are read; where there is none, the message says why."""
+    cut, stub = tmp_path / "cut.gz", tmp_path / "stub.gz"
+    cut.write_bytes(gzip.compress(log.read_bytes())[:-9])
+    stub.write_bytes(b"\x1f\x8b")
+    read = told(cli, "loops", str(cut))["read"]
+    refused = cli.invoke(app, ["triage", "loops", str(stub)])
+
+    assert len(log.read_bytes().splitlines()) - 1 <= read["lines"]
+    assert 1 == read["damaged"]
+    assert (2, True) == (refused.exit_code, "it is cut or damaged" in refused.stderr)
+
+
+def test_labels_that_contradict_each_other_are_refused(cli: CliRunner, log: Path, tmp_path: Path) -> None:
+    """Two rows may say the same of a run, and not two states."""
+    labels = tmp_path / "labels.csv"
+    labels.write_text("run,state\nright,pricing\nright,pricing\n", encoding="utf-8")
+    twice = cli.invoke(app, ["triage", "misroutes", str(log), "--labels", str(labels)])
+    labels.write_text("run,state\nright,pricing\nright,search\n", encoding="utf-8")
+    refused = cli.invoke(app, ["triage", "misroutes", str(log), "--labels", str(labels)])
+
+    assert 0 == twice.exit_code
+    assert (2, True) == (refused.exit_code, "it belongs to 'pricing' and to 'search'" in refused.stderr)

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from opentelemetry import baggage, context, trace
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import SpanContext, StatusCode
 from support.approvals import Claim, PayBack
@@ -385,3 +387,26 @@ async def test_a_killed_worker_leaves_no_span_open_at_the_next(tmp_path: Path) -
     assert result.journal[0].trace_parent.split("-")[1] == (  # type: ignore[union-attr]
         f"{linked[0].links[0].context.trace_id:032x}"
     )
+
+
+class FailsAt(SpanProcessor):
+    """Raises where a span of some name ends."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if span.name == self._name:
+            raise OSError(span.name)
+
+
+@pytest.mark.parametrize("name", ["ask_human", "invoke_agent approve"])
+async def test_a_span_that_cannot_be_ended_keeps_no_other_open(name: str) -> None:
+    """Where a run is left, the spans around it are ended all the same."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(FailsAt(name))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    await Runner(PayBack, store=MemoryStore(), observers=[trace_runs(provider)]).run(Claim(query="x", card="y"))
+
+    ended = {span.name for span in exporter.get_finished_spans()}
+    assert {"ask_human", "invoke_agent approve", "invoke_workflow PayBack"} == ended | {name}

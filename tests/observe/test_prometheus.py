@@ -24,11 +24,11 @@ from support.random_machines import Facts
 from support.servers import of_prometheus
 from support.serving import client_of, listening
 
-from fsm_orch import Final, Machine, MemoryStore, Runner, State, Visit
+from fsm_orch import Context, Final, LLMAgent, Machine, MemoryStore, Nested, Runner, ScriptedModel, State, Visit
 from fsm_orch.kernel import records
 from fsm_orch.kernel.records import Record
 from fsm_orch.observe import everywhere
-from fsm_orch.observe.places import UNKNOWN
+from fsm_orch.observe.places import UNKNOWN, Places
 from fsm_orch.observe.prometheus import Metrics
 from fsm_orch.resilience import Admission, Breaker, Gate
 from fsm_orch.testing import runs
@@ -286,3 +286,110 @@ def test_no_metric_is_registered_twice() -> None:
 
     with pytest.raises(ValueError, match="Duplicated timeseries"):
         Metrics(registry)
+
+
+class Asked(Context):
+    """What is asked."""
+
+    query: str
+    answer: str | None = None
+
+
+class Replies(Machine[Asked]):
+    """Has a model reply."""
+
+    reply = State(LLMAgent("Reply.", reads=Asked.query, writes=Asked.answer), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = reply.to(done)
+
+
+async def test_a_runner_that_is_watched_twice_is_counted_once() -> None:
+    """However often an application says so, its runs are those of one runner."""
+    metrics, model = Metrics(), ScriptedModel([{"answer": "x"}], delay_s=0.1)
+    runner = Runner(Replies, model=model, observers=[metrics.of(Replies)])
+    metrics.watch(runner)
+    metrics.watch(runner)
+    under_way = asyncio.create_task(runner.run(Asked(query="x")))
+    await asyncio.sleep(0)
+    exposed = (await metrics.exposed()).decode()
+    await under_way
+
+    assert 'agent_runs_active{machine="Replies"} 1.0' in exposed
+
+
+@pytest.mark.parametrize("given", [None, PayBack, Runner, object()])
+async def test_what_is_no_runner_is_refused_and_not_watched(given: Any) -> None:
+    """It raises where it is given, and not at each scrape."""
+    metrics = Metrics()
+    with pytest.raises(TypeError, match=r"Metrics.watch takes a runner, not .*: metrics.watch\(Runner\(Shop\)\)"):
+        metrics.watch(given)
+
+    assert b"agent_runs_active" in await metrics.exposed()
+
+
+@pytest.mark.slow
+def test_what_ended_with_its_loop_is_looked_at_once_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Of several processes one that is idle has nothing to do, though nobody asks it and its last loop is closed."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    registry = CollectorRegistry()
+    metrics, model = Metrics(registry), ScriptedModel([{"answer": "x"}], delay_s=0.5)
+    runner = Runner(Replies, model=model, observers=[metrics.of(Replies)])
+    metrics.watch(runner)
+
+    def active() -> float | None:
+        return registry.get_sample_value("agent_runs_active", {"machine": "Replies"})
+
+    runner.run_sync(Asked(query="x"))
+    while_it_ran = active()
+    for _ in range(100):
+        if not active():
+            break
+        threading.Event().wait(0.05)
+
+    assert (1.0, 0.0) == (while_it_ran, active())
+
+
+class Middle(Machine[Asked]):
+    """Has a machine reply."""
+
+    reply = State(Nested(Replies, writes=Asked.answer), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = reply.to(done)
+    lost = reply.on_failure(human)
+
+
+class Twice(Machine[Asked]):
+    """Has the same machine reply twice, and in it the same again."""
+
+    first = State(Nested(Middle, writes=Asked.answer), initial=True)
+    second = State(Nested(Middle, writes=Asked.answer))
+    done = Final()
+    human = Final(fallback=True)
+    on = first.to(second)
+    end = second.to(done)
+    lost = (first | second).on_failure(human)
+
+
+def test_a_machine_that_stands_in_several_places_is_counted_at_each() -> None:
+    """Equal names in a tree are told apart by who asked for their machines, at every depth, and none is unknown."""
+    made = list[Record]()
+    model = ScriptedModel([{"answer": "x"}] * 2)
+    Runner(Twice, model=model, observers=[made.append]).run_sync(Asked(query="x"), run_id="of:a:shop")
+    _, after = counted(Twice, made)
+    visits = {dict(pairs)["agent"]: n for (name, pairs), n in after.items() if name == "agent_visits_total"}
+
+    assert dict.fromkeys(Twice.definition.places, 1.0) == visits
+
+
+def test_nothing_is_remembered_of_a_run_that_has_ended() -> None:
+    """Neither of it, nor of the machines inside it."""
+    places, made = Places(Twice.definition), list[Record]()
+    Runner(Twice, model=ScriptedModel([{"answer": "x"}] * 2), observers=[made.append]).run_sync(Asked(query="x"))
+    for record in made:
+        if isinstance(record, records.Asked):
+            places.note(record, places.of(record.stamp, record.stamp.state))
+    places.forget(made[0].stamp.run_id)
+
+    assert not places._parts
