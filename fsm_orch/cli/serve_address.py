@@ -74,15 +74,24 @@ def bound(host: str, port: int) -> socket.socket:
         made.bind(address)
     except OSError as error:
         made.close()
-        raise CommandError(
-            f"{host}, port {port}, cannot be listened on: {error.strerror}. Give another --port, or --host"
-        ) from None
+        raise _not_listened_on(host, port, error) from None
     return made
 
 
+def _not_listened_on(host: str, port: int, error: OSError) -> CommandError:
+    return CommandError(f"{host}, port {port}, cannot be listened on: {error.strerror}. Give another --port, or --host")
+
+
 def listening(bare: socket.socket) -> socket.socket:
-    """Return a socket that listens: who comes before anybody serves waits."""
-    bare.listen(_BACKLOG)
+    """Return a socket that listens: who comes before anybody serves waits.
+
+    Raises CommandError: if another program has begun to listen there since it was bound.
+    """
+    try:
+        bare.listen(_BACKLOG)
+    except OSError as error:
+        host, port, *_ = bare.getsockname()
+        raise _not_listened_on(host, port, error) from None
     return bare
 
 

@@ -9,6 +9,7 @@ import shlex
 import signal
 import socket
 import sys
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx2
@@ -19,6 +20,9 @@ from support.serving import ASYNC, SSE, client_of, events_of, until
 from typer.testing import CliRunner
 
 from fsm_orch.cli import app, serve_metrics
+from fsm_orch.cli.logs import json_logger
+from fsm_orch.cli.serve_address import bound, listening
+from fsm_orch.cli.show import CommandError
 from fsm_orch.store import store_at
 
 TOKEN = "hunter2-hunter2-hunter2"
@@ -253,6 +257,29 @@ def test_what_it_cannot_serve_is_said_at_once(
     assert (2, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n")), result.output
     assert why in result.stderr
     assert "hunter2" not in result.stderr
+
+
+def test_a_port_that_is_taken_meanwhile_is_said() -> None:
+    """Two programs may be given an address that neither listens on yet; the first that does has it."""
+    first = bound("127.0.0.1", 0)
+    with closing(first), closing(bound(*first.getsockname())) as second:
+        listening(first)
+        with pytest.raises(CommandError, match=r"cannot be listened on: Address already in use"):
+            listening(second)
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk, or when nobody reads it any more: it would be a request that fails."""
+    full = Path("/dev/full").open("w", buffering=1)  # noqa: SIM115 - it cannot be closed without an error, once
+    monkeypatch.setattr(sys, "stderr", full)
+    log = json_logger()
+    log.msg("said")
+    log.info("said")
+    with suppress(OSError):
+        full.close()
+    log.msg("said")
+    monkeypatch.setattr(sys, "stderr", None)
+    json_logger().msg("said")
 
 
 def test_a_port_that_is_taken_is_said(cli: CliRunner, desk: str) -> None:
