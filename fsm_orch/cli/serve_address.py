@@ -12,6 +12,8 @@ from .show import CommandError
 
 _BACKLOG = 2_048
 _HOST, _PORT = "127.0.0.1", 8_000
+_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
+"""What this machine calls itself."""
 
 
 class Place(NamedTuple):
@@ -56,6 +58,15 @@ def check_place(place: Place, *, has_store: bool, has_token: bool, is_open: bool
             f"--host {place.host}: other machines reach it, and whoever does could begin runs, and pay with your key. "
             "Give --auth-token-env NAME; or --open-to-all, if something in front of it asks who calls"
         )
+
+
+def names_of(place: Place, *, has_token: bool, is_open: bool) -> tuple[str, ...] | None:
+    """Return the names by which callers call a service; None: by any.
+
+    Where nobody is asked for a token, a page of any site could have its own name lead to this machine (DNS rebinding),
+    and then call the service from a browser here.
+    """
+    return None if has_token or is_open else (*_NAMES, place.host, f"[{place.host}]")
 
 
 def bound(host: str, port: int) -> socket.socket:
