@@ -77,6 +77,22 @@ async def test_whose_runs_are_seen() -> None:
     assert "unknown_run" == stopped
 
 
+async def test_runs_of_nobody_are_found_behind_those_of_tenants() -> None:
+    """However many of those are newer; and a place that is no name of a run is that of none."""
+    runner = desk()
+    async with served(runner, auth=verify, inspector="own") as own, served(runner, inspector="own") as nobody:
+        mine = (await nobody.post("/runs", json=body("mine"))).json()["run_id"]
+        for number in range(51):
+            await own.post("/runs", json=body(f"{number}"), headers=ACME)
+        listed = (await nobody.get("/inspector/api/runs")).json()
+        theirs = (await own.get("/inspector/api/runs", headers=ACME)).json()
+        rest = (await own.get("/inspector/api/runs", headers=ACME, params={"after": theirs[-1]["run_id"]})).json()
+        astray = (await own.get("/inspector/api/runs", headers=ACME, params={"after": "a\0"})).json()
+
+    assert [mine] == [row["run_id"] for row in listed]
+    assert (50, 1, []) == (len(theirs), len(rest), astray)
+
+
 def test_every_state_and_edge_has_its_place() -> None:
     """Within the picture, and in the machines inside too."""
     found = drawn(Travel.definition)
