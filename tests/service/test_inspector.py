@@ -14,6 +14,7 @@ from support.serving import app_of, body, desk, events_of, served
 from support.tenants import ACME, BOLT, verify
 
 from fsm_orch import MemoryStore, Runner, ScriptedModel, StartError
+from fsm_orch.errors import StoreError
 from fsm_orch.service.inspector.drawing import drawn
 from machines.travel import Travel, Trip
 
@@ -21,6 +22,17 @@ PATHS = ("machine", "proof", "fleet", "runs", "runs/x", "runs/x/prompts", "runs/
 
 ACTS = ("answer", "cancel", "fork", "resume")
 ASTRAY = ("../routes.py", "routes.py", "%2e%2e/drawing.py", "api/x")
+
+
+class Away(MemoryStore):
+    """A store whose journals cannot be read for a while."""
+
+    is_away = False
+
+    async def load(self, run_id: str) -> Any:
+        if self.is_away:
+            raise StoreError("away")
+        return await super().load(run_id)
 
 
 def travel() -> Runner[Trip, None]:
@@ -204,6 +216,19 @@ async def test_where_all_runs_stand() -> None:
     assert {"failure": 1} == told["landings"]
     assert (3, 3) == (told["runs"], sum(minute["runs"] for minute in told["minutes"]))
     assert {} == told["standing"] == told["waiting"]
+
+
+async def test_why_a_run_was_landed_is_asked_again_if_the_store_was_away() -> None:
+    """What could not be read once is no answer for good."""
+    runner = desk(store=Away())
+    async with served(runner, inspector="own") as client:
+        await client.post("/runs", json=body("break"))
+        Away.is_away = True
+        told = [(await client.get("/inspector/api/fleet")).json()["landings"]]
+        Away.is_away = False
+        told.append((await client.get("/inspector/api/fleet")).json()["landings"])
+
+    assert [{}, {"failure": 1}] == told
 
 
 async def test_a_counterexample_is_told_as_the_records_of_a_run() -> None:
