@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support import clerks, inspected
 from support.asking import Refunds
-from support.serving import app_of, body, desk, events_of, served
+from support.serving import ASYNC, HELD, app_of, body, desk, events_of, served, until
 from support.tenants import ACME, BOLT, verify
 
 from fsm_orch import MemoryStore, Runner, ScriptedModel, StartError
@@ -22,6 +22,15 @@ PATHS = ("machine", "proof", "fleet", "runs", "runs/x", "runs/x/prompts", "runs/
 
 ACTS = ("answer", "cancel", "fork", "resume")
 ASTRAY = ("../routes.py", "routes.py", "%2e%2e/drawing.py", "api/x")
+
+
+class Picky(MemoryStore):
+    """A store that takes no NUL, as PostgreSQL takes none."""
+
+    async def list(self, *, after: str | None = None, **wanted: Any) -> Any:
+        if "\0" in (after or ""):
+            raise StoreError("a NUL")
+        return await super().list(after=after, **wanted)
 
 
 class Away(MemoryStore):
@@ -91,7 +100,7 @@ async def test_whose_runs_are_seen() -> None:
 
 async def test_runs_of_nobody_are_found_behind_those_of_tenants() -> None:
     """However many of those are newer; and a place that is no name of a run is that of none."""
-    runner = desk()
+    runner = desk(store=Picky())
     async with served(runner, auth=verify, inspector="own") as own, served(runner, inspector="own") as nobody:
         mine = (await nobody.post("/runs", json=body("mine"))).json()["run_id"]
         for number in range(51):
@@ -203,6 +212,17 @@ async def test_a_run_that_goes_on_already_is_not_driven_twice() -> None:
         came = await asyncio.gather(*[client.post(path) for path in paths])
 
     assert [202] * 8 == [each.status_code for each in came]
+
+
+async def test_who_has_a_run_go_on_that_does_is_not_kept_waiting() -> None:
+    """It is told so at once, and not when the run has ended."""
+    async with served(desk(), inspector="own") as client:
+        run_id = (await client.post("/runs", json=body("hold twice"), headers=ASYNC)).json()["run_id"]
+        await until(client, run_id, state="second")
+        came = await client.post(f"/inspector/api/runs/{run_id}/resume")
+        HELD["hold twice"].set()
+
+    assert 202 == came.status_code
 
 
 async def test_where_all_runs_stand() -> None:
