@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import ExitStack
-from typing import Any
+from contextlib import ExitStack, suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -13,11 +13,31 @@ import structlog
 def json_logger() -> Any:
     """Return a logger that writes each event to stderr as a line of JSON."""
     return structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
+        structlog.WriteLogger(cast("TextIO", _Lossy(sys.stderr))),
         processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.JSONRenderer()],
         wrapper_class=structlog.BoundLogger,
         context_class=dict,
     )
+
+
+class _Lossy:
+    """Leaves out what cannot be written, such as on a full disk, or once nobody reads it: it is worth no request."""
+
+    def __init__(self, out: TextIO | None) -> None:
+        self._out = out
+
+    def write(self, text: str, /) -> int:
+        """Write a line, if that can be done."""
+        with suppress(OSError, ValueError):
+            if self._out is not None:
+                self._out.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Have it written now."""
+        with suppress(OSError, ValueError):
+            if self._out is not None:
+                self._out.flush()
 
 
 class Reports(logging.Handler):

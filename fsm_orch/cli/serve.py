@@ -21,7 +21,7 @@ from ..store.memory import MemoryStore
 from ..store.named import store_at
 from . import start
 from .logs import json_logger, reported
-from .serve_address import bound, check_place, listening, place_of, url_of
+from .serve_address import bound, check_place, listening, names_of, place_of, url_of
 from .serve_gates import admission_of, gates_in, quotas_in, shared_at
 from .serve_metrics import counted_together, has_metrics, metrics_or_none
 from .serve_screen import Told, show
@@ -67,7 +67,7 @@ def serve(
         ),
     ] = None,
     open_to_all: Annotated[
-        bool, typer.Option("--open-to-all", help="Listen for other machines without a token.")
+        bool, typer.Option("--open-to-all", help="Listen for other machines, and to any name, without a token.")
     ] = False,
     file: Annotated[
         Path | None,
@@ -158,6 +158,7 @@ def serve(
             works=works,
             drain_s=drain_s,
             inspector="own" if inspect else None,
+            hosts=names_of(place, has_token=token is not None, is_open=open_to_all),
         )
         reported(log, stack)
         bare = bound(place.host, place.port) if inherited is None else inherited_from(inherited)

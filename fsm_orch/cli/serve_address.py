@@ -12,6 +12,8 @@ from .show import CommandError
 
 _BACKLOG = 2_048
 _HOST, _PORT = "127.0.0.1", 8_000
+_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
+"""What this machine calls itself."""
 
 
 class Place(NamedTuple):
@@ -58,6 +60,15 @@ def check_place(place: Place, *, has_store: bool, has_token: bool, is_open: bool
         )
 
 
+def names_of(place: Place, *, has_token: bool, is_open: bool) -> tuple[str, ...] | None:
+    """Return the names by which callers call a service; None: by any.
+
+    Where nobody is asked for a token, a page of any site could have its own name lead to this machine (DNS rebinding),
+    and then call the service from a browser here.
+    """
+    return None if has_token or is_open else (*_NAMES, place.host, f"[{place.host}]")
+
+
 def bound(host: str, port: int) -> socket.socket:
     """Return a socket that has an address, and does not listen yet.
 
@@ -74,15 +85,24 @@ def bound(host: str, port: int) -> socket.socket:
         made.bind(address)
     except OSError as error:
         made.close()
-        raise CommandError(
-            f"{host}, port {port}, cannot be listened on: {error.strerror}. Give another --port, or --host"
-        ) from None
+        raise _not_listened_on(host, port, error) from None
     return made
 
 
+def _not_listened_on(host: str, port: int, error: OSError) -> CommandError:
+    return CommandError(f"{host}, port {port}, cannot be listened on: {error.strerror}. Give another --port, or --host")
+
+
 def listening(bare: socket.socket) -> socket.socket:
-    """Return a socket that listens: who comes before anybody serves waits."""
-    bare.listen(_BACKLOG)
+    """Return a socket that listens: who comes before anybody serves waits.
+
+    Raises CommandError: if another program has begun to listen there since it was bound.
+    """
+    try:
+        bare.listen(_BACKLOG)
+    except OSError as error:
+        host, port, *_ = bare.getsockname()
+        raise _not_listened_on(host, port, error) from None
     return bare
 
 

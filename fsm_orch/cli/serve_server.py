@@ -16,6 +16,7 @@ import uvicorn
 
 from ..run.runner import Runner
 from ..service.heads import limited_http
+from .serve_address import listening
 from .warm import warm
 
 _CONNECTIONS_S = 5
@@ -116,13 +117,14 @@ def run(
         logs_requests: whether each request is logged.
 
     Raises StartError: if the runner cannot be warm.
+    Raises CommandError: if another program listens there by then.
     """
     server = Server(app, drain_s=drain_s, started=started)
 
     async def serve() -> None:
         async with runner:
             await warm(runner, log, "serve_not_warm")
-            await server.serve(sockets=[bare])
+            await server.serve(sockets=[listening(bare)])  # uvloop, left to it, does not say that it cannot
 
     with ExitStack() as stack, asyncio.Runner(loop_factory=server.config.get_loop_factory()) as loop:
         if logs_requests:

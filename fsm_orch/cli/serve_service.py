@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import Any, Literal, NamedTuple
 
 from ..define.context import Context, FieldRef
@@ -86,6 +87,7 @@ def service_of(
     works: int | None,
     drain_s: float | None,
     inspector: Literal["own", "all"] | None = None,
+    hosts: Collection[str] | None = None,
 ) -> Service:
     """Return what is served.
 
@@ -97,6 +99,7 @@ def service_of(
         works: how many runs that nobody drives it drives; None: as the file says.
         drain_s: how long runs may take to end; None: as the file says.
         inspector: whose runs a page shows, as for `router`; None: there is none.
+        hosts: by which names it is called; None: by any.
 
     Raises CommandError: if a package is missing, or the token can be guessed or cannot be sent.
     Raises as `router` does.
@@ -106,7 +109,7 @@ def service_of(
         from ..service.bearer import bearer  # noqa: PLC0415
     except ImportError:
         raise CommandError(f"a service needs some packages: {to_install('service')}") from None
-    options: dict[str, Any] = {"inspector": inspector} | ({} if chat is None else chat._asdict())
+    options: dict[str, Any] = {"inspector": inspector, "hosts": hosts} | ({} if chat is None else chat._asdict())
     if token is not None:
         try:
             options["auth"] = bearer(token)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Protocol
 
 from fastapi import Depends, FastAPI, Response
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 
 from ..resilience.admission import Admission
 from ..run.runner import Runner
@@ -24,13 +26,19 @@ class Exposed(Protocol):
 
 
 def application(
-    runner: Runner[Any, Any], *, admission: Admission | None = None, metrics: Exposed | None = None, **options: Any
+    runner: Runner[Any, Any],
+    *,
+    admission: Admission | None = None,
+    metrics: Exposed | None = None,
+    hosts: Collection[str] | None = None,
+    **options: Any,
 ) -> FastAPI:
     """Return the application of a runner.
 
     Args:
         admission: that of the runner, which then stands at the door too.
         metrics: is given out at `/metrics`, to whoever `auth` lets in; None: there is no such route.
+        hosts: by which names it is called; whoever calls it by another gets 400. None: by any.
         options: as for `router`.
 
     Raises as `router` does.
@@ -42,6 +50,8 @@ def application(
         _add_metrics(app, metrics, options.get("auth", anybody))
     if admission is not None:
         add_door(app, admission)
+    if hosts is not None:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)
     return app
 
 

@@ -13,6 +13,9 @@ from .problems import Problem
 Sees = Literal["own", "all"]
 """Whose runs a caller sees: those of its tenant, or everybody's."""
 
+_MOST_PAGES = 20
+"""How many pages of a store are looked at for one that is shown."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -24,15 +27,24 @@ class Seen:
     def _is_seen(self, row: Listed, caller: Caller) -> bool:
         return self.sees == "all" or row.tenant == caller.tenant
 
-    async def rows(self, caller: Caller, **wanted: Any) -> list[Listed]:
+    async def rows(self, caller: Caller, *, limit: int, after: str | None = None, **wanted: Any) -> list[Listed]:
         """Return the runs that a caller sees, the newest first.
 
         Args:
+            limit: how many at most.
+            after: the run after which they come.
             wanted: as `Store.list` takes it.
         """
-        tenant = None if self.sees == "all" else caller.tenant
-        found = await self.driving.store.list(tenant=tenant, **wanted)
-        return [row for row in found if self._is_seen(row, caller)]
+        if not (after or "").isprintable():  # a NUL would be an error of the database
+            return []
+        tenant, found = None if self.sees == "all" else caller.tenant, list[Listed]()
+        for _ in range(_MOST_PAGES):  # a store lists the runs that are nobody's among those of everybody alone
+            page = await self.driving.store.list(tenant=tenant, after=after, limit=limit, **wanted)
+            found += [row for row in page if self._is_seen(row, caller)]
+            if len(found) >= limit or len(page) < limit:
+                break
+            after = page[-1].run_id
+        return found[:limit]
 
     async def row(self, run_id: str, caller: Caller) -> Listed:
         """Return a run as the store lists it.

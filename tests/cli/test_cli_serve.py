@@ -9,6 +9,7 @@ import shlex
 import signal
 import socket
 import sys
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx2
@@ -19,6 +20,9 @@ from support.serving import ASYNC, SSE, client_of, events_of, until
 from typer.testing import CliRunner
 
 from fsm_orch.cli import app, serve_metrics
+from fsm_orch.cli.logs import json_logger
+from fsm_orch.cli.serve_address import Place, bound, listening, names_of
+from fsm_orch.cli.show import CommandError
 from fsm_orch.store import store_at
 
 TOKEN = "hunter2-hunter2-hunter2"
@@ -105,7 +109,7 @@ def test_the_second_signal_ends_a_service_that_drains(store: str, tmp_path: Path
         host, port = served.url().removeprefix("http://").split(":")
         begun = httpx2.post(f"http://{host}:{port}/runs", json=job(file), headers=ASYNC, trust_env=False)
         with socket.create_connection((host, int(port))) as slow:
-            slow.sendall(b"POST /runs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+            slow.sendall(b"POST /runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
             served.send(signal.SIGTERM)
             until_refused(f"http://{host}:{port}")
             assert served.process.poll() is None
@@ -157,6 +161,31 @@ async def test_callers_send_the_token(tmp_path: Path) -> None:
     assert "$SHOP_TOKEN" in served.label("auth")
     assert '"Authorization: Bearer $SHOP_TOKEN"' in served.label("try")
     assert TOKEN not in served.said
+
+
+@pytest.mark.slow
+async def test_a_service_without_a_token_is_called_by_its_own_name(tmp_path: Path) -> None:
+    """Else a page of any site could have its own name lead here (DNS rebinding), and read all runs from a browser."""
+    with ServeProcess(tmp_path, "--inspect") as served:
+        async with client_of(served.url()) as client:
+            own = [
+                (await client.get("/inspector/api/runs", headers={"Host": name})).status_code
+                for name in ("localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST:1")
+            ]
+            other = [
+                (await client.get(path, headers={"Host": name})).status_code
+                for name in ("evil.example", "localhost.evil.example:8000", "127.0.0.1.evil.example", "a@localhost")
+                for path in ("/inspector/api/runs", "/inspector/", "/runs/x", "/metrics", "/docs")
+            ]
+
+    assert [200] * 4 == own
+    assert [400] * 20 == other
+
+
+@pytest.mark.parametrize(("has_token", "is_open"), [(True, False), (False, True)])
+def test_a_service_that_is_guarded_is_called_by_any_name(*, has_token: bool, is_open: bool) -> None:
+    """By a token, which no page of another site knows; or, as the user says, by something in front of it."""
+    assert names_of(Place("127.0.0.1", 0, 1), has_token=has_token, is_open=is_open) is None
 
 
 @pytest.mark.slow
@@ -253,6 +282,29 @@ def test_what_it_cannot_serve_is_said_at_once(
     assert (2, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n")), result.output
     assert why in result.stderr
     assert "hunter2" not in result.stderr
+
+
+def test_a_port_that_is_taken_meanwhile_is_said() -> None:
+    """Two programs may be given an address that neither listens on yet; the first that does has it."""
+    first = bound("127.0.0.1", 0)
+    with closing(first), closing(bound(*first.getsockname())) as second:
+        listening(first)
+        with pytest.raises(CommandError, match=r"cannot be listened on: Address already in use"):
+            listening(second)
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk, or when nobody reads it any more: it would be a request that fails."""
+    full = Path("/dev/full").open("w", buffering=1)  # noqa: SIM115 - it cannot be closed without an error, once
+    monkeypatch.setattr(sys, "stderr", full)
+    log = json_logger()
+    log.msg("said")
+    log.info("said")
+    with suppress(OSError):
+        full.close()
+    log.msg("said")
+    monkeypatch.setattr(sys, "stderr", None)
+    json_logger().msg("said")
 
 
 def test_a_port_that_is_taken_is_said(cli: CliRunner, desk: str) -> None:

@@ -90,6 +90,15 @@ def test_a_folder_of_metrics_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "serve_started" not in served.said
 
 
+def test_a_folder_of_metrics_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    """Likewise: else each process would end at once, and be begun again and again."""
+    words = ("--workers", "2", "--store", f"sqlite:///{tmp_path}/runs.db")
+    with ServeProcess(tmp_path, *words, environment={"PROMETHEUS_MULTIPROC_DIR": "/proc"}) as served:
+        assert 2 == served.ended()
+
+    assert "which cannot be written to" in served.said
+
+
 def test_processes_end_with_the_first(tmp_path: Path) -> None:
     """Killed, it leaves nobody behind who serves."""
     store = f"sqlite:///{tmp_path}/runs.db"

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from support import clerks, inspected
 from support.asking import Refunds
-from support.serving import app_of, body, desk, events_of, served
+from support.serving import ASYNC, HELD, app_of, body, desk, events_of, served, until
 from support.tenants import ACME, BOLT, verify
 
 from fsm_orch import MemoryStore, Runner, ScriptedModel, StartError
+from fsm_orch.errors import StoreError
 from fsm_orch.service.inspector.drawing import drawn
 from machines.travel import Travel, Trip
 
@@ -21,6 +22,26 @@ PATHS = ("machine", "proof", "fleet", "runs", "runs/x", "runs/x/prompts", "runs/
 
 ACTS = ("answer", "cancel", "fork", "resume")
 ASTRAY = ("../routes.py", "routes.py", "%2e%2e/drawing.py", "api/x")
+
+
+class Picky(MemoryStore):
+    """A store that takes no NUL, as PostgreSQL takes none."""
+
+    async def list(self, *, after: str | None = None, **wanted: Any) -> Any:
+        if "\0" in (after or ""):
+            raise StoreError("a NUL")
+        return await super().list(after=after, **wanted)
+
+
+class Away(MemoryStore):
+    """A store whose journals cannot be read for a while."""
+
+    is_away = False
+
+    async def load(self, run_id: str) -> Any:
+        if self.is_away:
+            raise StoreError("away")
+        return await super().load(run_id)
 
 
 def travel() -> Runner[Trip, None]:
@@ -75,6 +96,22 @@ async def test_whose_runs_are_seen() -> None:
     assert [1, 2] == fleets
     assert [404, 200] == seen
     assert "unknown_run" == stopped
+
+
+async def test_runs_of_nobody_are_found_behind_those_of_tenants() -> None:
+    """However many of those are newer; and a place that is no name of a run is that of none."""
+    runner = desk(store=Picky())
+    async with served(runner, auth=verify, inspector="own") as own, served(runner, inspector="own") as nobody:
+        mine = (await nobody.post("/runs", json=body("mine"))).json()["run_id"]
+        for number in range(51):
+            await own.post("/runs", json=body(f"{number}"), headers=ACME)
+        listed = (await nobody.get("/inspector/api/runs")).json()
+        theirs = (await own.get("/inspector/api/runs", headers=ACME)).json()
+        rest = (await own.get("/inspector/api/runs", headers=ACME, params={"after": theirs[-1]["run_id"]})).json()
+        astray = (await own.get("/inspector/api/runs", headers=ACME, params={"after": "a\0"})).json()
+
+    assert [mine] == [row["run_id"] for row in listed]
+    assert (50, 1, []) == (len(theirs), len(rest), astray)
 
 
 def test_every_state_and_edge_has_its_place() -> None:
@@ -177,6 +214,17 @@ async def test_a_run_that_goes_on_already_is_not_driven_twice() -> None:
     assert [202] * 8 == [each.status_code for each in came]
 
 
+async def test_who_has_a_run_go_on_that_does_is_not_kept_waiting() -> None:
+    """It is told so at once, and not when the run has ended."""
+    async with served(desk(), inspector="own") as client:
+        run_id = (await client.post("/runs", json=body("hold twice"), headers=ASYNC)).json()["run_id"]
+        await until(client, run_id, state="second")
+        came = await client.post(f"/inspector/api/runs/{run_id}/resume")
+        HELD["hold twice"].set()
+
+    assert 202 == came.status_code
+
+
 async def test_where_all_runs_stand() -> None:
     """By state, with why they were landed, and which took most."""
     async with served(desk(), inspector="own") as client:
@@ -188,6 +236,19 @@ async def test_where_all_runs_stand() -> None:
     assert {"failure": 1} == told["landings"]
     assert (3, 3) == (told["runs"], sum(minute["runs"] for minute in told["minutes"]))
     assert {} == told["standing"] == told["waiting"]
+
+
+async def test_why_a_run_was_landed_is_asked_again_if_the_store_was_away() -> None:
+    """What could not be read once is no answer for good."""
+    runner = desk(store=Away())
+    async with served(runner, inspector="own") as client:
+        await client.post("/runs", json=body("break"))
+        Away.is_away = True
+        told = [(await client.get("/inspector/api/fleet")).json()["landings"]]
+        Away.is_away = False
+        told.append((await client.get("/inspector/api/fleet")).json()["landings"])
+
+    assert [{}, {"failure": 1}] == told
 
 
 async def test_a_counterexample_is_told_as_the_records_of_a_run() -> None:

@@ -77,15 +77,19 @@ class Fleet:
     async def _reason(self, row: Listed) -> str | None:
         """Return why a run was landed; None if it chose its fallback itself, or cannot be read any more."""
         if row.run_id not in self._reasons:
-            self._reasons[row.run_id] = await self._read(row.run_id)
+            try:
+                self._reasons[row.run_id] = await self._read(row.run_id)
+            except StoreError:  # it may be away for the moment
+                return None
             while len(self._reasons) > _MOST_KEPT:
                 self._reasons.popitem(last=False)
         return self._reasons[row.run_id]
 
     async def _read(self, run_id: str) -> str | None:
+        journal = await self._driving.store.load(run_id)
         try:
-            landing = self._driving.runner.replay(await self._driving.store.load(run_id)).landing
-        except (StepError, StoreError):
+            landing = self._driving.runner.replay(journal).landing
+        except StepError:
             return None
         return None if landing is None else landing.reason
 
