@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support import inspected
 from support.asking import Both, Claim, Refunds
-from support.databases import url_of
+from support.databases import KINDS, url_of
 from support.serving import DONE, HELD, Query, body, desk, events_of, served, until
 from support.tenants import ACME, BOLT, NONE, verify
 
@@ -123,9 +123,10 @@ async def test_runs_of_other_machines_are_counted_and_not_shown() -> None:
     assert (1, 1, {"done": 1}) == tuple(fleet[key] for key in ("runs", "of_others", "ended"))
 
 
-async def test_a_name_that_no_database_takes_is_unknown(tmp_path: Path) -> None:
+@KINDS
+async def test_a_name_that_no_database_takes_is_unknown(kind: str, tmp_path: Path) -> None:
     """Such as one with a NUL: nothing of the store is told."""
-    store = SqlStore(url_of("sqlite", tmp_path, ""))
+    store = SqlStore(url_of(kind, tmp_path, "inspected_names"))
     async with served(desk(store=store), inspector="own") as client:
         asked = await client.get(f"{API}/runs/a%00b")
     store.close()
