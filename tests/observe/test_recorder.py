@@ -299,6 +299,7 @@ def test_what_a_store_in_memory_forgets_it_forgets_whole() -> None:
         runner.run_sync(Note(text="t"), run_id=run_id)
 
     assert [0, 1] == [len(kept_of(store, run_id)) for run_id in ("a", "b")]
+    assert ["b"] == [*store.prompts._by_run]
 
 
 def told(*messages: Message, is_redacted: bool = False) -> Prompted:

@@ -85,13 +85,14 @@ async def test_what_was_kept_again_is_as_young_as_that(opening: Opening) -> None
         assert [1, 0, 1] == [len(await of(store).of(run_id)) for run_id in ("a", "b", "c")]
 
 
+@pytest.mark.parametrize("others_at", [0.5, 9.0])
 @KEEPING
-async def test_the_newest_of_a_run_are_kept(opening: Opening) -> None:
+async def test_the_newest_of_a_run_are_kept(opening: Opening, others_at: float) -> None:
     """As many as are wanted of each run, whatever is kept of others."""
     async with one(opening) as store:
         for number in range(1, 6):
             await of(store).keep(prompt(at=float(number), call=number), most=3, since=0.0)
-            await of(store).keep(prompt(f"other{number}", at=0.5), most=3, since=0.0)
+            await of(store).keep(prompt(f"other{number}", at=others_at), most=3, since=0.0)
 
         assert [3, 4, 5] == [each.call for each in await of(store).of("r")]
         assert 1 == len(await of(store).of("other1"))
