@@ -187,6 +187,27 @@ async def test_a_fork_has_what_was_set_in_it() -> None:
     assert "sorry" == told["state"]
 
 
+@pytest.mark.parametrize("kept", ["here", "elsewhere"])
+async def test_a_run_that_is_under_way_goes_on_as_it_is(kept: str) -> None:
+    """Whoever drives it: to have it go on is no mistake, and it is not done twice."""
+    store = MemoryStore()
+    here, there = (desk(store=store.beside(lease_s=15)) for _ in range(2))
+    async with (
+        served(here, inspector="own") as client,
+        served(here if kept == "here" else there, inspector="own") as asked,
+    ):
+        begun = asyncio.ensure_future(client.post("/runs", json=body("hold")))
+        while "hold begins" not in DONE:  # noqa: ASYNC110 - it is done in the world
+            await asyncio.sleep(0.001)
+        (row,) = (await client.get(f"{API}/runs")).json()
+        told = await asyncio.gather(*(asked.post(f"{API}/runs/{row['run_id']}/resume") for _ in range(2)))
+        HELD["hold"].set()
+        ended = await begun
+
+    assert [202, 202] == [each.status_code for each in told]
+    assert ("done", 2) == (ended.json()["state"], len(DONE))
+
+
 @pytest.mark.parametrize("act", ["resume", "answer"])
 async def test_nothing_is_begun_where_a_process_is_to_end(act: str) -> None:
     """It is told so, with when to ask again."""

@@ -54,9 +54,10 @@ def add_acts(api: APIRouter, seen: Seen, hub: Hub, front: Front, auth: Callable[
     async def resume(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:
         row = await seen.row(run_id, caller)
         driving.check_open()
-        count = await front.count(run_id)
-        live = hub.begin(Live(run_id, partial(driving.driven, row, partial(runner.resume, run_id))))
-        await hub.begun(live, after=count)
+        if not row.is_driven:  # else it goes on as it is
+            count = await front.count(run_id)
+            live = hub.begin(Live(run_id, partial(driving.resumed, row)))
+            await hub.begun(live, after=count)
         return _of(run_id, 202)
 
 
