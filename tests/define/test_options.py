@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.serving import Query, deps, desk
 
@@ -132,6 +132,7 @@ def test_a_whole_number_is_given_back(number: int, least: int) -> None:
             whole("x=", number, least=least)
 
 
+@example(math.inf, False, True)
 @given(st.one_of(st.floats(allow_nan=False), st.integers(-(10**20), 10**20)), st.booleans(), st.booleans())
 def test_a_number_is_given_back(number: float, or_zero: bool, or_endless: bool) -> None:
     """As a float, if it is within its bounds."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any, get_args
 
 import orjson
@@ -126,3 +128,40 @@ def test_the_applications_own_logger_is_the_default() -> None:
         Runner(Circle, observers=[log_records()]).run_sync(Facts())
 
     assert captured[0]["event"] == "run_started"
+
+
+class Bound:
+    """A logger that is bound once more than the one that it was made of, and notes each line by the number of that."""
+
+    def __init__(self, number: int, lines: list[int], made: Iterator[int]) -> None:
+        self.number, self.lines, self.made = number, lines, made
+
+    def bind(self) -> Bound:
+        return Bound(next(self.made), self.lines, self.made)
+
+    def info(self, event: str, **line: Any) -> None:
+        self.lines.append(self.number)
+
+    warning = info
+
+
+def test_a_logger_is_bound_once_a_run() -> None:
+    """To bind it costs as much as a line; the next run is bound anew."""
+    lines = list[int]()
+    observe = log_records(Bound(0, lines, itertools.count(1)))
+    counts = [len(Runner(Circle, observers=[observe]).run_sync(Facts()).records) for _ in range(3)]
+
+    assert [number for number, count in enumerate(counts, 1) for _ in range(count)] == lines
+
+
+def test_what_is_configured_in_between_holds_from_the_next_run_on(request: pytest.FixtureRequest) -> None:
+    """For the observer that was made before."""
+    request.addfinalizer(structlog.reset_defaults)
+    observe, streams, counts = log_records(), [io.StringIO(), io.StringIO()], list[int]()
+    for stream in streams:
+        structlog.configure(
+            processors=[structlog.processors.JSONRenderer()], logger_factory=structlog.PrintLoggerFactory(stream)
+        )
+        counts.append(len(Runner(Circle, observers=[observe]).run_sync(Facts()).records))
+
+    assert counts == [len(stream.getvalue().splitlines()) for stream in streams]

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fsm_orch import (
     CallFailed,
@@ -24,7 +26,10 @@ from fsm_orch import (
     State,
 )
 from fsm_orch.kernel.records import CallReserved
+from fsm_orch.messages import Message, ToolCall
+from fsm_orch.models.base import Request
 from fsm_orch.observe import Recorder
+from fsm_orch.observe.prompted import Prompted
 from fsm_orch.store import KeptPrompt
 from fsm_orch.store.sql import SqlStore
 
@@ -333,3 +338,86 @@ def test_what_a_store_in_memory_forgets_it_forgets_whole() -> None:
         runner.run_sync(Note(text="t"), run_id=run_id)
 
     assert [0, 1] == [len(kept_of(store, run_id)) for run_id in ("a", "b")]
+    assert ["b"] == [*store.prompts._by_run]
+
+
+def told(*messages: Message, is_redacted: bool = False) -> Prompted:
+    """Return what a recorder is told of a request."""
+    request = Request(messages=messages, max_output_tokens=1, schema=None)
+    return Prompted(request, None, run_id="r", state="s", call=1, is_redacted=is_redacted)
+
+
+async def kept_by(prompted: Prompted, **options: Any) -> KeptPrompt:
+    """Return what a recorder keeps of a request."""
+    store = MemoryStore()
+    recorder = Recorder(store, **options)
+    recorder(prompted)
+    await recorder.flush()
+    (kept,) = await store.prompts.of("r")
+    return kept
+
+
+@pytest.mark.parametrize("field", ["id", "name", "arguments", "content"])
+@pytest.mark.parametrize("is_redacted", [True, False])
+async def test_no_part_of_a_message_is_kept_as_it_was_said(field: str, is_redacted: bool) -> None:
+    """The use of a tool is text of a model's, too: its id, its name and its arguments."""
+    texts = {"id": "1", "name": "look", "arguments": "{}", "content": "", field: f"x {KEY} y"}
+    content = texts.pop("content")
+    said = Message(role="assistant", content=content, tool_calls=(ToolCall(**texts),))
+    kept = await kept_by(told(said, is_redacted=is_redacted))
+
+    assert "abcdef" not in str(kept)
+    assert is_redacted != ("x [redacted] y" in str(kept))
+
+
+@given(st.text("ab\u00e9", max_size=30), st.integers(1, 30))
+def test_of_a_text_so_much_is_kept_as_is_wanted(text: str, most: int) -> None:
+    """A text that is as long as that is whole; of a longer one it says how much is missing."""
+    kept = asyncio.run(kept_by(told(Message(role="user", content=text)), most_chars=most))
+    cut = f"{text[:most]}… [{len(text) - most} more]"
+
+    assert (text if len(text) <= most else cut) == kept.messages[0].content
+
+
+class Late(Broken):
+    """Keeps what it is given once it is let."""
+
+    def __init__(self) -> None:
+        self.prompts, self.under_way = self, list[asyncio.Future[None]]()
+
+    def keep(self, prompt: KeptPrompt, *, most: int, since: float) -> asyncio.Future[None]:
+        self.under_way.append(asyncio.get_running_loop().create_future())
+        return self.under_way[-1]
+
+
+async def test_all_that_is_under_way_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    """Until it is kept, or was given up; then nothing of it is held, and nothing is said of it."""
+    store = Late()
+    recorder = Recorder(store)
+    for _ in range(2):
+        recorder(told(Message(role="user", content="x")))
+    flushing = asyncio.ensure_future(recorder.flush())
+    await asyncio.sleep(0.01)
+    assert not flushing.done()
+    store.under_way[0].set_result(None)
+    await asyncio.sleep(0.01)
+    assert not flushing.done()
+    store.under_way[1].cancel()
+    await flushing
+    await asyncio.sleep(0)
+
+    assert set() == recorder._under_way
+    assert "" == caplog.text
+
+
+def test_what_is_under_way_on_another_loop_is_not_waited_for() -> None:
+    """It may have ended, and then nothing would come of it."""
+    recorder = Recorder(Late())
+
+    async def told_once() -> None:
+        recorder(told(Message(role="user", content="x")))
+
+    first = asyncio.new_event_loop()
+    first.run_until_complete(told_once())
+    asyncio.run(recorder.flush())
+    first.close()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support import inspected
 from support.asking import Both, Claim, Refunds
-from support.databases import url_of
+from support.databases import KINDS, url_of
 from support.serving import DONE, HELD, Query, body, desk, events_of, served, until
 from support.tenants import ACME, BOLT, NONE, verify
 
@@ -123,9 +123,10 @@ async def test_runs_of_other_machines_are_counted_and_not_shown() -> None:
     assert (1, 1, {"done": 1}) == tuple(fleet[key] for key in ("runs", "of_others", "ended"))
 
 
-async def test_a_name_that_no_database_takes_is_unknown(tmp_path: Path) -> None:
+@KINDS
+async def test_a_name_that_no_database_takes_is_unknown(kind: str, tmp_path: Path) -> None:
     """Such as one with a NUL: nothing of the store is told."""
-    store = SqlStore(url_of("sqlite", tmp_path, ""))
+    store = SqlStore(url_of(kind, tmp_path, "inspected_names"))
     async with served(desk(store=store), inspector="own") as client:
         asked = await client.get(f"{API}/runs/a%00b")
     store.close()
@@ -184,6 +185,27 @@ async def test_a_fork_has_what_was_set_in_it() -> None:
     assert (201, 202) == (made.status_code, gone_on.status_code)
     assert ("no_seat", "Rome") == (last["handoff"], last["changes"]["city"])
     assert "sorry" == told["state"]
+
+
+@pytest.mark.parametrize("kept", ["here", "elsewhere"])
+async def test_a_run_that_is_under_way_goes_on_as_it_is(kept: str) -> None:
+    """Whoever drives it: to have it go on is no mistake, and it is not done twice."""
+    store = MemoryStore()
+    here, there = (desk(store=store.beside(lease_s=15)) for _ in range(2))
+    async with (
+        served(here, inspector="own") as client,
+        served(here if kept == "here" else there, inspector="own") as asked,
+    ):
+        begun = asyncio.ensure_future(client.post("/runs", json=body("hold")))
+        while "hold begins" not in DONE:  # noqa: ASYNC110 - it is done in the world
+            await asyncio.sleep(0.001)
+        (row,) = (await client.get(f"{API}/runs")).json()
+        told = await asyncio.gather(*(asked.post(f"{API}/runs/{row['run_id']}/resume") for _ in range(2)))
+        HELD["hold"].set()
+        ended = await begun
+
+    assert [202, 202] == [each.status_code for each in told]
+    assert ("done", 2) == (ended.json()["state"], len(DONE))
 
 
 @pytest.mark.parametrize("act", ["resume", "answer"])

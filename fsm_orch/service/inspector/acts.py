@@ -55,10 +55,9 @@ def add_acts(api: APIRouter, seen: Seen, hub: Hub, front: Front, auth: Callable[
         row = await seen.row(run_id, caller)
         driving.check_open()
         count = await front.count(run_id)
-        if row.is_driven or hub.get(run_id) is not None:  # as by the same click, twice
-            return _of(run_id, 202)
-        live = hub.begin(Live(run_id, partial(driving.resumed, row)))
-        await hub.begun(live, after=count)
+        if not row.is_driven and hub.get(run_id) is None:  # else it goes on as it is, as after the same click twice
+            live = hub.begin(Live(run_id, partial(driving.resumed, row)))
+            await hub.begun(live, after=count)
         return _of(run_id, 202)
 
 

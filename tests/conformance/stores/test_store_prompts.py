@@ -71,12 +71,28 @@ async def test_of_two_with_the_same_numbers_the_last_counts(opening: Opening) ->
 
 
 @KEEPING
-async def test_the_newest_of_a_run_are_kept(opening: Opening) -> None:
+async def test_what_was_kept_again_is_as_young_as_that(opening: Opening) -> None:
+    """Of its run and of all it is the newest: others are forgotten before it."""
+    async with one(opening) as store:
+        for at, call in ((1.0, 1), (2.0, 2), (3.0, 1), (4.0, 3)):
+            await of(store).keep(prompt(at=at, call=call), most=2, since=0.0)
+        assert [1, 3] == [each.call for each in await of(store).of("r")]
+
+        for at, run_id in ((5.0, "a"), (6.0, "b"), (7.0, "a")):
+            await of(store).keep(prompt(run_id, at=at), most=2, since=0.0)
+        await of(store).keep(prompt("c", at=8.0), most=2, since=7.0)
+
+        assert [1, 0, 1] == [len(await of(store).of(run_id)) for run_id in ("a", "b", "c")]
+
+
+@pytest.mark.parametrize("others_at", [0.5, 9.0])
+@KEEPING
+async def test_the_newest_of_a_run_are_kept(opening: Opening, others_at: float) -> None:
     """As many as are wanted of each run, whatever is kept of others."""
     async with one(opening) as store:
         for number in range(1, 6):
             await of(store).keep(prompt(at=float(number), call=number), most=3, since=0.0)
-            await of(store).keep(prompt(f"other{number}", at=0.5), most=3, since=0.0)
+            await of(store).keep(prompt(f"other{number}", at=others_at), most=3, since=0.0)
 
         assert [3, 4, 5] == [each.call for each in await of(store).of("r")]
         assert 1 == len(await of(store).of("other1"))
