@@ -245,7 +245,8 @@ async def test_each_minute_has_its_own_runs() -> None:
     told = await Fleet(Driving(runner, lambda _: "")).json(await store.list(), now)
 
     assert [1, 0, 0, 0, 0, 0, 0, 1, 0, 2] == [each["runs"] for each in told["minutes"]]
-    assert {} == told["landings"]
+    assert {0} == {each["tokens"] for each in told["minutes"]}
+    assert ({}, []) == (told["landings"], told["worst"])  # nothing took any tokens
 
 
 async def test_a_run_that_cannot_be_read_is_counted_all_the_same() -> None:

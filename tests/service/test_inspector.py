@@ -261,6 +261,7 @@ async def test_a_counterexample_is_told_as_the_records_of_a_run() -> None:
 
     assert {"tokens", "calls", "hops"} <= {bound["measure"] for bound in told["bounds"]}
     assert told["counterexamples"]
+    assert not told["is_sound"]
     for each in told["counterexamples"]:
         assert "run_started" == each["records"][0]["kind"]
         assert len(each["rows"]) > 0
