@@ -406,7 +406,7 @@ async def test_all_that_is_under_way_is_waited_for(caplog: pytest.LogCaptureFixt
     await flushing
     await asyncio.sleep(0)
 
-    assert set() == recorder._under_way
+    assert {} == recorder._under_way
     assert "" == caplog.text
 
 
