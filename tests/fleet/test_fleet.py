@@ -17,7 +17,7 @@ from support.simulated.stores import InMemory, InSqlite
 HUNT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@in_both_lanes(few=15, many=1_000)
+@in_both_lanes(few=15, many=400, most=1_000)
 def test_a_small_fleet_keeps_its_promises(examples: int) -> None:
     """Up to four hosts and four runs: short stories, if one is broken."""
 

@@ -96,7 +96,7 @@ def test_a_journal_that_is_cut_anywhere_goes_on(examples: int) -> None:
                 assert due(now) == due(again), (seed, count)
 
 
-@in_both_lanes(few=30, many=300)
+@in_both_lanes(few=30, many=120, most=300)
 def test_what_changes_of_what_is_due_is_told_apart(examples: int) -> None:
     """What is over and what has begun is what is due now and was not, in any nest, after any input, or several."""
     for seed in range(examples):
@@ -121,7 +121,7 @@ def test_what_changes_of_what_is_due_is_told_apart(examples: int) -> None:
             assert (set(due(was)) - set(over)) | set(begun) == set(due(now)), seed
 
 
-@in_both_lanes(few=30, many=300)
+@in_both_lanes(few=30, many=120, most=300)
 def test_each_visit_has_a_key_of_its_own(examples: int) -> None:
     """At whatever level no key is used for two visits; what is recorded bears the thread and the trace of the run."""
     used_again = 0
@@ -142,7 +142,7 @@ def test_each_visit_has_a_key_of_its_own(examples: int) -> None:
     assert used_again > examples / 10
 
 
-@in_both_lanes(few=30, many=300)
+@in_both_lanes(few=30, many=120, most=300)
 def test_what_a_machine_is_behind_is_the_sum_on_the_way_to_it(examples: int) -> None:
     """At every level of the path of an input, its time and what it is behind are the time of the run."""
     deep = 0
@@ -157,7 +157,7 @@ def test_what_a_machine_is_behind_is_the_sum_on_the_way_to_it(examples: int) -> 
     assert deep
 
 
-@in_both_lanes(few=40, many=300)
+@in_both_lanes(few=40, many=120, most=300)
 def test_a_cancellation_lands_the_whole_tree(examples: int) -> None:
     """Cancelled at any instant, a run is in its fallback at once, and every open call of every machine is charged."""
     deep = 0

@@ -211,7 +211,7 @@ def run(machine: type[Machine[Facts, None]], reply: Callable[[], Any], form: str
     return result, len(begun)
 
 
-@in_both_lanes(few=200, many=3_000)
+@in_both_lanes(few=200, many=1_000, most=3_000)
 def test_whatever_a_reply_holds_the_run_ends(examples: int) -> None:
     """However wrong a reply is: each attempt is counted and recorded, and the journal is read back as it was."""
 

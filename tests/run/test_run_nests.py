@@ -38,7 +38,7 @@ def to_its_end(desk: Runner[Any, Any], seed: int, order: int = 0) -> RunResult[A
         return loop.run(playing())
 
 
-@in_both_lanes(few=15, many=150)
+@in_both_lanes(few=15, many=60, most=150)
 def test_every_nest_ends_in_a_declared_state(examples: int) -> None:
     """Under any failures T1 to T6 hold after every input; nothing is reserved at the end, and no task is left."""
     ends, depths = set[str](), set[int]()
@@ -55,7 +55,7 @@ def test_every_nest_ends_in_a_declared_state(examples: int) -> None:
     assert 3 in depths
 
 
-@in_both_lanes(few=30, many=300)
+@in_both_lanes(few=30, many=100, most=300)
 def test_a_nest_cancelled_at_any_instant_lands(examples: int) -> None:
     """One cancellation lands the whole tree: nothing is reserved, every call is charged, and no task is left."""
     inside = 0
