@@ -54,8 +54,8 @@ def _keys(held: bytes) -> set[str]:
 def check_writable(path: Path, kind: Kind, *, force: bool) -> None:
     """Check that a file may be written, before long work is done for it; nothing is touched.
 
-    Raises CommandError: if the path is a folder, a link to nothing or a pipe, if its folder does not exist, if it or its
-        folder is read-only, or, unless `force` is set, if there is a file of another kind.
+    Raises CommandError: if the path is a folder, a link to nothing or a pipe, if its folder does not exist, if it
+        or its folder is read-only, or, unless `force` is set, if there is a file of another kind.
     """
     if path.is_dir():
         raise _refusal(path, os.strerror(errno.EISDIR))

@@ -40,9 +40,7 @@ def read(path: Path, *, text: str, expect: str, split: str | None) -> list[Query
     for number, row in enumerate(rows, start=1):
         if any(row[column] is None for column in wanted):
             raise CommandError(f"Row {number} of {path} has fewer cells than the header")
-    queries = [
-        Query(row[text] or "", row[expect] or "") for row in rows if split is None or row[_SPLIT] == split
-    ]
+    queries = [Query(row[text] or "", row[expect] or "") for row in rows if split is None or row[_SPLIT] == split]
     if not queries:
         there = sorted({row[_SPLIT] or "" for row in rows}) if split is not None else []
         raise CommandError(f"{path} has no query" + (f" of {split!r}. Splits: {', '.join(there)}" if there else ""))

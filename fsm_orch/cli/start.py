@@ -134,8 +134,8 @@ def factory(machines: Sequence[AnyMachine], named: str | None, stack: ExitStack)
         if named is not None:
             names = ", ".join(machine.__name__ for machine in machines)
             raise CommandError(
-                f"--deps {named} is for machines with dependencies, and {names} has none: leave it out, or declare them "
-                "by Machine[Context, Dependencies]"
+                f"--deps {named} is for machines with dependencies, and {names} has none: leave it out, or declare "
+                "them by Machine[Context, Dependencies]"
             )
         return None
     if named is not None:
