@@ -2,7 +2,6 @@
 
 import errno
 import os
-from pathlib import Path
 from unittest import mock
 
 import pytest
