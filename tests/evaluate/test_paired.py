@@ -30,12 +30,10 @@ def test_thousands_of_queries_are_tested() -> None:
 
 
 def test_the_figures_are_those_that_were_published() -> None:
-    """Of Cavo's 161 patients (59 both, 6 and 16 on one side alone, 80 neither) the interval, and the exact p-value.
-
-    Source: Fagerland, Lydersen and Laake, Statistical Analysis of Contingency Tables (2017), chapter 8, as the tests of
-    its R package have them: ocbe-uio/contingencytables, tests/testthat/test-ch8.R, of
-    Newcombe_square_and_add_CI_paired_2x2 and McNemar_exact_cond_test_paired_2x2.
-    """
+    """Of Cavo's 161 patients: 59 are right on both sides, 6 and 16 on one alone, and 80 on none."""
+    # Fagerland, Lydersen and Laake, Statistical Analysis of Contingency Tables (2017), chapter 8, as the tests of its R
+    # package have them: ocbe-uio/contingencytables, tests/testthat/test-ch8.R, of Newcombe_square_and_add_CI_paired_2x2
+    # and McNemar_exact_cond_test_paired_2x2
     assert (-0.0621, -0.1186, -0.0046) == pytest.approx(interval(59, 6, 16, 161), abs=5e-5)
     assert 0.052479 == pytest.approx(exact_p(6, 16), abs=5e-7)
 
