@@ -37,7 +37,7 @@ async def settings(library: str, best: bool, database: str | None) -> dict[str, 
         options = {}
         if best:
             middleware = ModelCallLimitMiddleware(run_limit=MOST), ToolCallLimitMiddleware(run_limit=2)
-            options |= {"middleware": middleware, "limit": MOST}
+            options |= {"middleware": middleware, "limit": 30}  # steps; a call with its middleware is several
         return options | ({"saver": await _saver(database)} if database else {})
     if library == "pydantic_ai" and best:
         from pydantic_ai import UsageLimits

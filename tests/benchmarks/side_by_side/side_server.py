@@ -111,6 +111,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.play = play
         self.asked: list[tuple[bytes, Json]] = []
+        self.number = 0
         self.is_held = play == "held"
 
     def take(self) -> Json:
@@ -135,7 +136,8 @@ class Handler(BaseHTTPRequestHandler):
         if len(self.server.asked) == CUT_OFF:
             return self._send(400, {"error": {"message": "cut off by the server", "type": "invalid_request_error"}})
         self.server.asked.append((raw, body))
-        number = len(self.server.asked)
+        self.server.number += 1
+        number = self.server.number
         if self.server.is_held and number == 2:
             self.server.is_held = False
             threading.Event().wait()

@@ -20,7 +20,12 @@ class Desk(Machine[Ticket]):
     billing = State(LLMAgent(BILLING, reads=Ticket.query, writes=Ticket.answer), max_visits=2)
     shipping = State(
         LLMAgent(
-            SHIPPING, reads=Ticket.query, writes=Ticket.answer, tools=(send_again,), max_input_tokens=4_000
+            SHIPPING,
+            reads=Ticket.query,
+            writes=Ticket.answer,
+            tools=(send_again,),
+            asks=1,  # it has an effect, and a model may ask for it again when its outcome is unknown
+            max_input_tokens=4_000,
         ),
         max_visits=2,
     )
