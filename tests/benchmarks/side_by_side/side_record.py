@@ -181,6 +181,13 @@ def record() -> dict[str, Any]:
 
 
 LOOPS = ("unknown", "back", "tool")
+SAYS = {
+    "unknown": "an agent that does not exist",
+    "back": "hands back for ever",
+    "tool": "uses its tool for ever",
+    "held": "killed after the handoff, in the next call",
+    "dies": "killed in the tool, after its effect",
+}
 
 
 def table(found: dict[str, Any]) -> str:
@@ -197,9 +204,11 @@ def table(found: dict[str, Any]) -> str:
     rows.append(["processor time, ratio", *(f"{cpu[library]['ratio']:.1f}" for library in LIBRARIES)])
     for play in LOOPS:
         for setting in ("default", "best"):
-            rows.append([f"{play}, {setting}", *(_ended(did[library][setting][play]) for library in LIBRARIES)])
+            rows.append(
+                [f"{SAYS[play]}, {setting} settings", *(_ended(did[library][setting][play]) for library in LIBRARIES)]
+            )
     for how in ("held", "dies"):
-        rows.append([f"killed, {how}", *(_went_on(did[library]["killed"][how]) for library in LIBRARIES)])
+        rows.append([SAYS[how], *(_went_on(did[library]["killed"][how]) for library in LIBRARIES)])
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
