@@ -2,9 +2,9 @@
 
     python tests/benchmarks/side_by_side/side_record.py
 
-It makes an environment of its own for the peers, with this package beside them, and prints the versions. The task stands
-in `side_world.py`, the programs in `with_*.py`, what the model says in `side_server.py`. All speak Chat Completions over
-real sockets with a server in a process of its own, which counts what it is sent.
+It makes an environment of its own for the peers, with this package beside them, and prints the versions. The task
+stands in `side_world.py`, the programs in `with_*.py`, what the model says in `side_server.py`. All speak Chat
+Completions over real sockets with a server in a process of its own, which counts what it is sent.
 
 Processor time is that of the process of a library, user and system time together: rounds of runs, in turns, so that all
 meet the same machine. A ratio is that to a bare loop over httpx in the same round; the median of all rounds is shown.
@@ -202,13 +202,12 @@ def table(found: dict[str, Any]) -> str:
         label = {"calls": "calls of the model", "tokens": "tokens sent", "bytes": "bytes sent"}[key]
         rows.append([label, *(f"{good[library][key]:,}" for library in LIBRARIES)])
     rows.append(["processor time, ratio", *(f"{cpu[library]['ratio']:.1f}" for library in LIBRARIES)])
-    for play in LOOPS:
-        for setting in ("default", "best"):
-            rows.append(
-                [f"{SAYS[play]}, {setting} settings", *(_ended(did[library][setting][play]) for library in LIBRARIES)]
-            )
-    for how in ("held", "dies"):
-        rows.append([SAYS[how], *(_went_on(did[library]["killed"][how]) for library in LIBRARIES)])
+    rows += [
+        [f"{SAYS[play]}, {setting} settings", *(_ended(did[library][setting][play]) for library in LIBRARIES)]
+        for play in LOOPS
+        for setting in ("default", "best")
+    ]
+    rows += [[SAYS[how], *(_went_on(did[library]["killed"][how]) for library in LIBRARIES)] for how in ("held", "dies")]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
