@@ -24,14 +24,15 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
     return {name: __import__(name) for name in ("side_server", "side_record", "side_world", "with_fsm_orch")}
 
 
+@pytest.mark.parametrize(("setting", "asks"), [("default", None), ("best", 1)])
 @pytest.mark.parametrize("play", ["good", "unknown", "back", "tool"])
-def test_our_column_is_reproduced(programs: dict[str, ModuleType], play: str) -> None:
+def test_our_column_is_reproduced(programs: dict[str, ModuleType], play: str, setting: str, asks: int | None) -> None:
     """The program gives the recorded answer, calls, tokens and bytes over a real socket."""
     server = programs["side_server"].Server(play)
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     serving.start()
     try:
-        ask = programs["with_fsm_orch"].desk(f"http://127.0.0.1:{server.server_port}/v1")
+        ask = programs["with_fsm_orch"].desk(f"http://127.0.0.1:{server.server_port}/v1", asks=asks)
         answer = asyncio.run(ask(programs["side_world"].QUESTION, "r1"))
         came: dict[str, Any] = {"answer": answer, **server.take()}
     finally:
@@ -39,7 +40,7 @@ def test_our_column_is_reproduced(programs: dict[str, ModuleType], play: str) ->
         serving.join()
         server.server_close()
 
-    recorded = RECORDED["did"]["fsm_orch"]["default"][play]
+    recorded = RECORDED["did"]["fsm_orch"][setting][play]
     assert {key: recorded[key] for key in came} == came
 
 

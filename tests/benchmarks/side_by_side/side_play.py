@@ -19,7 +19,7 @@ from side_world import QUESTION, SORRY
 
 os.environ |= {"OPENAI_AGENTS_DISABLE_TRACING": "1", "LANGSMITH_TRACING": "false"}
 MOST = 6
-"""The calls that a run may make with the best settings: what the machine of fsm_orch was proved to need, on the way."""
+"""The calls that a run may make with the best settings: twice what the task needs."""
 
 
 async def settings(library: str, best: bool, database: str | None) -> dict[str, Any]:
@@ -43,10 +43,13 @@ async def settings(library: str, best: bool, database: str | None) -> dict[str, 
         from pydantic_ai import UsageLimits
 
         return {"limits": UsageLimits(request_limit=MOST, tool_calls_limit=2)}
-    if library == "fsm_orch" and database:
-        from fsm_orch.store.sql import SqlStore
+    if library == "fsm_orch":
+        options = {"asks": 1} if best else {}  # the tool has an effect: a visit may use it once
+        if database:
+            from fsm_orch.store.sql import SqlStore
 
-        return {"store": SqlStore(f"sqlite:///{database}", lease_s=1)}
+            options |= {"store": SqlStore(f"sqlite:///{database}", lease_s=1)}
+        return options
     return {}
 
 

@@ -101,17 +101,17 @@ def played(library: str, play: str, setting: str, folder: Path) -> dict[str, Any
         return {**came, **taken(url), "tool": _lines(sent)}
 
 
-def killed(library: str, how: str, folder: Path) -> dict[str, Any]:
+def killed(library: str, how: str, setting: str, folder: Path) -> dict[str, Any]:
     """Kill a process in its second call, or in its tool after that has worked; begin another, which goes on.
 
     Args:
         how: `held` or `dies`.
     """
-    sent, database = folder / f"{library}-{how}", folder / f"{library}-{how}.db"
+    sent, database = folder / f"{library}-{how}-{setting}", folder / f"{library}-{how}-{setting}.db"
     keeps = () if library == "pydantic_ai" else (str(database),)
     with server("held" if how == "held" else "good") as url:
         dies = {"SIDE_DIES": "1"} if how == "dies" else {}
-        first = Player(library, url, "default", *keeps, SIDE_SENT=str(sent), **dies)
+        first = Player(library, url, setting, *keeps, SIDE_SENT=str(sent), **dies)
         first.tell(ask="r1", is_again=False)
         before = {"calls": 0}
         if how == "held":
@@ -123,7 +123,7 @@ def killed(library: str, how: str, folder: Path) -> dict[str, Any]:
             first.process.wait()
             before = taken(url)
         assert first.process.returncode == -signal.SIGKILL
-        second = Player(library, url, "default", *keeps, SIDE_SENT=str(sent))
+        second = Player(library, url, setting, *keeps, SIDE_SENT=str(sent))
         second.tell(ask="r1", is_again=True)
         came = second.hear()
         second.kill()
@@ -165,7 +165,10 @@ def record() -> dict[str, Any]:
                 "lines": counted((HERE / f"with_{library}.py").read_text(encoding="utf-8")),
                 "default": {play: played(library, play, "default", folder) for play in ("good", *LOOPS)},
                 "best": {play: played(library, play, "best", folder) for play in ("good", *LOOPS)},
-                "killed": {how: killed(library, how, folder) for how in ("held", "dies")},
+                "killed": {
+                    how: {setting: killed(library, how, setting, folder) for setting in ("default", "best")}
+                    for how in ("held", "dies")
+                },
             }
             for library in LIBRARIES
         }
@@ -207,7 +210,11 @@ def table(found: dict[str, Any]) -> str:
         for play in LOOPS
         for setting in ("default", "best")
     ]
-    rows += [[SAYS[how], *(_went_on(did[library]["killed"][how]) for library in LIBRARIES)] for how in ("held", "dies")]
+    rows += [
+        [f"{SAYS[how]}, {setting} settings", *(_went_on(did[library]["killed"][how][setting]) for library in LIBRARIES)]
+        for how in ("held", "dies")
+        for setting in ("default", "best")
+    ]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 

@@ -13,34 +13,34 @@ class Ticket(Context):
     answer: str | None = None
 
 
-class Desk(Machine[Ticket]):
-    """Help a customer, or hand over to a colleague."""
+def desk(url: str, *, store: Any = None, asks: int | None = None) -> Any:
+    """Return what answers a question; `asks` is how often a visit may use its tool, None is the default."""
 
-    triage = State(LLMAgent(TRIAGE, reads=Ticket.query), initial=True, max_visits=2)
-    billing = State(LLMAgent(BILLING, reads=Ticket.query, writes=Ticket.answer), max_visits=2)
-    shipping = State(
-        LLMAgent(
-            SHIPPING,
-            reads=Ticket.query,
-            writes=Ticket.answer,
-            tools=(send_again,),
-            asks=1,  # it has an effect, and a model may ask for it again when its outcome is unknown
-            max_input_tokens=4_000,
-        ),
-        max_visits=2,
-    )
-    answered = Final()
-    colleague = Final(fallback=True, sets={Ticket.answer: SORRY})
+    class Desk(Machine[Ticket]):
+        """Help a customer, or hand over to a colleague."""
 
-    to_billing = triage.to(billing, "invoices and refunds")
-    to_shipping = triage.to(shipping, "parcels")
-    back = (billing | shipping).to(triage, "it is not about your topic")
-    done = (billing | shipping).to(answered, "the question is answered")
-    limits = Limits(hops=6, tokens=60_000)
+        triage = State(LLMAgent(TRIAGE, reads=Ticket.query), initial=True, max_visits=2)
+        billing = State(LLMAgent(BILLING, reads=Ticket.query, writes=Ticket.answer), max_visits=2)
+        shipping = State(
+            LLMAgent(
+                SHIPPING,
+                reads=Ticket.query,
+                writes=Ticket.answer,
+                tools=(send_again,),
+                asks=asks,
+                max_input_tokens=4_000,
+            ),
+            max_visits=2,
+        )
+        answered = Final()
+        colleague = Final(fallback=True, sets={Ticket.answer: SORRY})
 
+        to_billing = triage.to(billing, "invoices and refunds")
+        to_shipping = triage.to(shipping, "parcels")
+        back = (billing | shipping).to(triage, "it is not about your topic")
+        done = (billing | shipping).to(answered, "the question is answered")
+        limits = Limits(hops=6, tokens=60_000)
 
-def desk(url: str, *, store: Any = None) -> Any:
-    """Return what answers a question."""
     runner = Runner(Desk, model=ChatModel(MODEL, api_key=KEY, base_url=url), store=store)
 
     async def ask(question: str, run_id: str, *, is_again: bool = False) -> str | None:
