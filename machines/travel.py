@@ -88,7 +88,7 @@ class Travel(Machine[Trip]):
     """Plan a trip, and book it once the traveller confirms."""
 
     stay = State(Nested(Hotels, give={Room.place: Trip.city}, take={Trip.hotel: Room.hotel}))
-    sorry = Final(sets={Trip.answer: "No seat is left on that day."})
+    sorry = Final(sets={Trip.answer: "No seat to that city is left."})
     fly = State(
         Nested(Flights, writes=(Trip.city, Trip.flight), ends={Flights.found: stay, Flights.sold_out: sorry}),
         initial=True,
