@@ -7,7 +7,7 @@
 
 The pattern is a tool behind an approval. The order and the sum are no choice of the model: it is offered what `verify`
 has found, and no more. Where nothing is left to a model, a `HumanAgent` and code that pays on its yes need no call
-(`machines/travel.py`).
+(`machines/travel.py`). Do not use it where the sum is small and the rule is clear: then a guard decides.
 
 Proved of every run: nothing is paid for an order that was not found, and nobody is told "paid" who was not. That a tool
 which needs approval is used after a yes alone is the kernel's to keep:

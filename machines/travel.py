@@ -6,8 +6,12 @@
     book       code books both, under one key
 
 Each desk is a machine with limits and a proof of its own. It runs on a share of the tokens of the trip, so the worst
-case of the whole is known, and it cannot take more than its share:
+case of the whole is known, and it cannot take more than its share. Do not use it where a part needs no limits of its
+own: put its states here. The local model finds the city that a wish names, and takes Lisbon where it names none.
 
+Proved of every run: nothing is booked before the traveller confirms.
+
+    fsm-orch check machines.travel
     fsm-orch run machines.travel:Travel "I would love to see Lisbon in May"
 """
 
