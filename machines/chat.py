@@ -1,11 +1,14 @@
 """A chat: one run that waits for the next message. Limits, policies and the proof hold of the whole conversation.
 
-reply      a model answers what was said last, and sees what was said before
-keep       code writes the exchange down, the last six of them
-listen     the run waits for the person, who says more, or goodbye
+    reply      a model answers what was said last, and sees what was said before
+    keep       code writes the exchange down, the last six of them
+    listen     the run waits for the person, who says more, or goodbye
 
-fsm-orch check machines.chat
-fsm-orch chat machines.chat
+Proved of every conversation: five answers at most, and none after goodbye. Do not use it where a conversation goes on
+for weeks: a thread of runs does that, with a budget of its own.
+
+    fsm-orch check machines.chat
+    fsm-orch chat machines.chat
 """
 
 from __future__ import annotations

@@ -7,12 +7,13 @@
 
 The pattern is a loop with a judge that cannot be talked round. Use it where code can tell right from wrong: tests, a
 schema, a compiler. Do not use it where only a reader can: then a second model judges (`machines/research.py`), or a
-human. And not where the tests say little: what passes them is delivered.
+human. And not where the tests say little: what passes them is delivered. The local model writes `is_even`, and hardly
+more: most of what else it is asked for is cut off, and handed to somebody.
 
-That nothing is delivered whose tests did not pass, and that a model tries three times at most, is proved of every run:
+Proved of every run: nothing is delivered whose tests did not pass, and a model tries three times at most.
 
     fsm-orch check machines.coding
-    fsm-orch run machines.coding "Write is_leap(year), which says whether a year has a 29th of February."
+    fsm-orch run machines.coding "Write a function is_even(n) that returns whether n is even."
 """
 
 from __future__ import annotations
@@ -25,14 +26,12 @@ from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, Preset, S
 from fsm_orch.agents import Changes
 from machines.sandbox import Ended, Sandbox
 
-LEAP_YEARS = """
->>> is_leap(2024)
+EVEN = """
+>>> is_even(2)
 True
->>> is_leap(2023)
+>>> is_even(7)
 False
->>> is_leap(1900)
-False
->>> is_leap(2000)
+>>> is_even(0)
 True
 """
 
@@ -41,7 +40,7 @@ class Task(Context):
     """What is to be written, how it is tested, and how far it is."""
 
     wanted: str
-    tests: Given[str] = LEAP_YEARS
+    tests: Given[str] = EVEN
     """Calls and what they give, as in a docstring."""
     code: str | None = None
     passes: bool = False
@@ -61,7 +60,7 @@ def may_try_again(task: Task) -> bool:
 
 
 def run_tests(visit: Visit[Task, Sandbox]) -> Changes:
-    """Call the code in the sandbox. What each call should give is compared here, where the code cannot reach."""
+    """Call the code in the sandbox, and compare here, where the code cannot reach, what each call gives."""
     tests = doctest.DocTestParser().get_examples(visit.context.tests)
     calls, should = [test.source.strip() for test in tests], [test.want.strip() for test in tests]
     try:

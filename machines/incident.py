@@ -14,7 +14,7 @@ every handoff. How the same four agents do without a machine, guard by guard, is
     fsm-orch check machines.incident --model openai:gpt-4o-mini
     fsm-orch run machines.incident "recommend something"
 
-Where one prompt can answer everything, a single agent is cheaper than four.
+A single agent is cheaper, where it can answer everything. No model here sees a catalogue: a price it names is made up.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
     verify     code finds the order that the claim names; who claims for another order gets no further
     refund     a model sums up the reason and uses `pay_back`, which waits for a human, for a minute or for days
     tell       code looks into the till, and tells the customer what is true: not what a model believes
-    paid, declined, open_claim
+    paid, declined, which_order, open_claim
 
 The pattern is a tool behind an approval. The order and the sum are no choice of the model: it is offered what `verify`
 has found, and no more. Where nothing is left to a model, a `HumanAgent` and code that pays on its yes need no call
-(`machines/travel.py`).
+(`machines/travel.py`). Do not use it where the sum is small and the rule is clear: then a guard decides.
 
 Proved of every run: nothing is paid for an order that was not found, and nobody is told "paid" who was not. That a tool
 which needs approval is used after a yes alone is the kernel's to keep:
@@ -105,10 +105,11 @@ class Refunds(Machine[Claim, Till]):
     )
     tell = State(tell_customer, reads=Claim.orders, writes=(Claim.paid, Claim.answer), repeatable=True)
     paid = Final()
+    which_order = Final(sets={Claim.answer: "Which order is it? Please write again, with the number of one order."})
     declined = Final(sets={Claim.answer: "We have looked at your claim, and cannot pay it back."})
     open_claim = Final(fallback=True, sets={Claim.answer: "We are looking at your claim, and will write to you."})
 
-    known, unknown = verify.to(refund, guard=is_found), verify.to(declined)
+    known, unknown = verify.to(refund, guard=is_found), verify.to(which_order)
     decided = refund >> tell
     late = refund.on_timeout(open_claim)
     done, refused = tell.to(paid, guard=is_paid), tell.to(declined)

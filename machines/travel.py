@@ -6,8 +6,12 @@
     book       code books both, under one key
 
 Each desk is a machine with limits and a proof of its own. It runs on a share of the tokens of the trip, so the worst
-case of the whole is known, and it cannot take more than its share:
+case of the whole is known, and it cannot take more than its share. Do not use it where a part needs no limits of its
+own: put its states here. The local model finds the city that a wish names, and takes Lisbon where it names none.
 
+Proved of every run: nothing is booked before the traveller confirms.
+
+    fsm-orch check machines.travel
     fsm-orch run machines.travel:Travel "I would love to see Lisbon in May"
 """
 
@@ -88,7 +92,7 @@ class Travel(Machine[Trip]):
     """Plan a trip, and book it once the traveller confirms."""
 
     stay = State(Nested(Hotels, give={Room.place: Trip.city}, take={Trip.hotel: Room.hotel}))
-    sorry = Final(sets={Trip.answer: "No seat is left on that day."})
+    sorry = Final(sets={Trip.answer: "No seat to that city is left."})
     fly = State(
         Nested(Flights, writes=(Trip.city, Trip.flight), ends={Flights.found: stay, Flights.sold_out: sorry}),
         initial=True,

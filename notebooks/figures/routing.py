@@ -28,7 +28,8 @@ from fsm_orch.evaluate.picture import Router, draw
 from fsm_orch.evaluate.routes import Rates, Share
 from fsm_orch.evaluate.thresholds import Curve, Point, tuned
 from fsm_orch.models import registry
-from machines.helpdesk import DOMAINS, ByExamples, Question
+from machines.domains import DOMAINS
+from machines.helpdesk import ByExamples, Question
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

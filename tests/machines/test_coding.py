@@ -15,7 +15,17 @@ from fsm_orch.testing import RoutingSafety
 from machines.coding import Coding, Task
 from machines.sandbox import Sandbox
 
-TASK = Task(wanted="Write is_leap(year).")
+LEAP_YEARS = """
+>>> is_leap(2024)
+True
+>>> is_leap(2023)
+False
+>>> is_leap(1900)
+False
+>>> is_leap(2000)
+True
+"""
+TASK = Task(wanted="Write is_leap(year).", tests=LEAP_YEARS)
 RIGHT = {"code": "def is_leap(year):\n    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)"}
 ALMOST = {"code": "def is_leap(year):\n    return year % 4 == 0"}
 WRONG = {"code": "def is_leap(year):\n    return year"}
@@ -107,10 +117,11 @@ def test_nothing_is_delivered_before_it_passed() -> None:
 
 
 @pytest.mark.local
-async def test_the_local_model_delivers_what_passes_or_lands() -> None:
+@pytest.mark.parametrize("task", [TASK, Task(wanted="Write a function is_even(n) that returns whether n is even.")])
+async def test_the_local_model_delivers_what_passes_or_lands(task: Task) -> None:
     """A small model hardly ever writes what passes; whatever it writes, nothing else is delivered."""
     with closing(LocalModel()) as model:
-        result = await Runner(Coding, model=model).run(TASK, deps=BOX)
+        result = await Runner(Coding, model=model).run(task, deps=BOX)
 
     assert (result.state is Coding.delivered) == result.context.passes
     assert result.state in (Coding.delivered, Coding.by_hand)

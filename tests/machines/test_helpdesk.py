@@ -19,7 +19,8 @@ from fsm_orch.cli import app
 from fsm_orch.evaluate.routes import Routing, route
 from fsm_orch.models import registry
 from fsm_orch.models.local import LocalModel
-from machines.helpdesk import DOMAINS, ByKeyword, ByModel, Hybrid, Question
+from machines.domains import DOMAINS
+from machines.helpdesk import ByKeyword, ByModel, Hybrid, Question
 
 MACHINES = [ByKeyword, ByModel, Hybrid]
 SPECIALISTS = ("banking", "credit_cards", "travel", "work", "auto")

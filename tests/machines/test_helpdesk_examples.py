@@ -15,7 +15,8 @@ from fsm_orch.agents.centroids import cosine, dump_centroids
 from fsm_orch.evaluate.routes import Routing, route
 from fsm_orch.evaluate.thresholds import curve, scored
 from fsm_orch.proof import prove
-from machines.helpdesk import CENTROIDS, DOMAINS, THRESHOLD, ByExamples, ByKeyword, Question
+from machines.domains import CENTROIDS, DOMAINS, THRESHOLD
+from machines.helpdesk import ByExamples, ByKeyword, Question
 
 SPECIALISTS = tuple(domain.label for domain in DOMAINS)
 DONE = {"handoff": "done", "answer": "Here you are."}

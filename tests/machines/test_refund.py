@@ -101,11 +101,11 @@ async def test_what_is_no_answer_changes_nothing(answer: object) -> None:
 
 @pytest.mark.parametrize("query", ["my money back, please", "orders 1041 and 1042", "order 9999"])
 async def test_a_claim_for_no_order_reaches_no_human(query: str) -> None:
-    """What names no order, two orders or an unknown one is declined by code."""
+    """What names no order, two orders or an unknown one is sent back by code, which asks for the number."""
     world = till()
     result = await runner().run(Claim(query=query), deps=world)
 
-    assert (result.state, result.waiting, world.paid) == (Refunds.declined, (), {})
+    assert (result.state, result.waiting, world.paid) == (Refunds.which_order, (), {})
 
 
 def test_nobody_is_paid_without_a_yes() -> None:

@@ -15,7 +15,8 @@ from support.walked import path
 
 from fsm_orch import CallFailed, Runner, RunResult, ScriptedModel, StartError
 from fsm_orch.kernel import records
-from machines.shop import Query, Shop, ShopFloor, deps, open_catalogue, words
+from machines.catalogue import Shop, open_catalogue, words
+from machines.shop import Query, ShopFloor, deps
 
 (DEFAULT_ANSWER,) = ShopFloor.human.sets.values()
 ADVERSARIES = ("to_search", "to_inventory", "to_pricing", "to_human", "back", "answered", "", "router")

@@ -10,7 +10,7 @@ from figures import routing
 from support.data import data
 
 from fsm_orch.evaluate.thresholds import Costs
-from machines.helpdesk import THRESHOLD
+from machines.domains import THRESHOLD
 
 RECORDED = routing.recorded()
 ROUTERS = RECORDED["routers"]

@@ -18,7 +18,8 @@ from fsm_orch.amounts import Price
 from fsm_orch.kernel.step import fold
 from fsm_orch.testing import ATTACKS, AdversarialModel, Tape, TheoremChecker, tapes, virtual_time
 from fsm_orch.testing.adversaries import SECRET
-from machines.shop import Query, Shop, ShopFloor, deps
+from machines.catalogue import Shop
+from machines.shop import Query, ShopFloor, deps
 
 RUNS = in_both_lanes(few=100, many=1_500, most=5_000)
 """Adversarial runs in each of the two large properties."""

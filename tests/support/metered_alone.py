@@ -23,7 +23,8 @@ from fsm_orch.models import Model
 from fsm_orch.observe.prometheus import Metrics
 from fsm_orch.resilience import Admission
 from fsm_orch.service import router
-from machines.shop import Shop, ShopFloor, open_catalogue
+from machines.catalogue import Shop, open_catalogue
+from machines.shop import ShopFloor
 
 
 class Silent(ScriptedModel):
