@@ -257,7 +257,8 @@ class MeteredModel:
                 continue
             if bound <= self._limits.max_input_tokens:
                 return _Fitting(number, bound, model)
-        raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
+        cap = self._limits.max_input_tokens
+        raise CallDenied(f"its input may be {bound:,} tokens, the cap is {cap:,} (max_input_tokens={bound} would do)")
 
     def _unreadable(self, came: str) -> CallFailed:
         return CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response(text=..., usage=...)")
