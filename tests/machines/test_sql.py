@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +115,8 @@ def test_what_does_more_than_read_is_refused_before_it_is_run(library: Library, 
     with pytest.raises(ValueError):
         library.plan(query)
     before = library.path.read_bytes()
-    try:
+    with suppress(ValueError):
         library.rows(query)
-    except ValueError:
-        pass
     assert before == library.path.read_bytes()
     assert [library.path] == list(library.path.parent.iterdir())
 
@@ -148,7 +146,7 @@ def test_a_query_is_cut(library: Library) -> None:
     with pytest.raises(ValueError, match="interrupted"):
         hasty.rows("SELECT count(*) FROM orders a, orders b, orders c")
     assert len(library.rows("SELECT * FROM orders").splitlines()) == library.most_rows
-    with pytest.raises(ValueError, match="too big"):
+    with pytest.raises(ValueError, match="too large"):
         library.rows(f"SELECT {'1 + ' * 2_000} 1")
     with pytest.raises(ValueError, match="not authorized"):
         Library(path=library.path, tables=("shops",)).plan("SELECT * FROM orders")
