@@ -17,8 +17,8 @@ Proved of every run: nothing is run that does not only read, and no dear query t
     fsm-orch check machines.sql
     fsm-orch run machines.sql "How many orders has shop 3?"
 
-The small local model can do no SQL: it varies the example of its prompt, so one question of six was answered right. Asked
-to delete all orders it wrote a DELETE, twice, which was refused, twice. Take a larger one: `--model provider:model`.
+The small local model can do no SQL: it varies the example of its prompt, so one question of six was answered right.
+Asked to delete all orders it wrote a DELETE, twice, which was refused, twice. Take a larger one by `--model`.
 """
 
 from __future__ import annotations
