@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FUNCTIONS = {"abs", "avg", "coalesce", "count", "date", "length", "like", "lower", "max", "min", "round", "strftime"}
 FUNCTIONS |= {"substr", "sum", "total", "upper"}
@@ -53,7 +54,7 @@ class Library:
         through = sum("=?)" not in step and step != "SCAN CONSTANT ROW" for step in steps)
         with closing(self._connected()) as database:
             most = max([_size(database, name) for action, name in seen if action == sqlite3.SQLITE_READ], default=1)
-        return through > 0 and most**through > self.dear_rows
+        return bool(through > 0 and most**through > self.dear_rows)
 
     def rows(self, query: str) -> str:
         """Return the first rows of a query, one a line.
@@ -97,7 +98,7 @@ class Library:
         return sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
 
 
-def _rows(database: sqlite3.Connection, query: str, most: int) -> list[tuple[object, ...]]:
+def _rows(database: sqlite3.Connection, query: str, most: int) -> list[tuple[Any, ...]]:
     """Return the first rows of a query."""
     return database.execute(query).fetchmany(most)
 

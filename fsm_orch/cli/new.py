@@ -1,7 +1,7 @@
 """`fsm-orch new`: start a project from a machine of the gallery: its module, a test and a service.
 
-The gallery lies in the wheel as `fsm_orch/gallery`, and in a clone beside the package. It is read as text: nothing of it
-is imported, so no extra is needed to copy a machine.
+The gallery lies in the wheel as `fsm_orch/gallery`, and in a clone beside the package. It is read as text: nothing of
+it is imported, so no extra is needed to copy a machine.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
 
 def _machine(classes: dict[str, ast.ClassDef]) -> tuple[str, str]:
     """Return the names of a module's last machine, and of its context."""
-    found = ""
+    found = context = ""
     for name, node in classes.items():
         for base in node.bases:
             if isinstance(base, ast.Subscript) and ast.unparse(base.value) == "Machine":

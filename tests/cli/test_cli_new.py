@@ -39,7 +39,7 @@ def test_a_project_is_whole_at_once(like: str, here: Path) -> None:
     env = os.environ | {"PYTHONPATH": str(ROOT), "MYPYPATH": str(ROOT), "FSM_ORCH_PROFILE": "ci"}
     for words in (
         ("fsm_orch.cli", "check", "my_desk:MyDesk"),
-        ("pytest", "-q", "-W", "error", "-p", "no:cacheprovider"),
+        ("pytest", "-q", "-W", "error", "-p", "no:asyncio", "-p", "no:looptime"),
         ("ruff", "check", "--isolated", "--line-length", "120", "."),
         ("ruff", "format", "--isolated", "--line-length", "120", "--check", "."),
         ("mypy", "--strict", "--cache-dir", str(here / "cache"), f"{folder}/my_desk.py", f"{folder}/test_my_desk.py"),
