@@ -37,9 +37,10 @@ def test_a_project_is_whole_at_once(like: str, here: Path) -> None:
 
     folder = here / "my_desk"
     env = os.environ | {"PYTHONPATH": str(ROOT), "MYPYPATH": str(ROOT), "FSM_ORCH_PROFILE": "ci"}
+    env |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # a project's own environment has only ours: the extra `test`
     for words in (
         ("fsm_orch.cli", "check", "my_desk:MyDesk"),
-        ("pytest", "-q", "-W", "error", "-p", "no:asyncio", "-p", "no:looptime"),
+        ("pytest", "-q", "-W", "error", "-p", "_fsm_orch_pytestplugin"),
         ("ruff", "check", "--isolated", "--line-length", "120", "."),
         ("ruff", "format", "--isolated", "--line-length", "120", "--check", "."),
         ("mypy", "--strict", "--cache-dir", str(here / "cache"), f"{folder}/my_desk.py", f"{folder}/test_my_desk.py"),
