@@ -26,8 +26,9 @@ _TEST = '''"""{name}: no run leaves what is declared, whatever its model says.""
 
 from __future__ import annotations
 
-{imports}from fsm_orch import MemoryStore, Runner, ScriptedModel
+from fsm_orch import MemoryStore, Runner, ScriptedModel
 from fsm_orch.testing import RoutingSafety
+
 from {name} import {names}
 
 Test{machine} = RoutingSafety({machine}).TestCase
@@ -47,6 +48,7 @@ from fastapi import FastAPI
 
 from fsm_orch import MemoryStore, Runner
 from fsm_orch.service import router
+
 from {name} import {names}
 
 app = FastAPI(title="{name}")
@@ -127,6 +129,7 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
     own = re.sub(rf"\b{old}\b", machine, source)
     own = re.sub(rf"\bmachines[./]{like}\b(?:\.py)?", name, own)
     for module in beside:
+        own = own.replace(f"from machines.{module}", f"\nfrom {module}")  # a block of its own: it is the project's
         own = own.replace(f"machines.{module}", module).replace(f"machines/{module}.py", f"{module}.py")
     (field,) = (
         node.target.id
@@ -137,7 +140,7 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
     call = _RUN.format(context=context, field=field, text="Order 1041 is broken", deps=deps_argument).rstrip("\n")
     run = f"    with deps() as opened:\n    {call}" if is_opened else call
     names = sorted({machine, context}) + (["deps"] if has_deps else [])
-    test = _TEST.format(name=name, machine=machine, imports="", names=", ".join(names), run=run)
+    test = _TEST.format(name=name, machine=machine, names=", ".join(names), run=run)
     service = _SERVICE.format(
         name=name,
         machine=machine,
