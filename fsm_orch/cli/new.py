@@ -45,7 +45,6 @@ _RUN = "    result = runner.run_sync({context}({field}={text!r}){deps})\n"
 _SERVICE = '''"""{name} behind HTTP: `uvicorn service:app`."""
 
 from fastapi import FastAPI
-
 from fsm_orch import MemoryStore, Runner
 from fsm_orch.service import router
 
@@ -149,6 +148,8 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
     )
     texts = {f"{name}.py": own, f"test_{name}.py": test, "service.py": service}
     texts |= {f"{module}.py": (_gallery() / f"{module}.py").read_text("utf-8") for module in beside}
+    # which rules are broken on purpose is said for the linter of this repository, and not for the project's own
+    texts = {path: re.sub(r"  # noqa: [^\n]*", "", text) for path, text in texts.items()}
     return {path: text.encode() for path, text in texts.items()} | {path.name: path.read_bytes() for path in data}
 
 
