@@ -40,7 +40,7 @@ def test_a_model_that_makes_no_sense() -> None:
 {run}
     assert result.status in ("finished", "waiting")
 '''
-_RUN = "    result = runner.run_sync({context}({field}={text!r}){deps})\n"
+_RUN = "    result = runner.run_sync({context}({field}="Order 1041 is broken"){deps})\n"
 
 _SERVICE = '''"""{name} behind HTTP: `uvicorn service:app`."""
 
@@ -136,7 +136,7 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
         if isinstance(node, ast.AnnAssign) and node.value is None and isinstance(node.target, ast.Name)
     )
     deps_argument = ", deps=opened" if is_opened else ", deps=deps()" if has_deps else ""
-    call = _RUN.format(context=context, field=field, text="Order 1041 is broken", deps=deps_argument).rstrip("\n")
+    call = _RUN.format(context=context, field=field, deps=deps_argument).rstrip("\n")
     run = f"    with deps() as opened:\n    {call}" if is_opened else call
     names = sorted({machine, context}) + (["deps"] if has_deps else [])
     test = _TEST.format(name=name, machine=machine, names=", ".join(names), run=run)
