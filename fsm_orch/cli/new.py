@@ -40,7 +40,7 @@ def test_a_model_that_makes_no_sense() -> None:
 {run}
     assert result.status in ("finished", "waiting")
 '''
-_RUN = "    result = runner.run_sync({context}({field}="Order 1041 is broken"){deps})\n"
+_RUN = '    result = runner.run_sync({context}({field}="Order 1041 is broken"){deps})\n'
 
 _SERVICE = '''"""{name} behind HTTP: `uvicorn service:app`."""
 
