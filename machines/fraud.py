@@ -15,6 +15,9 @@ Proved of every run: no score before each step before it is valid, and nothing b
 
     fsm-orch check machines.fraud
     fsm-orch run machines.fraud "Customer 17 paid 940.00 EUR for electronics in Lagos at 03:12"
+
+The small local model reads the places of six payments right, and calls nearly all goods jewellery. What it makes up is
+found, so four of six came to the analyst without a score.
 """
 
 from __future__ import annotations

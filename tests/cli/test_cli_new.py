@@ -30,12 +30,12 @@ def test_the_gallery_is_what_there_is() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("like", choices())
-def test_a_project_is_whole_at_once(like: str, here: Path) -> None:
+def test_a_project_is_whole_at_once(like: str, here: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """It passes `check`, its tests, ruff and mypy --strict, and its service has routes."""
     done = CliRunner().invoke(app, ["new", "my_desk", "--like", like])
     assert (0, "") == (done.exit_code, done.stderr)
 
-    folder = here / "my_desk"
+    folder, cache = here / "my_desk", tmp_path_factory.getbasetemp() / "mypy"  # of all projects: it knows the package
     env = os.environ | {"PYTHONPATH": str(ROOT), "MYPYPATH": str(ROOT), "FSM_ORCH_PROFILE": "ci"}
     env |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # a project's own environment has only ours: the extra `test`
     for words in (
@@ -43,7 +43,7 @@ def test_a_project_is_whole_at_once(like: str, here: Path) -> None:
         ("pytest", "-q", "-W", "error", "-p", "_fsm_orch_pytestplugin"),
         ("ruff", "check", "--isolated", "--line-length", "120", "."),
         ("ruff", "format", "--isolated", "--line-length", "120", "--check", "."),
-        ("mypy", "--strict", "--cache-dir", str(here / "cache"), f"{folder}/my_desk.py", f"{folder}/test_my_desk.py"),
+        ("mypy", "--strict", "--cache-dir", str(cache), f"{folder}/my_desk.py", f"{folder}/test_my_desk.py"),
     ):
         program = [sys.executable, "-c", "from fsm_orch.cli import app; app()"] if words[0] == "fsm_orch.cli" else None
         command = [*(program or [sys.executable, "-m", words[0]]), *words[1:]]
