@@ -61,7 +61,7 @@ OUTLETS = {
         "service/webhook_outlet.py",
     ],
     "hypothesis": ["testing/*"],
-    "importlib": ["cli/__init__.py", "discover.py", "models/registry.py"],
+    "importlib": ["cli/__init__.py", "cli/new.py", "discover.py", "models/registry.py"],
     "jsonschema": ["agents/schema_arguments.py"],
     "mcp": ["agents/mcp.py"],
     "mcp_types": ["agents/mcp.py"],

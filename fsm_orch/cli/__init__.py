@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from . import chat, check, explain, graph, inspect_, mcp, migrate, model, ops, run, runs, serve, triage, worker
+from . import chat, check, explain, graph, inspect_, mcp, migrate, model, new, ops, run, runs, serve, triage, worker
 from .eval import evaluate
 from .group import Commands
 
@@ -40,6 +40,7 @@ def main(
     """Run, check, measure and draw machines of LLM agents: a model proposes, the machine disposes."""
 
 
+app.command(name="new")(new.new)
 app.command(name="run")(run.run)
 app.command(name="chat")(chat.chat)
 app.command(name="check")(check.check)

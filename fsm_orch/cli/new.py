@@ -1,0 +1,180 @@
+"""`fsm-orch new`: start a project from a machine of the gallery: its module, a test and a service.
+
+The gallery lies in the wheel as `fsm_orch/gallery`, and in a clone beside the package. It is read as text: nothing of
+it is imported, so no extra is needed to copy a machine.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import keyword
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .show import CommandError, complaints, console
+
+_PACKAGE = Path(__file__).parents[1]
+_RESERVED = {"service", "fsm_orch", "machines", "fastapi", "test"}
+"""Names that a project's own files have, or import."""
+
+_TEST = '''"""{name}: no run leaves what is declared, whatever its model says."""
+
+from __future__ import annotations
+
+from fsm_orch import MemoryStore, Runner, ScriptedModel
+from fsm_orch.testing import RoutingSafety
+
+from {name} import {names}
+
+Test{machine} = RoutingSafety({machine}).TestCase
+
+
+def test_a_model_that_makes_no_sense() -> None:
+    """A run ends where the machine says, or waits for a human."""
+    runner = Runner({machine}, model=ScriptedModel([{{"no": "sense"}}] * 20), store=MemoryStore())
+{run}
+    assert result.status in ("finished", "waiting")
+'''
+_RUN = '    result = runner.run_sync({context}({field}="Order 1041 is broken"){deps})\n'
+
+_SERVICE = '''"""{name} behind HTTP: `uvicorn service:app`."""
+
+from fastapi import FastAPI
+from fsm_orch import MemoryStore, Runner
+from fsm_orch.service import router
+
+from {name} import {names}
+
+app = FastAPI(title="{name}")
+app.include_router(router(Runner({machine}, model="local:smollm2", store=MemoryStore()){deps}))
+'''
+
+
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the folder and the module: a Python identifier.")],
+    *,
+    like: Annotated[str, typer.Option(metavar="MACHINE", help="The machine of the gallery to start from.")] = "refund",
+) -> None:
+    """Start a project from a machine of the gallery: a folder with its module, a test, and a service."""
+    with complaints():
+        source = _source(like)
+        _check_name(name)
+        folder = Path(name)
+        files = _files(name, like, source)
+        try:
+            folder.mkdir()
+            for path, text in files.items():
+                (folder / path).write_bytes(text)
+        except FileExistsError:
+            raise CommandError(f"{name!r} is there already: give another name, or work in another folder") from None
+        except OSError as error:
+            raise CommandError(f"cannot write {name!r}: {error.strerror}. Work in a folder of yours") from error
+    console().print(_told(name, tuple(files)), markup=False, highlight=False)
+
+
+def _gallery() -> Path:
+    """Return the folder of the gallery: what the wheel holds, or else that of the clone."""
+    packed = _PACKAGE / "gallery"
+    return packed if packed.is_dir() else _PACKAGE.parent / "machines"
+
+
+def choices() -> tuple[str, ...]:
+    """Return the names of the gallery's machines, in alphabetical order."""
+    return tuple(sorted(path.stem for path in _gallery().glob("*.py") if "(Machine[" in path.read_text("utf-8")))
+
+
+def _source(like: str) -> str:
+    """Return the module of a machine of the gallery.
+
+    Raises CommandError: if there is none of that name.
+    """
+    if like not in choices():
+        raise CommandError(f"--like {like!r} is no machine of the gallery. Choose one of: {', '.join(choices())}")
+    return (_gallery() / f"{like}.py").read_text("utf-8")
+
+
+def _check_name(name: str) -> None:
+    """Check that a module may bear a name.
+
+    Raises CommandError: if it may not.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
+        raise CommandError(f"NAME {name!r} is no identifier: give one of Python, such as 'my_desk'")
+    if name in _RESERVED or name in sys.stdlib_module_names:
+        raise CommandError(f"NAME {name!r} is a module already, which yours would hide: give another")
+    if Path(name).exists():
+        raise CommandError(f"{name!r} is there already: give another name, or work in another folder")
+    if importlib.util.find_spec(name) is not None:
+        raise CommandError(f"NAME {name!r} is a module already, which yours would hide: give another")
+
+
+def _files(name: str, like: str, source: str) -> dict[str, bytes]:
+    """Return the files of a project by their names."""
+    tree = ast.parse(source)
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    old, context = _machine(classes)
+    taken = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {*classes} - {old}
+    taken |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    machine = _class_name(name, taken - {old})
+    has_deps = any(isinstance(node, ast.FunctionDef) and node.name == "deps" for node in tree.body)
+    is_opened = has_deps and "@contextmanager\ndef deps(" in source
+    beside = re.findall(r"^from machines\.(\w+) import", source, re.M)
+    data = [path for path in _gallery().glob(f"{like}_*") if path.is_file()]
+    own = re.sub(rf"\b{old}\b", machine, source)
+    own = re.sub(rf"\bmachines[./]{like}\b(?:\.py)?", name, own)
+    for module in beside:
+        own = own.replace(f"from machines.{module}", f"\nfrom {module}")  # a block of its own: it is the project's
+        own = own.replace(f"machines.{module}", module).replace(f"machines/{module}.py", f"{module}.py")
+    (field,) = (
+        node.target.id
+        for node in classes[context].body
+        if isinstance(node, ast.AnnAssign) and node.value is None and isinstance(node.target, ast.Name)
+    )
+    deps_argument = ", deps=opened" if is_opened else ", deps=deps()" if has_deps else ""
+    call = _RUN.format(context=context, field=field, deps=deps_argument).rstrip("\n")
+    run = f"    with deps() as opened:\n    {call}" if is_opened else call
+    names = sorted({machine, context}) + (["deps"] if has_deps else [])
+    test = _TEST.format(name=name, machine=machine, names=", ".join(names), run=run)
+    service = _SERVICE.format(
+        name=name,
+        machine=machine,
+        names=", ".join([machine, *(["deps"] if has_deps else [])]),
+        deps=", deps=lambda run: deps()" if has_deps else "",
+    )
+    texts = {f"{name}.py": own, f"test_{name}.py": test, "service.py": service}
+    texts |= {f"{module}.py": (_gallery() / f"{module}.py").read_text("utf-8") for module in beside}
+    # which rules are broken on purpose is said for the linter of this repository, and not for the project's own
+    texts = {path: re.sub(r"  # noqa: [^\n]*", "", text) for path, text in texts.items()}
+    return {path: text.encode() for path, text in texts.items()} | {path.name: path.read_bytes() for path in data}
+
+
+def _machine(classes: dict[str, ast.ClassDef]) -> tuple[str, str]:
+    """Return the names of a module's last machine, and of its context."""
+    found = context = ""
+    for name, node in classes.items():
+        for base in node.bases:
+            if isinstance(base, ast.Subscript) and ast.unparse(base.value) == "Machine":
+                found, context = name, ast.unparse(base.slice).strip("()").split(",")[0]
+    return found, context
+
+
+def _class_name(name: str, taken: set[str]) -> str:
+    """Return the name of the project's machine: that of the project, and more where something else has it."""
+    camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    return f"{camel}Machine" if camel in taken else camel
+
+
+def _told(name: str, files: tuple[str, ...]) -> str:
+    """Return what was written, and what to do next."""
+    return f"""{name}/ has {", ".join(files)}
+
+  cd {name}
+  fsm-orch check {name}
+  fsm-orch run {name} "..."
+  pytest                        needs the extra `test`
+  uvicorn service:app           needs the extra `service`"""
