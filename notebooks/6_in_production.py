@@ -237,20 +237,20 @@ print(result.landing.reason, "-", result.landing.detail)
 # !cat diary.txt
 
 # %% [markdown]
-# Two things were not done twice. The model was not asked again, and the order was not looked up again: both were
-# stored. And it was not paid again. What `pay` did is not known, so the run *landed* in its fallback: the customer
-# has an answer, and a colleague asks the bank.
+# Nothing was done twice. The model was not asked again, and the order was not looked up again: both were stored. And it
+# was not paid again. Nobody knows whether `pay` did its work, so the run *landed* in its fallback: the customer has an
+# answer, and a colleague asks the bank.
 #
-# This is not "exactly once", which nobody can promise. Code is called at most once. If its state says
-# `repeatable=True`, as `find` does, it is called at least once. We come back to that in the new version.
+# This is not "exactly once", which nobody can promise. Code that was cut off is not called again. If its state says
+# `repeatable=True`, as `find` does, it is. We come back to that in the new version.
 #
 # ## A provider at its limit
 #
-# Thirty customers write at once, and the provider allows 60 requests a minute. A `Gate` stands before `triage`: a
-# pace, eight places, and a line of ten for those who wait. Its *breaker* is for a provider that is down. A gate is
-# given to the runner, so the machine, and all that is proved of it, stay as they are.
+# Thirty customers write at once, and the provider allows a request a second, and five at once after a pause. A `Gate`
+# stands before `triage`: that pace, eight places, and a line of six for those who wait. Its *breaker* is for a
+# provider that is down. A gate is given to the runner, so the machine, and all that is proved of it, stay as they are.
 #
-# This program runs on *virtual time*, in which minutes pass at once.
+# This program runs on *virtual time*, in which minutes pass at once, and keeps its runs in memory.
 
 # %%
 # %%writefile rush.py
@@ -270,7 +270,7 @@ from refunds import Refunds
 gate = Gate(
     pace=Pace(60, per_s=60, burst=5),
     at_once=8,
-    queue=10,
+    queue=6,
     breaker=Breaker(failures=3, window_s=60, open_s=300),
 )
 metrics = Metrics()
@@ -290,6 +290,8 @@ async def at_once():
     came = await asyncio.gather(*(runner.run(CLAIM) for _ in range(30)))
     ways = Counter(run.path[0].handoff for run in came)
     print(dict(ways), "-", asked(), "requests")
+    waits = [run.seconds for run in came if run.path[0].handoff == "away"]
+    print(f"who took away had waited {max(waits):.1f} s at most")
 
 
 async def one_by_one():
@@ -316,20 +318,19 @@ with open("metrics.txt", "wb") as page:
 # !python rush.py 2> rush.log
 
 # %% [markdown]
-# * **Too many at once.** The provider was never asked more often than it allows. Fourteen claims had their turn in
-#   the time of their visit. For the other sixteen it would have come too late, or the line was full. They took `away`
-#   at once, and waited for nothing.
+# * **Too many at once.** Fourteen claims had their turn within the ten seconds of a visit: five at once, and nine after
+#   them. There was no place in the line for the other sixteen. They were not kept waiting, and took `away`.
 # * **Down.** Three failures opened the breaker. The next three runs took the same way without a request. Nothing was
-#   charged: no request had reached the provider.
+#   charged, since no connection was made.
 # * **Up again.** Five minutes later one run tried it, and the breaker closed.
 #
-# No run failed, and each is with a colleague. Had we not declared `away`, each of these would have landed, with the
-# default answer.
+# No run failed, and each waits for a colleague. Had we not declared `away`, these would have landed, with the default
+# answer.
 #
 # ## What `/metrics` says
 #
 # `Metrics` counted all that, for Prometheus. `fsm-orch serve` gives it out at `/metrics`; in an application of your
-# own, `metrics` is a route. The lines that are not 0:
+# own, `metrics` is what answers there. These are the counts that are not 0:
 
 # %%
 # !grep "^agent_.*_total{" metrics.txt | grep -v " 0.0" \
