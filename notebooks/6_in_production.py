@@ -300,8 +300,8 @@ async def one_by_one():
             world.is_down = False
             await asyncio.sleep(300)
         result = await runner.run(CLAIM)
-        charged = result.charged_tokens
-        print(result.path[0].handoff, charged, "tokens,", asked(), "requests")
+        print(result.path[0].handoff, end=" - ")
+        print(result.charged_tokens, "tokens,", asked(), "requests")
 
 
 with virtual_time() as loop:

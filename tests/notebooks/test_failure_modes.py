@@ -13,9 +13,9 @@ THREATS = ROOT / "notebooks" / "explanation" / "threats.md"
 MODES = (
     "Self-handoff", "Ping-pong", "No timeout", "Shared mutable state", "Context lost", "History growth",
     "Silent empty output", "Duplicate fan-out", "Hallucinated agent", "Hallucinated parameters", "Wrong tool schema",
-    "Misroute", "Step repetition", "Crash of the process", "Work done twice", "Provider down", "Budget checked too late",
-    "Verification missing", "Premature end", "Instructions hidden in data", "Role without a scope",
-    "Ignored instructions",
+    "Misroute", "Step repetition", "Crash of the process", "Work done twice", "Provider down",
+    "Budget checked too late", "Verification missing", "Premature end", "Instructions hidden in data",
+    "Role without a scope", "Ignored instructions",
 )  # fmt: skip
 TEST = re.compile(r'<code title="(tests/[\w/]+\.py)">(\w+)</code>')
 """A test: its name is shown, and its file where one points at it."""
