@@ -2,7 +2,7 @@
 # # 1. Your first machine
 #
 # You build a small help desk, run it, prove what it can cost, break it on purpose, and test it. Reading and running it
-# takes about 25 minutes. In a clone of the repository, with Python 3.11 or newer, this installs what all four notebooks
+# takes about 25 minutes. In a clone of the repository, with Python 3.11 or newer, this installs what all notebooks
 # need, and gets two small models that run on your own machine. There is no key and no bill:
 #
 # ```sh

@@ -13,7 +13,9 @@ THREATS = ROOT / "notebooks" / "explanation" / "threats.md"
 MODES = (
     "Self-handoff", "Ping-pong", "No timeout", "Shared mutable state", "Context lost", "History growth",
     "Silent empty output", "Duplicate fan-out", "Hallucinated agent", "Hallucinated parameters", "Wrong tool schema",
-    "Misroute",
+    "Misroute", "Step repetition", "Crash of the process", "Work done twice", "Provider down",
+    "Budget checked too late", "Verification missing", "Premature end", "Instructions hidden in data",
+    "Role without a scope", "Ignored instructions",
 )  # fmt: skip
 TEST = re.compile(r'<code title="(tests/[\w/]+\.py)">(\w+)</code>')
 """A test: its name is shown, and its file where one points at it."""
@@ -29,7 +31,26 @@ def test_every_mode_has_a_row() -> None:
 
     assert list(MODES) == [re.findall(r"\*\*(.+?)\*\*", row)[0] for row in rows()]
     assert [] == [row for row in rows() if not TEST.search(row)]
-    assert [] == [row for row in rows() if not re.search(r"\| (prevented|bounded|measured)\b", row)]
+    assert [] == [row for row in rows() if not re.search(r"\| (prevented|bounded|measured|not prevented)\b", row)]
+
+
+def told_by_readme() -> list[list[str]]:
+    """Return the cells of each row of README's table, without its head."""
+    _, _, section = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## How teams of agents fail\n")
+    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_readme_says_the_same_of_each_mode() -> None:
+    """README's table has each mode once, with the verdict of the page, in at most sixteen lines."""
+    of_page = {}
+    for row in rows():
+        name, verdict = re.findall(r"^\| \*\*(.+?)\*\*.+? \| (.+?):", row)[0]
+        of_page[name.lower()] = verdict
+    of_readme = [(name, verdict) for names, verdict, _ in told_by_readme() for name in names.split(", ")]
+
+    assert sorted(of_page.items()) == sorted(of_readme)
+    assert len(told_by_readme()) + 2 <= 16
 
 
 def test_nothing_of_the_table_is_still_to_come() -> None:
