@@ -27,11 +27,11 @@
 
 # %%
 # %%writefile desk.py
-"""A help desk that pays money back, but only to people it knows."""
+"""A help desk that pays money back if a human says yes."""
 
 from fsm_orch import (
     Context, Final, Given, Limits, LLMAgent, Machine, Preset, State,
-    Visit, guard, never,
+    Tool, Visit, guard, never,
 )
 
 ANSWERS = {"open": "We are open from 9 to 5.", "ship": "In two days."}
@@ -70,8 +70,9 @@ def identify(visit: Visit[Ticket]):
     return {Ticket.is_known: "#" in visit.context.query}
 
 
-def pay_back(visit: Visit[Ticket]):
-    return {Ticket.answer: "The money is on its way."}
+def pay_back(order: int) -> str:
+    """Pay an order back."""
+    return f"order {order} is paid back"
 
 
 class Desk(Machine[Ticket]):
@@ -92,7 +93,17 @@ class Desk(Machine[Ticket]):
         writes=(Ticket.answer, Ticket.tried),
     )
     verify = State(identify, reads=Ticket.query, writes=Ticket.is_known)
-    refund = State(pay_back, writes=Ticket.answer)
+    refund = State(
+        LLMAgent(
+            "Pay the order back, and tell the customer.",
+            does="pay orders back",
+            reads=Ticket.query,
+            writes=Ticket.answer,
+            tools=Tool(pay_back, approval=True),
+            asks=1,
+            calls=2,
+        )
+    )
 
     # final states: a run ends in one of them
     answered = Final()
@@ -109,10 +120,10 @@ class Desk(Machine[Ticket]):
     stranger = verify.to(human)
     paid = refund.to(answered)
 
-    limits = Limits(hops=6, tokens=10_000, deadline_s=30)
+    limits = Limits(hops=6, tokens=15_000, deadline_s=30)
     policies = (
-        never(refund).before(verify),
-        never(refund).when(~knows_them),
+        never(refund.tool(pay_back)).before(verify),
+        never(refund.tool(pay_back)).when(~knows_them),
     )
 
 # %% [markdown]
