@@ -1,8 +1,8 @@
 """The shop and its question, and a machine for each pattern that answers it.
 
-Every agent without tools has the same caps and one call. An agent with tools has a call for each use and one to answer.
-Its requests hold the form of its tools and what came of them, so that its input cap is higher: the next hundred above
-what its longest request here may take.
+Each cap on input is the next hundred above what the longest request may take here. A request with tools holds their
+form, which counts twice in that bound, and what came of them, so that its cap is higher. Every agent without tools has
+one call; one with tools has a call for each reply that asks for some, and one to answer.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def writer(*reads: Any) -> LLMAgent:
         reads=(Query.text, *reads),
         writes=Query.answer,
         calls=1,
-        max_input_tokens=400,
+        max_input_tokens=300,
         max_output_tokens=60,
     )
 
@@ -99,7 +99,7 @@ def reader(topic: str, writes: Any) -> LLMAgent:
         reads=(Query.text, Query.record),
         writes=writes,
         calls=1,
-        max_input_tokens=400,
+        max_input_tokens=300,
         max_output_tokens=60,
     )
 
@@ -110,7 +110,7 @@ def triage() -> LLMAgent:
         "Route the question to the right specialist.",
         reads=Query.text,
         calls=1,
-        max_input_tokens=400,
+        max_input_tokens=300,
         max_output_tokens=60,
     )
 
@@ -144,7 +144,7 @@ class Code(Machine[Query]):
 class OneTool(Machine[Query]):
     """One agent finds all by one tool, and answers."""
 
-    desk = State(with_tools(look_up, calls=2, max_input_tokens=600), initial=True)
+    desk = State(with_tools(look_up, calls=2, max_input_tokens=500), initial=True)
     answered, human = Final(), human()
     flow = desk >> answered
     limits = Limits(tokens=20_000)
@@ -162,7 +162,7 @@ class OneByOne(Machine[Query]):
 class AtOnce(Machine[Query]):
     """One agent uses three tools in one reply, and answers."""
 
-    desk = State(with_tools(*TOOLS, calls=2, max_input_tokens=1_100), initial=True)
+    desk = State(with_tools(*TOOLS, calls=2, max_input_tokens=1_000), initial=True)
     answered, human = Final(), human()
     flow = desk >> answered
     limits = Limits(tokens=20_000)
@@ -185,7 +185,7 @@ class HandoffTool(Machine[Query]):
     """Triage hands off to a specialist, who finds all by one tool."""
 
     triage = State(triage(), initial=True)
-    desk = State(with_tools(look_up, calls=2, max_input_tokens=600))
+    desk = State(with_tools(look_up, calls=2, max_input_tokens=500))
     answered, human = Final(), human()
     to_desk = triage.to(desk, "questions about a product")
     unclear = triage.to(human, "anything else")
