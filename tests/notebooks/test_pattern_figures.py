@@ -110,6 +110,8 @@ def test_what_the_notebook_says_of_the_claim() -> None:
     assert tokens["InAMachine"] < tokens["OneTool"] < tokens["HandoffTool"] < tokens["Sequence"] < tokens["AtOnce"]
     assert max(tokens, key=lambda name: tokens[name]) == "OneByOne"
     assert natively["OneTool"] > tokens["InAMachine"]
+    assert tokens["AsTool"] == 2 * tokens["InAMachine"] + 3
+    assert natively["AsTool"] > tokens["AsTool"]
     assert tokens["OneByOne"] > natively["OneByOne"] > tokens["Sequence"]
     assert tokens["InAMachine"] - tokens["Code"] == tokens["HandoffTool"] - tokens["OneTool"]
 

@@ -1,1 +1,1 @@
-"""One question of a customer, answered in nine patterns: what each sends, takes, costs, and can cost at most."""
+"""One question of a customer, answered in ten patterns: what each sends, takes, costs, and can cost at most."""

@@ -17,9 +17,7 @@ from fsm_orch.agents.tool import Tool
 from ..incident.bill import Bill, Call
 from ..incident.wire import Body, input_tokens, message, output_tokens
 from .played import Exchange, tools_in
-from .shop import TOOLS, look_up
-
-_DESCRIBED = {tool.__name__: tool for tool in (look_up, *TOOLS)}
+from .shop import WORK
 
 
 def as_native(exchanges: Sequence[Exchange]) -> Bill:
@@ -54,8 +52,8 @@ def native_body(body: Body, last: Body, offered: Sequence[str]) -> dict[str, Any
 
 def function(name: str) -> dict[str, Any]:
     """Return a tool as the provider's API takes it."""
-    tool = Tool(_DESCRIBED[name])
-    told = {"name": name, "description": _DESCRIBED[name].__doc__, "parameters": tool.arguments.schema}
+    tool = Tool(WORK[name])
+    told = {"name": name, "description": tool.description, "parameters": tool.arguments.schema}
     return {"type": "function", **told, "strict": True}
 
 
@@ -64,7 +62,8 @@ def _items(item: Body) -> Iterator[Body]:
     if calls:
         yield from calls
     elif item["role"] == "user" and item["content"].startswith('{"result"'):
-        yield {"type": "function_call_output", "output": json.loads(item["content"])["result"]}
+        result = json.loads(item["content"])["result"]
+        yield {"type": "function_call_output", "output": result if isinstance(result, str) else json.dumps(result)}
     else:
         yield item
 

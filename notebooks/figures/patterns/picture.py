@@ -39,7 +39,7 @@ _MANY: Mapping[Theme, str] = {LIGHT: "#8e44ad", DARK: "#b07cc6", ANY: "#9b59b6"}
 def draw(shown: Sequence[Row], theme: Theme) -> str:
     """Draw rows as one SVG."""
     height = _TOP + _ROW * len(shown) + 82
-    title = "One question in nine patterns: calls, tokens, dollars a day, and seconds"
+    title = "One question in ten patterns: calls, tokens, dollars a day, and seconds"
     svg = page(_WIDTH, height, title, "; ".join(map(_in_words, shown)), ink=theme.ink)
     _draw_head(svg, theme)
     _draw_axis(svg, theme, len(shown))
@@ -78,7 +78,7 @@ def _in_words(row: Row) -> str:
 
 
 def _draw_head(svg: ET.Element, theme: Theme) -> None:
-    text(svg, 28, 52, "The same question, in nine patterns", size=28, weight=700)
+    text(svg, 28, 52, "The same question, in ten patterns", size=28, weight=700)
     lines = (
         f"“{QUESTION}”",
         "Each bar is a call to a model, with the tokens that it is sent.",

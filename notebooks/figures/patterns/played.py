@@ -21,13 +21,16 @@ from fsm_orch.testing import virtual_time
 
 from ..incident.bill import MODEL, Call
 from ..incident.wire import Body, input_tokens, message, output_tokens
-from .shop import ANSWER, CATALOGUE, PRODUCT, QUESTION, TOOLS, Query, look_up
+from .shop import ANSWER, CATALOGUE, PRODUCT, QUESTION, WORK, Query
 
 SECONDS_A_CALL = 0.44
 """Assumed, and the same for each call: 8 s over the 18 calls of the incident."""
 
 Uses = Literal["one by one", "at once"]
 """How a model that is offered several tools uses them."""
+
+_ARGUMENTS = {"Colleague": {"text": QUESTION}}
+"""What a tool is given that is not given the product."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Provider(httpx2.AsyncBaseTransport):
         fields = body["text"]["format"]["schema"]["properties"]
         if "reply" not in fields:
             return {name: part["enum"][0] if name == "handoff" else self._said[name] for name, part in fields.items()}
-        uses = [{"tool": tool, "arguments": {"product": PRODUCT}} for tool in tools_in(body)]
+        uses = [{"tool": tool, "arguments": _ARGUMENTS.get(tool, {"product": PRODUCT})} for tool in tools_in(body)]
         return {"reply": {"use_all": uses} if self._uses == "at once" else {"use": uses[_used(body)]}}
 
 
@@ -122,7 +125,7 @@ class _Here(ThreadPoolExecutor):
 def tools_in(body: Body) -> Iterator[str]:
     """Yield the names of the tools that a request offers."""
     form = json.dumps(body["text"]["format"]["schema"])
-    return (tool.__name__ for tool in (look_up, *TOOLS) if f'"{tool.__name__}"' in form)
+    return (name for name in WORK if f'"{name}"' in form)
 
 
 def _used(body: Body) -> int:

@@ -63,6 +63,10 @@ TOOLS: tuple[Callable[[str], str], ...] = (description, in_stock, price_of)
 """The three small tools, in the order in which they are used."""
 
 
+Work = Callable[[str], str] | type[Machine[Query]]
+"""What a tool is made of."""
+
+
 def find_record(_: Visit[Query]) -> Mapping[Any, str]:
     """Look up the whole record, by code."""
     return {Query.record: look_up(PRODUCT)}
@@ -115,14 +119,14 @@ def triage() -> LLMAgent:
     )
 
 
-def with_tools(*tools: Callable[[str], str], calls: int, max_input_tokens: int) -> LLMAgent:
+def with_tools(*tools: Work, calls: int, max_input_tokens: int) -> LLMAgent:
     """Return the agent that finds out by tools, and answers."""
     return LLMAgent(
         "Answer the customer in one short sentence.",
         does="answer questions about products",
         reads=Query.text,
         writes=Query.answer,
-        tools=[Tool(tool, most_chars=200) for tool in tools],
+        tools=[Tool(work, most_chars=200) for work in tools],
         tool_first=True,
         asks=len(tools),
         calls=calls,
@@ -229,3 +233,25 @@ class InAMachine(Machine[Query]):
     unclear = triage.to(human, "anything else")
     flow = desk >> answered
     limits = Limits(tokens=20_000)
+
+
+class Colleague(Machine[Query]):
+    """Answer a question about a product."""
+
+    desk = State(Nested(Code, writes=Query.answer), initial=True)
+    answered, human = Final(), human()
+    flow = desk >> answered
+    limits = Limits(tokens=20_000)
+
+
+class AsTool(Machine[Query]):
+    """One agent uses another as a tool, in which code looks up, and answers."""
+
+    desk = State(with_tools(Colleague, calls=2, max_input_tokens=500), initial=True)
+    answered, human = Final(), human()
+    flow = desk >> answered
+    limits = Limits(tokens=20_000)
+
+
+WORK: Mapping[str, Work] = {**{tool.__name__: tool for tool in (look_up, *TOOLS)}, "Colleague": Colleague}
+"""What there are tools of, by name."""

@@ -62,6 +62,7 @@ PATTERNS = (
     Pattern("One agent, one tool", "for all that the shop knows", "tools", shop.OneTool),
     Pattern("One agent, three tools", "one by one", "tools", shop.OneByOne),
     Pattern("One agent, three tools", "all in one reply", "tools", shop.AtOnce, uses="at once"),
+    Pattern("An agent as a tool", "one asks another, and answers", "tools", shop.AsTool),
     Pattern("Handoff to a specialist", "code looks up, half an answer", "handoff", shop.Handoff, answer=shop.HALF),
     Pattern("Handoff to a specialist", "who has one tool for all", "handoff", shop.HandoffTool),
     Pattern("Nested", "handoff to a machine: code, one agent", "handoff", shop.InAMachine),
