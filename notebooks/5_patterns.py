@@ -25,7 +25,7 @@ from IPython.display import SVG
 SVG(picture.draw(table.rows(), picture.ANY))
 
 # %% [markdown]
-# - **Code that looks up without being asked is the cheapest by far**, and the fastest. Where you know what is needed, no
+# - **Code that looks up without being asked is the cheapest**, and the fastest. Where you know what is needed, no
 #   model has to find it out.
 # - **A handoff adds one short call**, in which triage reads the question and the names of its exits. It pays where the
 #   agents differ. Where triage picks one of several topics and the customer asked for two, half of the answer is missing.
@@ -41,20 +41,21 @@ print(table.as_text())
 
 # %% [markdown]
 # The last column is proved: no run takes more tokens, whatever a model replies. It is made of calls and their caps, which
-# were set as low as this question allows. Tools widen the distance between what is taken and what can be taken: the bound
-# of a request counts its form twice, because how a provider shows it to a model is not published.
+# were set as low as this question allows, to the next hundred. Even so it is about twice what was taken: a reply may be as
+# long as its cap, and the form of a request counts twice, because how a provider shows it to a model is not published.
 #
 # ## Are tools cheaper than handoffs?
 #
-# That is what one often reads, and what [the post-mortem](2_incident.ipynb) of notebook 2 compares: an agent that hands
-# off, and a manager that uses agents as tools. It depends on what is compared, so here are the three answers.
+# [The post-mortem](https://thecodeforge.io/ml-ai/agent-orchestration-patterns/) of [notebook 2](2_incident.ipynb) has it
+# so. Its tools are agents, which a manager uses and keeps control of. But it depends on what is compared, so here are
+# three answers.
 #
 # **The same agent, by a handoff and as a tool.** The machine in the rows "Nested" and "An agent as a tool" is the same:
 # code looks up, one agent answers. By a handoff its answer is the customer's. As a tool it is a result, which the manager
 # reads, and says again:
 
 # %%
-rows = {type_.machine: row for type_, row in zip(table.PATTERNS, table.rows())}
+rows = table.by_machine()
 for machine in (shop.InAMachine, shop.AsTool):
     row = rows[machine]
     print(f"{row.name:20}{row.bill.tokens:>5,} tokens in", end="")
@@ -74,7 +75,7 @@ for machine in (shop.OneTool, shop.HandoffTool):
 
 # %% [markdown]
 # **Three look-ups, by tools and by agents.** One by one, three tools take more than twice what three agents in sequence
-# take, since each request holds all tools and all that was found before. In one reply they take somewhat more.
+# take, since a request holds all tools and all that was found before. In one reply they take somewhat more.
 #
 # So "tools are cheaper" is true of one tool in place of a handoff *and* a tool. It is not true of tools in place of
 # handoffs.
@@ -82,7 +83,8 @@ for machine in (shop.OneTool, shop.HandoffTool):
 # ## Native tools
 #
 # fsm_orch does not use the `tools` of a provider's API. It says tools in the prompt and in the schema of the reply, so
-# that each reply is one form, whatever the model. This is the end of the first prompt of "One agent, one tool":
+# that each reply is one form, whatever the model. This is the first prompt of "One agent, one tool", and what else stands
+# in that request:
 
 # %%
 first, last = rows[shop.OneTool].exchanges
@@ -101,8 +103,8 @@ print(table.native_as_text())
 
 # %% [markdown]
 # With one use the two are about the same: our form is longer than a function, but the last request, which may use none,
-# is sent without. With three uses, one by one, native tools take a fifth less: the form says each tool twice, alone and in
-# a list. The order of the patterns is the same, either way.
+# is sent without. With three uses, one by one, native tools take a fifth less: our form puts each tool into an object of
+# its own, and the prompt names it once more. The three answers are the same, either way.
 #
 # ## What is not measured
 #

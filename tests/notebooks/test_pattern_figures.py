@@ -16,7 +16,7 @@ from figures.patterns import native, picture, played, shop, table
 from fsm_orch.models import Request
 from fsm_orch.models.openai import ResponsesModel
 
-ROWS = {pattern.machine.__name__: row for pattern, row in zip(table.PATTERNS, table.rows(), strict=True)}
+ROWS = {machine.__name__: row for machine, row in table.by_machine().items()}
 
 
 @pytest.mark.parametrize("row", table.rows(), ids=list(ROWS))
@@ -110,10 +110,16 @@ def test_what_the_notebook_says_of_the_claim() -> None:
     assert tokens["InAMachine"] < tokens["OneTool"] < tokens["HandoffTool"] < tokens["Sequence"] < tokens["AtOnce"]
     assert max(tokens, key=lambda name: tokens[name]) == "OneByOne"
     assert natively["OneTool"] > tokens["InAMachine"]
-    assert tokens["AsTool"] == 2 * tokens["InAMachine"] + 3
+    assert tokens["AsTool"] > 2 * tokens["InAMachine"]
     assert natively["AsTool"] > tokens["AsTool"]
     assert tokens["OneByOne"] > natively["OneByOne"] > tokens["Sequence"]
     assert tokens["InAMachine"] - tokens["Code"] == tokens["HandoffTool"] - tokens["OneTool"]
+
+
+@pytest.mark.parametrize("row", table.rows(), ids=list(ROWS))
+def test_the_bound_is_about_twice_what_is_taken(row: table.Row) -> None:
+    """So it is in each pattern: caps are rounded up, a form counts twice, and a reply may be as long as its cap."""
+    assert 1.8 < row.proved.tokens / row.bill.tokens < 2.6
 
 
 @pytest.fixture(scope="module")

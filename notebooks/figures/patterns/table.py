@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -75,6 +75,11 @@ PATTERNS = (
 def rows() -> Sequence[Row]:
     """Play each pattern, and prove what it can take at most."""
     return tuple(map(_row, PATTERNS))
+
+
+def by_machine() -> Mapping[type[Machine[shop.Query]], Row]:
+    """Return the rows by the machine that was played."""
+    return {pattern.machine: row for pattern, row in zip(PATTERNS, rows(), strict=True)}
 
 
 def _row(pattern: Pattern) -> Row:
