@@ -17,8 +17,8 @@
 # `python -m asyncio`, which knows `await`.
 #
 # **What we build.** A customer writes, and a model decides what they want. A question is looked up in a list of
-# answers, and comes back to the model if it is not there. Money is paid back, but only to people we know. Whatever goes
-# wrong ends with a colleague.
+# answers, and comes back to the model if it is not there. Money is paid back by a tool that a model uses, but only to
+# people we know, and only if a human says yes. Whatever goes wrong ends with a colleague.
 #
 # ## A machine is a class
 #
@@ -27,11 +27,13 @@
 
 # %%
 # %%writefile desk.py
-"""A help desk that pays money back, but only to people it knows."""
+"""A help desk that pays money back if a human says yes."""
+
+import re
 
 from fsm_orch import (
     Context, Final, Given, Limits, LLMAgent, Machine, Preset, State,
-    Visit, guard, never,
+    Tool, Visit, guard, never,
 )
 
 ANSWERS = {"open": "We are open from 9 to 5.", "ship": "In two days."}
@@ -44,6 +46,7 @@ class Ticket(Context):
     customer: Given[str] = "guest"
     tried: Preset[tuple[str, ...]] = ()
     is_known: bool = False
+    orders: Preset[tuple[int, ...]] = ()
     answer: str | None = None
 
 
@@ -67,11 +70,16 @@ def look_up(visit: Visit[Ticket]):
 
 
 def identify(visit: Visit[Ticket]):
-    return {Ticket.is_known: "#" in visit.context.query}
+    orders = re.findall(r"#(\d{1,9})", visit.context.query)
+    return {
+        Ticket.is_known: bool(orders),
+        Ticket.orders: tuple(map(int, orders)),
+    }
 
 
-def pay_back(visit: Visit[Ticket]):
-    return {Ticket.answer: "The money is on its way."}
+def pay_back(order: int) -> str:
+    """Pay an order back."""
+    return f"order {order} is paid back"
 
 
 class Desk(Machine[Ticket]):
@@ -91,8 +99,25 @@ class Desk(Machine[Ticket]):
         reads=(Ticket.query, Ticket.tried),
         writes=(Ticket.answer, Ticket.tried),
     )
-    verify = State(identify, reads=Ticket.query, writes=Ticket.is_known)
-    refund = State(pay_back, writes=Ticket.answer)
+    verify = State(
+        identify,
+        reads=Ticket.query,
+        writes=(Ticket.is_known, Ticket.orders),
+    )
+    refund = State(
+        LLMAgent(
+            "Pay the order back, and tell the customer.",
+            does="pay orders back",
+            reads=Ticket.query,
+            writes=Ticket.answer,
+            tools=Tool(
+                pay_back, approval=True, choices={"order": Ticket.orders}
+            ),
+            tool_first=True,
+            asks=1,
+            calls=2,
+        )
+    )
 
     # final states: a run ends in one of them
     answered = Final()
@@ -109,10 +134,10 @@ class Desk(Machine[Ticket]):
     stranger = verify.to(human)
     paid = refund.to(answered)
 
-    limits = Limits(hops=6, tokens=10_000, deadline_s=30)
+    limits = Limits(hops=7, tokens=15_000, deadline_s=30)
     policies = (
-        never(refund).before(verify),
-        never(refund).when(~knows_them),
+        never(refund.tool(pay_back)).before(verify),
+        never(refund.tool(pay_back)).when(~knows_them),
     )
 
 # %% [markdown]
@@ -138,7 +163,8 @@ Desk
 # | `tried: Preset[tuple[str, ...]] = ()` | agents only; it begins with its default | from the start |
 # | `answer: str \| None = None` | agents only | once an agent has written it on every path |
 #
-# So a field that is carried round a cycle, as `tried` is, is a `Preset`.
+# So a field that is carried round a cycle, as `tried` is, is a `Preset`. `orders` is one so that `refund` may read it
+# however a run gets there.
 #
 # ### States and agents
 #
@@ -150,6 +176,11 @@ Desk
 # * A **model** is shown the fields that it reads, and replies with the name of a handoff. It may write too, and should
 #   then be told its job: `LLMAgent("Answer.", does="answer questions on orders", must_not="promise a date",
 #   reads=Ticket.query, writes=Ticket.answer)` is an agent whose reply holds an answer beside the handoff.
+#
+# `pay_back` is a *tool* of the agent in `refund`: a typed function, whose docstring the model is told. The model fills in
+# its parameters, reads what it returns, and then decides. Here `approval=True` says that each use waits for a human,
+# `choices` that the order must be one of those that `identify` found, `tool_first=True` that the model uses the tool
+# before it may say that money was paid, and `asks=1` that it uses it once. Its visit then takes two calls.
 #
 # One final state is the `fallback`. What it `sets` is the default answer of a run that did not get to another end. A
 # declared handoff to the fallback, such as `stranger`, is not a landing.
@@ -193,10 +224,11 @@ Path("endless.py").write_text(source.replace("max_visits=2,", ""))
 #
 # ### Policies
 #
-# A *policy* is what must be true of every run. `never(refund).before(verify)`: no refund unless we verified first.
-# `never(refund).when(~knows_them)`: no refund is entered while the guard `knows_them` says no. There are also
-# `at_most(2, faq)`, `eventually(refund)` and `after(verify).eventually(refund)`, imported from `fsm_orch`. A run that was
-# landed is excused, unless you say `strict=True`. A policy changes no run. It is proved before any run, as you will see.
+# A *policy* is what must be true of every run. `never(refund.tool(pay_back)).before(verify)`: the tool is not used unless
+# we verified first. `never(refund.tool(pay_back)).when(~knows_them)`: nor while the guard `knows_them` says no. Policies
+# speak of states too, as in `never(refund).before(verify)`. There are also `at_most(2, faq)`, `eventually(refund)` and
+# `after(verify).eventually(refund)`, imported from `fsm_orch`. A run that was landed is excused, unless you say
+# `strict=True`. A policy changes no run. It is proved before any run, as you will see.
 #
 # ## Run it with a model that says what you want
 #
@@ -205,11 +237,28 @@ Path("endless.py").write_text(source.replace("max_visits=2,", ""))
 # `Runner(...).run_sync(...)`.
 
 # %%
-from fsm_orch import Runner, ScriptedModel
+from fsm_orch import MemoryStore, Runner, ScriptedModel
 
-model = ScriptedModel([{"handoff": "refund_money"}])
-desk = Runner(Desk, model=model)
-await desk.run(Ticket(query="Order #77 broke. My money back, please!"))
+use = {"tool": "pay_back", "arguments": {"order": 77}}
+script = [
+    {"handoff": "refund_money"},
+    {"reply": {"use": use}},
+    {"answer": "Your money is on its way."},
+]
+model = ScriptedModel(script)
+desk = Runner(Desk, model=model, store=MemoryStore())
+result = await desk.run(
+    Ticket(query="Order #77 broke. My money back, please!"), run_id="r1"
+)
+print(result.status, "-", result.waiting[0].text)
+
+# %% [markdown]
+# The run is not finished. It waits in its store, and takes no time and no money meanwhile. A human says yes, now or
+# tomorrow. With `False` the tool is not used, and the model is told so. (`MemoryStore` forgets with its process;
+# `store="sqlite:///runs.db"` does not.)
+
+# %%
+await desk.resume("r1", True)
 
 # %% [markdown]
 # What was the model shown? The fields that its agent reads, and the handoffs that are legal now:
@@ -225,12 +274,12 @@ for message in model.requests[0].messages:
 # charged, and the model is told why. Its second reply is taken:
 
 # %%
-model = ScriptedModel([{"handoff": "pay_now"}, {"handoff": "refund_money"}])
-desk = Runner(Desk, model=model)
+model = ScriptedModel([{"handoff": "pay_now"}, *script])
+desk = Runner(Desk, model=model, store=MemoryStore())
 result = await desk.run(Ticket(query="Order #77 broke. Pay me now!"))
 
 print(model.requests[1].messages[-1].content)
-print(result.state.name, "after", result.usage.requests, "calls")
+print(result.status, "after", result.usage.requests, "calls")
 
 # %% [markdown]
 # And one that never learns. The run does not crash, and it does not go on for ever. It is landed, with the default
@@ -247,7 +296,7 @@ await desk.run(Ticket(query="Order #77 broke. Pay me now!"))
 # `openai` and your key in the environment.
 
 # %%
-desk = Runner(Desk, model="local:smollm2")
+desk = Runner(Desk, model="local:smollm2", store=MemoryStore())
 for query in (
     "I want my money back for order #77",
     "tell me a joke",
@@ -255,14 +304,18 @@ for query in (
 ):
     result = await desk.run(Ticket(query=query))
     print(query)
+    for question in result.waiting:
+        print("   waits:", question.text)
+        result = await desk.resume(result.run_id, True)
     print("  ", *(hop.handoff or "landing" for hop in result.path))
     print("  ", result.context.answer)
 
 # %% [markdown]
-# The first is right. The second turned the cycle once, and when `triage` had been visited twice, `back` was not legal
-# any more, so the run was landed. The third is **wrong**: `ANSWERS` has the opening hours, and the model took the
-# question for a refund. Nobody lost money, because the machine holds whatever its model says. That a run is safe is
-# proved; that a model chooses well can only be measured ([notebook 4](4_routing.ipynb)).
+# The first is right: the model asked for the tool, we said yes, and it told the customer. The second turned the cycle
+# once, and when `triage` had been visited twice, `back` was not legal any more, so the run was landed. The third is
+# **wrong**: `ANSWERS` has the opening hours, and the model took the question for a refund. Nobody lost money, because
+# the machine holds whatever its model says. That a run is safe is proved; that a model chooses well can only be measured
+# ([notebook 4](4_routing.ipynb)).
 #
 # ## Prove what it can cost
 #
@@ -280,7 +333,8 @@ for query in (
 # | digest | a fingerprint of this machine, stored with its runs |
 # | first call, tokens of a visit | a request of `triage` is at most 2,048 + 256 = 2,304 tokens; a visit makes at most 2 |
 # | visits at most, seconds | by `max_visits`, or else the limit of hops; the time of one visit |
-# | at most 9,216 tokens, visiting ... | no run uses more; the path that uses so much is called the *witness* |
+# | tools | which a state may use, and how often in a visit |
+# | at most 13,824 tokens, visiting ... | no run uses more; the path that uses so much is called the *witness* |
 # | slack | the worst run fits the limit, so none is landed for lack of tokens; *guarded*: it does not fit, some may be, and `to make it fit` says what helps |
 # | each further visit adds at most | what raising `max_visits` by one would cost, called the *toll* of a visit |
 # | the limit of hops is not binding | raising it would cost nothing |
@@ -355,7 +409,7 @@ def test_no_refund_for_a_stranger():
 
 
 def test_what_a_customer_can_cost():
-    assert_bounded(Desk, tokens=9_216, calls=4, hops=5)
+    assert_bounded(Desk, tokens=13_824, calls=6, hops=5)
 
 # %%
 # !pytest -q test_desk.py | tail -1
@@ -368,6 +422,7 @@ def test_what_a_customer_can_cost():
 # * a flow that nothing a model says can leave,
 # * a bill that is bounded before the first call,
 # * an answer at the end of every run,
-# * rules that hold on every path.
+# * rules that hold on every path,
+# * money that moves only when a human says yes.
 #
 # **Next**: [2. The incident](2_incident.ipynb), what happens without all this, and what each guard is worth.

@@ -184,4 +184,5 @@ print(sum(by_hand["input_tokens"]), "tokens of input")
 # - **It cannot be forgotten.** A cycle without a bound does not build, and a call that was not paid for is not sent.
 #
 # What it does not add is good judgement: a legal handoff can still be the wrong one. How well a machine routes is
-# measured in notebook 4, and what limits do to real conversations that went wrong in notebook 3.
+# measured in notebook 4, what limits do to real conversations that went wrong in notebook 3, and what each pattern
+# costs in notebook 5.

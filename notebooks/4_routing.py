@@ -258,3 +258,5 @@ with Path("queries.csv").open("w", newline="") as lines:
 #
 # Whichever you take, the machine around it is the same. A wrong route leads to a specialist who can say "not mine",
 # every run ends, and the bill is bounded before the first call.
+#
+# **Next**: [5. Choosing a pattern](5_patterns.ipynb)

@@ -163,10 +163,10 @@ def test_readme_shows_what_its_machine_prints_and_what_is_proved_of_it(monkeypat
 
 
 def test_readme_machine_is_short() -> None:
-    """The machine that README shows has less than thirty lines, empty ones aside."""
+    """The machine that README shows, with a tool and an approval, has at most 46 lines, empty ones aside."""
     (machine,) = (block.text for block in blocks(README) if "class Desk" in block.text)
 
-    assert len([line for line in machine.splitlines() if line.strip()]) < 30
+    assert len([line for line in machine.splitlines() if line.strip()]) <= 46
 
 
 def timeless(page: str) -> list[str]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from ..svg import dollars, page, rect, shortened, text, written
 from .bill import Bill, End
 from .desk import QUESTION
 from .table import Bound, Row, bound, guard_rows, our_rows, story_rows
@@ -43,7 +43,6 @@ THEMES = (LIGHT, DARK)
 ANY = Theme("-any", "#6f7782", "#7b838d", "#80808050", "#e4572e", "#2e86ab", "#27965c", "#d1483f", "#2e86ab22")
 """For a page of unknown colour, such as the output of a notebook: readable on light and on dark, if not as crisp."""
 
-_FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 _WIDTH, _TOP, _ROW, _BLOCK = 1240, 166, 57, 29
 _LEFT = 300
 """Where the blocks begin; what a row is called ends before it."""
@@ -67,20 +66,8 @@ def draw(rows: Sequence[Row], proved: Bound, theme: Theme) -> str:
         proved: is marked in the row of the machine.
     """
     height = _TOP + _ROW * len(rows) + 62
-    svg = ET.Element(
-        "svg",
-        {
-            "xmlns": "http://www.w3.org/2000/svg",
-            "width": str(_WIDTH),
-            "height": str(height),
-            "viewBox": f"0 0 {_WIDTH} {height}",
-            "role": "img",
-            "font-family": _FONT,
-            "fill": theme.ink,
-        },
-    )
-    ET.SubElement(svg, "title").text = "One vague question, guard by guard: calls, tokens, and dollars a day"
-    ET.SubElement(svg, "desc").text = "; ".join(map(_in_words, rows))
+    title = "One vague question, guard by guard: calls, tokens, and dollars a day"
+    svg = page(_WIDTH, height, title, "; ".join(map(_in_words, rows)), ink=theme.ink)
     _draw_head(svg, theme)
     _draw_axis(svg, theme, len(rows))
     for number, row in enumerate(rows):
@@ -89,9 +76,8 @@ def draw(rows: Sequence[Row], proved: Bound, theme: Theme) -> str:
         "* if all of 2 million requests a day were like this one, at the list price of gpt-4o-mini; "
         "scripted models, tokens by its public tokenizer"
     )
-    _text(svg, _WIDTH - 22, height - 14, note, size=11.5, fill=theme.muted, anchor="end")
-    ET.indent(svg, " ")
-    return ET.tostring(svg, encoding="unicode") + "\n"
+    text(svg, _WIDTH - 22, height - 14, note, size=11.5, fill=theme.muted, anchor="end")
+    return written(svg)
 
 
 def main() -> None:
@@ -103,46 +89,44 @@ def main() -> None:
 
 
 def _in_words(row: Row) -> str:
-    return (
-        f"{row.name}: {len(row.bill.calls):,} calls, {row.bill.tokens:,} tokens, {_dollars(row.bill.usd_a_day)} a day"
-    )
+    return f"{row.name}: {len(row.bill.calls):,} calls, {row.bill.tokens:,} tokens, {dollars(row.bill.usd_a_day)} a day"
 
 
 def _draw_head(svg: ET.Element, theme: Theme) -> None:
-    _text(svg, 28, 52, f"“{QUESTION.capitalize()}”", size=28, weight=700)
+    text(svg, 28, 52, f"“{QUESTION.capitalize()}”", size=28, weight=700)
     lines = (
         "One vague question to four agents. Each block is a call to a model, as wide as the tokens it costs.",
         "In the loop, all that was said is sent again with every handoff, so that the blocks grow.",
     )
     for number, line in enumerate(lines):
-        _text(svg, 28, 84 + 22 * number, line, size=14.5, fill=theme.muted)
+        text(svg, 28, 84 + 22 * number, line, size=14.5, fill=theme.muted)
     for x, colour, name in ((_CALLS - 30, theme.triage, "triage"), (_DAY - 96, theme.specialist, "a specialist")):
-        _rect(svg, x, 72, 14, 14, fill=colour, rx=2)
-        _text(svg, x + 21, 84, name, size=13.5)
+        rect(svg, x, 72, 14, 14, fill=colour, rx=2)
+        text(svg, x + 21, 84, name, size=13.5)
     for x, name, anchor in (
         (_CALLS, "calls", "end"),
         (_TOKENS, "tokens", "end"),
         (_DAY, "a day*", "end"),
         (_GETS, "the customer gets", "start"),
     ):
-        _text(svg, x, _TOP - 14, name, size=13, fill=theme.muted, anchor=anchor)
+        text(svg, x, _TOP - 14, name, size=13, fill=theme.muted, anchor=anchor)
 
 
 def _draw_axis(svg: ET.Element, theme: Theme, rows: int) -> None:
     bottom = _TOP + _ROW * rows + 6
     for tick in _TICKS:
         x = _LEFT + tick * _PX_A_TOKEN
-        _rect(svg, x - 0.5, _TOP - 4, 1, bottom - _TOP + 4, fill=theme.grid)
-        _text(svg, x, bottom + 17, f"{tick:,}", size=12, fill=theme.muted, anchor="middle")
-    _text(svg, _LEFT + 20_000 * _PX_A_TOKEN + 24, bottom + 17, "tokens", size=12, fill=theme.muted)
+        rect(svg, x - 0.5, _TOP - 4, 1, bottom - _TOP + 4, fill=theme.grid)
+        text(svg, x, bottom + 17, f"{tick:,}", size=12, fill=theme.muted, anchor="middle")
+    text(svg, _LEFT + 20_000 * _PX_A_TOKEN + 24, bottom + 17, "tokens", size=12, fill=theme.muted)
 
 
 def _draw_row(svg: ET.Element, theme: Theme, row: Row, y: float, proved: Bound) -> None:
     group = ET.SubElement(svg, "g")
     if row.is_ours:
-        _rect(group, 0, y - _ROW / 2 + 1, _WIDTH, _ROW - 2, fill=theme.band)
-    _text(group, _LEFT - 14, y - 2, row.name, size=15, weight=600, anchor="end")
-    _text(group, _LEFT - 14, y + 15, row.note, size=12, fill=theme.muted, anchor="end")
+        rect(group, 0, y - _ROW / 2 + 1, _WIDTH, _ROW - 2, fill=theme.band)
+    text(group, _LEFT - 14, y - 2, row.name, size=15, weight=600, anchor="end")
+    text(group, _LEFT - 14, y + 15, row.note, size=12, fill=theme.muted, anchor="end")
     _draw_calls(group, theme, row.bill, y)
     if row.is_ours:
         _draw_bound(group, theme, y, proved)
@@ -157,7 +141,7 @@ def _draw_calls(group: ET.Element, theme: Theme, bill: Bill, y: float) -> None:
             return
         colour = theme.triage if call.agent == "triage" else theme.specialist
         width = call.tokens * _PX_A_TOKEN - 1.2
-        _rect(group, _LEFT + start * _PX_A_TOKEN + 0.6, y - _BLOCK / 2, width, _BLOCK, fill=colour)
+        rect(group, _LEFT + start * _PX_A_TOKEN + 0.6, y - _BLOCK / 2, width, _BLOCK, fill=colour)
         start += call.tokens
 
 
@@ -165,30 +149,30 @@ def _fade(group: ET.Element, theme: Theme, start: int, y: float) -> None:
     """Draw that there is more to come: bars that grow thin and pale."""
     for number in range(4):
         x = _LEFT + start * _PX_A_TOKEN + 2 + 6 * number
-        bar = _rect(group, x, y - _BLOCK / 2, 4 - 0.7 * number, _BLOCK, fill=theme.triage)
-        bar.set("opacity", _number(0.75 - 0.2 * number))
+        bar = rect(group, x, y - _BLOCK / 2, 4 - 0.7 * number, _BLOCK, fill=theme.triage)
+        bar.set("opacity", shortened(0.75 - 0.2 * number))
 
 
 def _draw_bound(group: ET.Element, theme: Theme, y: float, proved: Bound) -> None:
     x = _LEFT + proved.tokens * _PX_A_TOKEN
-    _rect(group, x - 1.25, y - 19, 2.5, 38, fill=theme.good, rx=1.25)
-    told = f"proved: no run passes {proved.tokens:,} tokens, {_dollars(proved.usd_a_day)} a day"
-    _text(group, x + 10, y + 5, told, size=13.5, weight=600, fill=theme.good)
+    rect(group, x - 1.25, y - 19, 2.5, 38, fill=theme.good, rx=1.25)
+    told = f"proved: no run passes {proved.tokens:,} tokens, {dollars(proved.usd_a_day)} a day"
+    text(group, x + 10, y + 5, told, size=13.5, weight=600, fill=theme.good)
 
 
 def _draw_columns(group: ET.Element, theme: Theme, row: Row, y: float) -> None:
     bill = row.bill
     is_dear = bill.usd_a_day >= 1_000
     tokens = f"{bill.tokens / 1e6:,.0f}M" if bill.tokens >= 1_000_000 else f"{bill.tokens:,}"
-    _text(group, _CALLS, y + 5, f"{len(bill.calls):,}", size=15, anchor="end")
-    _text(group, _TOKENS, y + 5, tokens, size=15, anchor="end")
+    text(group, _CALLS, y + 5, f"{len(bill.calls):,}", size=15, anchor="end")
+    text(group, _TOKENS, y + 5, tokens, size=15, anchor="end")
     weight = 700 if is_dear or row.is_ours else 400
     colour = theme.bad if is_dear else theme.ink
-    _text(group, _DAY, y + 5, _dollars(bill.usd_a_day), size=15, weight=weight, fill=colour, anchor="end")
+    text(group, _DAY, y + 5, dollars(bill.usd_a_day), size=15, weight=weight, fill=colour, anchor="end")
     fill = theme.bad if bill.end == "an error" else theme.good
     mark = ET.SubElement(group, "path", {"d": _MARKS[bill.end], "fill": "none", "stroke": fill, "stroke-width": "1.8"})
-    mark.set("transform", f"translate({_number(_GETS)} {_number(y - 5)})")
-    _text(group, _GETS + 18, y + 5, bill.end, size=13.5, fill=fill)
+    mark.set("transform", f"translate({shortened(_GETS)} {shortened(y - 5)})")
+    text(group, _GETS + 18, y + 5, bill.end, size=13.5, fill=fill)
 
 
 _MARKS: dict[End, str] = {
@@ -196,43 +180,6 @@ _MARKS: dict[End, str] = {
     "an error": "M1 1l8 8M9 1l-8 8",
     "default answer": "M1 5a4 4 0 1 0 8 0a4 4 0 1 0-8 0",
 }
-
-
-def _dollars(amount: Fraction) -> str:
-    return f"${float(amount) / 1e6:,.1f}M" if amount >= 1_000_000 else f"${round(amount):,}"
-
-
-def _text(
-    parent: ET.Element,
-    x: float,
-    y: float,
-    words: str,
-    *,
-    size: float,
-    weight: int = 400,
-    fill: str | None = None,
-    anchor: str = "start",
-) -> None:
-    text = ET.SubElement(parent, "text", {"x": _number(x), "y": _number(y), "font-size": _number(size)})
-    if weight != 400:
-        text.set("font-weight", str(weight))
-    if fill is not None:
-        text.set("fill", fill)
-    if anchor != "start":
-        text.set("text-anchor", anchor)
-    text.text = words
-
-
-def _rect(
-    parent: ET.Element, x: float, y: float, width: float, height: float, *, fill: str, rx: float = 0
-) -> ET.Element:
-    numbers = {"x": x, "y": y, "width": width, "height": height, **({"rx": rx} if rx else {})}
-    return ET.SubElement(parent, "rect", {**{name: _number(value) for name, value in numbers.items()}, "fill": fill})
-
-
-def _number(value: float) -> str:
-    """Write a number of pixels: two places are more than a screen shows."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 if __name__ == "__main__":
