@@ -35,6 +35,7 @@ from .base import Observer
 from .counting import Counting
 from .load import Load, Loaded
 from .metric_names import METRICS, MetricName
+from .telling import named, report
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Where several processes keep what they have counted, as the library reads it when it is imported."""
@@ -141,25 +142,25 @@ class Metrics:
 
     def _look_again(self) -> None:
         self._looks_again = 0.0
-        self._look()
-        if any(runner.load.running for runner in self._watched):
+        if any(load.running for _, load in self._look()):
             self._look_soon()
 
-    def _look(self) -> None:
-        """Look at how much there is to do."""
-        loads: dict[tuple[MetricName, tuple[str, ...]], int] = {}
-        for runner in self._watched:
-            load, machine = runner.load, runner.definition.name
+    def _look(self) -> list[tuple[str, Load]]:
+        """Look at how much there is to do, and return it, each load with the name of its machine."""
+        loads = [loaded for runner in self._watched if (loaded := _load_or_none(runner)) is not None]
+        values: dict[tuple[MetricName, tuple[str, ...]], int] = {}
+        for machine, load in loads:
             active = names.ACTIVE, (machine,)
-            loads[active] = loads.get(active, 0) + load.running
+            values[active] = values.get(active, 0) + load.running
             found: dict[tuple[MetricName, tuple[str, ...]], int] = {(names.QUEUED, (machine,)): load.waiting}
             for place, gate in load.gates.items():
                 found[names.GATE_QUEUED, (machine, place)] = gate.waiting
                 found[names.GATE_SHUT, (machine, place)] = gate.is_shut
             # runners share admissions and gates: what each says of these is not added up
-            loads |= {key: max(value, loads.get(key, 0)) for key, value in found.items()}
-        for (metric, labels), value in loads.items():
+            values |= {key: max(value, values.get(key, 0)) for key, value in found.items()}
+        for (metric, labels), value in values.items():
             self._series(metric, *labels).set(value)
+        return loads
 
     def _text(self) -> bytes:
         if not self._is_one_of_several:
@@ -182,6 +183,15 @@ class _Without(Collector):
             if metric.name in self._ours:
                 metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
             yield metric
+
+
+def _load_or_none(runner: Loaded) -> tuple[str, Load] | None:
+    """Return the name of a runner's machine and its load; None if it cannot say, which is logged: others can."""
+    try:
+        return runner.definition.name, runner.load
+    except Exception as error:
+        report("what %s has to do is not counted: its load raised %s", named(runner), type(error).__name__)
+        return None
 
 
 def _made(metric: MetricName, registry: CollectorRegistry) -> MetricWrapperBase:

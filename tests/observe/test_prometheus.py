@@ -28,6 +28,7 @@ from fsm_orch import Context, Final, LLMAgent, Machine, MemoryStore, Nested, Run
 from fsm_orch.kernel import records
 from fsm_orch.kernel.records import Record
 from fsm_orch.observe import everywhere
+from fsm_orch.observe.load import Load
 from fsm_orch.observe.places import UNKNOWN, Places
 from fsm_orch.observe.prometheus import Metrics
 from fsm_orch.resilience import Admission, Breaker, Gate
@@ -326,6 +327,52 @@ async def test_what_is_no_runner_is_refused_and_not_watched(given: Any) -> None:
         metrics.watch(given)
 
     assert b"agent_runs_active" in await metrics.exposed()
+
+
+class Unsteady:
+    """Whose load can be asked for once."""
+
+    definition = Replies.definition
+    asked = 0
+
+    @property
+    def load(self) -> Load:
+        """Raise from the second time on."""
+        self.asked += 1
+        if self.asked > 1:
+            raise OSError("sk-secret")
+        return Load(running=0, waiting=0, gates={})
+
+
+async def test_a_load_that_raises_ends_no_scrape(caplog: pytest.LogCaptureFixture) -> None:
+    """What others have to do is given out; it is logged who could not say, and not what was said."""
+    metrics, runner = Metrics(), Runner(PayBack)
+    metrics.watch(Unsteady())
+    caplog.clear()
+    metrics.watch(runner)
+    exposed = (await metrics.exposed()).decode()
+
+    assert 'agent_runs_active{machine="PayBack"} 0.0' in exposed
+    unsteady = "what test_prometheus.Unsteady has to do is not counted: its load raised OSError"
+    assert [unsteady] * 2 == caplog.messages
+
+
+@pytest.mark.slow
+def test_a_load_that_raises_stops_no_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Of several processes one still tells when its runs have ended, though another runner of it cannot say."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    registry = CollectorRegistry()
+    metrics, model = Metrics(registry), ScriptedModel([{"answer": "x"}], delay_s=0.5)
+    runner = Runner(Replies, model=model, observers=[metrics.of(Replies)])
+    metrics.watch(Unsteady())
+    metrics.watch(runner)
+    runner.run_sync(Asked(query="x"))
+    for _ in range(100):
+        if not registry.get_sample_value("agent_runs_active", {"machine": "Replies"}):
+            break
+        threading.Event().wait(0.05)
+
+    assert 0.0 == registry.get_sample_value("agent_runs_active", {"machine": "Replies"})
 
 
 @pytest.mark.slow
