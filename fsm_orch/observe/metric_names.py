@@ -35,8 +35,8 @@ class MetricName:
     labels: tuple[str, ...]
     buckets: tuple[float, ...] = ()
     """The upper bounds of a histogram; each threshold of an alert is one of them."""
-    across: Literal["livesum", "livemax"] = "livesum"
-    """What a gauge is over several processes: their sum, or the largest of them."""
+    across: Literal["livesum", "livemax", "livemostrecent"] = "livesum"
+    """What a gauge is over several processes: their sum, the largest of them, or what was found last."""
 
     @property
     def series(self) -> frozenset[str]:
@@ -94,10 +94,21 @@ GATE_QUEUED = MetricName("agent_gate_queued", "gauge", "Attempts that wait for a
 GATE_SHUT = MetricName(
     "agent_gate_shut", "gauge", "Whether nobody may enter now: 1, or else 0.", _AGENT, across="livemax"
 )
+# each process sees all runs of a store, and one that is not asked does not look: what it saw may be long over
+WAITING = MetricName(
+    "agent_runs_waiting", "gauge", "Runs in the store that wait for humans.", _AGENT, across="livemostrecent"
+)
+WAITING_SECONDS = MetricName(
+    "agent_runs_waiting_seconds",
+    "gauge",
+    "Seconds since the run was stored that has waited for humans longest.",
+    _AGENT,
+    across="livemostrecent",
+)
 
 METRICS = (
     HANDOFFS, VISITS, ERRORS, REFUSED, GUARDS, CALLS, TOKENS, COST, LANDED, QUESTIONS, ANSWERS,
     REQUEST_TOKENS, REQUEST_HANDOFFS, REQUEST_SECONDS, CALL_SECONDS, WAIT_SECONDS,
-    ACTIVE, QUEUED, GATE_QUEUED, GATE_SHUT,
+    ACTIVE, QUEUED, GATE_QUEUED, GATE_SHUT, WAITING, WAITING_SECONDS,
 )  # fmt: skip
 """All of them."""

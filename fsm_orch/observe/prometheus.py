@@ -36,6 +36,7 @@ from .counting import Counting
 from .load import Load, Loaded
 from .metric_names import METRICS, MetricName
 from .telling import named, report
+from .waiting import Wait, Waits
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Where several processes keep what they have counted, as the library reads it when it is imported."""
@@ -69,6 +70,7 @@ class Metrics:
         self._observers: dict[str, Observer] = {}
         """By the digest of the machine."""
         self._watched: list[Loaded] = []
+        self._waits = Waits(self._show_wait)
         self._is_one_of_several = _FOLDER in os.environ
         self._looks_again = 0.0
 
@@ -91,6 +93,9 @@ class Metrics:
     def watch(self, runner: Loaded) -> None:
         """Show how much a runner has to do, too: how many runs it drives, which wait, and how its gates stand.
 
+        How many of its runs wait for humans, whoever drove them, is what its store counts, each 15 s at most and only if
+        somebody asks. Runs of other versions of its machine are not among them.
+
         To watch one twice is to watch it once.
 
         Raises TypeError: if it is no runner.
@@ -104,6 +109,7 @@ class Metrics:
     async def exposed(self) -> bytes:
         """Return all metrics in the text format of Prometheus, whose type is `content_type`; written off the loop."""
         self._look()
+        await self._waits.look(self._watched)
         return await asyncio.to_thread(self._text)
 
     async def __call__(
@@ -161,6 +167,10 @@ class Metrics:
         for (metric, labels), value in values.items():
             self._series(metric, *labels).set(value)
         return loads
+
+    def _show_wait(self, machine: str, state: str, wait: Wait) -> None:
+        self._series(names.WAITING, machine, state).set(wait.runs)
+        self._series(names.WAITING_SECONDS, machine, state).set(wait.oldest_s)
 
     def _text(self) -> bytes:
         if not self._is_one_of_several:
