@@ -136,7 +136,7 @@ CHANGES = {
     "RequestHandoffs": ("> 0.05\n        for: 5m", "> 0.01\n        for: 5m"),
     "AgentErrors": ("(increase(agent_visits_total[5m])) > 20", "(increase(agent_visits_total[5m])) > 2"),
     "Landings": ('reason!="cancelled",', ""),
-    "HumansAway": ("([^.]+)[.].+", "([^.]+)[.]none"),
+    "HumansAway": ("for: 30m", "for: 5m"),
     "RunsQueued": ("> 0\n        for: 5m", "> 0\n        for: 1m"),
     "AgentShut": ("== 1\n        for: 5m", "== 1\n        for: 1m"),
 }
