@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ..kernel.reasons import FailureReason, LandingReason, RefusalReason
+from ..kernel.reasons import CallCause, FailureReason, LandingReason, RefusalReason
 
 Kind = Literal["counter", "gauge", "histogram"]
 Outcome = Literal["settled", "unknown", "released", "denied"]
 """What a call came to: charged what it used; charged all that it had reserved; cost nothing; was not sent."""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+CAUSES: tuple[CallCause, ...] = get_args(CallCause)
 FAILURES: tuple[FailureReason, ...] = get_args(FailureReason)
 LANDINGS: tuple[LandingReason, ...] = get_args(LandingReason)
 REFUSALS: tuple[RefusalReason, ...] = get_args(RefusalReason)
@@ -56,6 +57,9 @@ ERRORS = MetricName("agent_errors", "counter", "Attempts of agents that failed."
 REFUSED = MetricName("agent_refusals", "counter", "Replies that were refused.", (*_AGENT, "reason"))
 GUARDS = MetricName("agent_guard_errors", "counter", "Guards that raised, which counts as false.", (*_AGENT, "handoff"))
 CALLS = MetricName("agent_calls", "counter", "Calls of models, by what they came to.", (*_AGENT, "outcome"))
+CALL_FAILURES = MetricName(
+    "agent_call_failures", "counter", "Calls of models that brought no answer, by why.", (*_AGENT, "cause")
+)
 TOKENS = MetricName("agent_tokens", "counter", "Tokens that were charged.", _AGENT)
 COST = MetricName("agent_cost_usd", "counter", "Dollars that were charged.", _AGENT)
 LANDED = MetricName("agent_landings", "counter", "Runs that were landed, by why.", ("machine", "source", "reason"))
@@ -107,7 +111,7 @@ WAITING_SECONDS = MetricName(
 )
 
 METRICS = (
-    HANDOFFS, VISITS, ERRORS, REFUSED, GUARDS, CALLS, TOKENS, COST, LANDED, QUESTIONS, ANSWERS,
+    HANDOFFS, VISITS, ERRORS, REFUSED, GUARDS, CALLS, CALL_FAILURES, TOKENS, COST, LANDED, QUESTIONS, ANSWERS,
     REQUEST_TOKENS, REQUEST_HANDOFFS, REQUEST_SECONDS, CALL_SECONDS, WAIT_SECONDS,
     ACTIVE, QUEUED, GATE_QUEUED, GATE_SHUT, WAITING, WAITING_SECONDS,
 )  # fmt: skip

@@ -62,6 +62,7 @@ class AgentSeries:
         # a function cannot be refused for most of these, and makes no call
         self.refusals = by(names.REFUSED, names.REFUSALS if calls else ())
         self.calls = by(names.CALLS, names.OUTCOMES if calls else ())
+        self.call_failures = by(names.CALL_FAILURES, names.CAUSES if calls else ())
         self.waits = by(names.WAIT_SECONDS)
         self.tokens, self.cost = series(names.TOKENS, machine, place), series(names.COST, machine, place)
         if spec is None or self.is_human or self.approved:
