@@ -21,6 +21,12 @@ FAILURES: tuple[FailureReason, ...] = get_args(FailureReason)
 LANDINGS: tuple[LandingReason, ...] = get_args(LandingReason)
 REFUSALS: tuple[RefusalReason, ...] = get_args(RefusalReason)
 
+MOST_MODELS = 50
+"""Names of models that are labels in one process: each makes a histogram for each machine, and whoever chooses models at
+run time, such as by tenant, could make any number."""
+OTHER = "other"
+"""The model of whatever comes after these."""
+
 LANDING = "landing"
 """The handoff of a run that is landed."""
 

@@ -69,6 +69,8 @@ class Metrics:
         self._metrics = {metric: _made(metric, self._registry) for metric in METRICS}
         self._observers: dict[str, Observer] = {}
         """By the digest of the machine."""
+        self._models = set[str]()
+        """The names of models that are labels, of all machines."""
         self._watched: list[Loaded] = []
         self._waits = Waits(self._show_wait)
         self._is_one_of_several = _FOLDER in os.environ
@@ -129,7 +131,15 @@ class Metrics:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     def _series(self, metric: MetricName, /, *labels: str) -> Any:
+        if metric is names.CALL_SECONDS:
+            labels = (*labels[:-1], self._model(labels[-1]))
         return self._metrics[metric].labels(*labels)
+
+    def _model(self, name: str) -> str:
+        """Return the label of a model: its name, or a fixed word if there are many already."""
+        if len(self._models) < names.MOST_MODELS:
+            self._models.add(name)
+        return name if name in self._models else names.OTHER
 
     def _counted(self, counting: Counting, record: Record) -> None:
         """Count a record, and let other processes see soon how much there is to do here."""

@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from starlette.routing import Route
 from support.approvals import Claim, PayBack
@@ -327,6 +328,21 @@ async def test_what_is_no_runner_is_refused_and_not_watched(given: Any) -> None:
         metrics.watch(given)
 
     assert b"agent_runs_active" in await metrics.exposed()
+
+
+async def test_models_are_no_more_labels_than_there_may_be() -> None:
+    """However many names come, of whatever machines, the series are bounded, and no call is left out of the count."""
+    metrics = Metrics()
+    observers = [metrics.of(Replies), metrics.of(PayBack)]
+    run = await Runner(Replies, model=ScriptedModel([{"answer": "x"}])).run(Asked(query="x"))
+    (settled,) = [record for record in run.records if isinstance(record, records.CallSettled)]
+    for n in range(2_000):
+        observers[n % 2](replace(settled, model=f"own:{n}"))
+    lines = [line for line in (await metrics.exposed()).decode().splitlines() if "agent_call_seconds_count{" in line]
+
+    assert 50 + 2 == len(lines)
+    assert 2_000 == sum(float(line.split()[-1]) for line in lines)
+    assert {"975.0"} == {line.split()[-1] for line in lines if 'model="other"' in line}
 
 
 class Unsteady:
