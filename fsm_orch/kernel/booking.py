@@ -116,12 +116,12 @@ def _denial(
     return None
 
 
-def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usage | None) -> Books:
+def settle(compiled: CompiledMachine, now: Configuration, event: inputs.CallSettled) -> Books:
     """Charge a call for what it used; if that is not known, for its whole reservation.
 
     Raises StepError: if it is not open, or its usage is negative.
     """
-    visit = visit_of(now)
+    visit, call, usage = visit_of(now), event.call, event.usage
     held, sent = _held(visit, call), visit.sent[call]
     # what is not known may have been billed in full; with less, the bill could pass the limit unseen
     used = held if usage is None else _used(compiled, now, call, usage)
@@ -141,6 +141,7 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
         model=sent.model,
         provider=provider_of(sent.model),
         seconds=now.at - sent.at or NO_TIME,
+        cause=event.cause,
     )
     return Books(charged, (record,))
 
@@ -155,13 +156,13 @@ def _used(compiled: CompiledMachine, now: Configuration, call: int, usage: Usage
     return price.amount(usage.input_tokens, usage.output_tokens, cached_input_tokens=usage.cached_input_tokens)
 
 
-def release(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
+def release(compiled: CompiledMachine, now: Configuration, event: inputs.CallReleased) -> Books:
     """Release the reservation of a call that provably cost nothing; it still counts as one of the visit's calls.
 
     Raises StepError: if it is not open.
     """
     # `calls` is not lowered: a request that can never be sent could be tried without end
-    visit = visit_of(now)
+    visit, call = visit_of(now), event.call
     freed = replace(now, ledger=now.ledger.release(_held(visit, call)), visit=_without(visit, call))
     sent = visit.sent[call]
     record = records.CallReleased(
@@ -170,6 +171,7 @@ def release(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
         model=sent.model,
         provider=provider_of(sent.model),
         seconds=now.at - sent.at or NO_TIME,
+        cause=event.cause,
     )
     return Books(freed, (record,))
 
@@ -202,7 +204,8 @@ def close(compiled: CompiledMachine, now: Configuration) -> Books:
     # in full: nobody will report what such a call used, and a provider bills a request that it has begun
     made: list[Record] = []
     for call in tuple(visit_of(now).open):
-        settled = settle(compiled, now, call, None)
+        given_up = inputs.CallSettled(call=call, usage=None, cause="given_up", at=now.at)
+        settled = settle(compiled, now, given_up)
         now = settled.configuration
         made += settled.records
     visit = visit_of(now)

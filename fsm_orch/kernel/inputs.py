@@ -16,7 +16,7 @@ from ..amounts import Count, Usage
 from ..limits import Limits
 from ..messages import Message
 from .effects import Path
-from .reasons import FailureReason, Refusal
+from .reasons import CallCause, FailureReason, Refusal
 from .requests import Request
 from .tagged import NO_TIME, Seconds, Tagged
 from .terms import Rate, Share
@@ -90,6 +90,8 @@ class CallSettled(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="ca
 
     call: Count
     usage: Usage | None
+    cause: CallCause | None = None
+    """Why it brought no answer; None: it did, or nobody knows, since its worker died."""
     at: Seconds
     path: Path = ()
 
@@ -98,6 +100,8 @@ class CallReleased(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="c
     """A request provably cost nothing."""
 
     call: Count
+    cause: CallCause | None = None
+    """Why it brought no answer; None: it was not sent at all."""
     at: Seconds
     path: Path = ()
 

@@ -43,6 +43,40 @@ FailureReason = Literal[
 ]
 
 
+CallCause = Literal[
+    # the provider refused it
+    "authentication",
+    "permission",
+    "quota",
+    "rate_limited",
+    "overloaded",
+    "not_found",
+    "bad_request",
+    "bad_input",
+    "too_large",
+    "context_overflow",
+    "conflict",
+    "too_early",
+    # the provider failed, or what it said could not be read
+    "server_error",
+    "redirect",
+    "unreadable",
+    "incomplete",
+    "outcome_unknown",
+    # the provider was not reached, or lost
+    "connection",
+    "disconnected",
+    "timeout",
+    # on this side
+    "given_up",  # its visit, or its run, was over before it was
+    "sdk_error",
+    "local_error",
+    "stopped",
+    "other",
+]
+"""Why a call of a model brought no answer: what `CallFailed.reason` says, if it is one of these; else `other`."""
+
+
 DenialReason = Literal[
     "repeated",  # another call of the visit was denied before
     "calls",

@@ -12,7 +12,7 @@ from msgspec import Struct
 from ..amounts import Count, Usage
 from ..limits import Limits
 from .effects import Path
-from .reasons import AskEnd, DenialReason, FailureReason, LandingReason, RefusalReason
+from .reasons import AskEnd, CallCause, DenialReason, FailureReason, LandingReason, RefusalReason
 from .tagged import NO_TIME, Seconds, Tagged
 
 FEW_VISITS = 3
@@ -104,6 +104,8 @@ class CallSettled(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="c
     """As `CallReserved` says it."""
     seconds: Seconds = NO_TIME
     """From its reservation to its end."""
+    cause: CallCause | None = None
+    """Why it brought no answer; None: it did, or nobody knows, since its worker died."""
 
 
 class CallReleased(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="call_released", gc=False):
@@ -116,6 +118,8 @@ class CallReleased(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="
     """As `CallReserved` says it."""
     seconds: Seconds = NO_TIME
     """From its reservation to its end."""
+    cause: CallCause | None = None
+    """Why it brought no answer; None: it was not sent at all."""
 
 
 class Overspent(_Record, frozen=True, kw_only=True, tag="overspent", gc=False):

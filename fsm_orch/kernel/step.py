@@ -81,9 +81,9 @@ def _take(course: Course, event: Input) -> None:
         case inputs.CallReserved():
             course.book(booking.reserve(course.compiled, course.now, event))
         case inputs.CallSettled():
-            course.charge(booking.settle(course.compiled, course.now, event.call, event.usage))
+            course.charge(booking.settle(course.compiled, course.now, event))
         case inputs.CallReleased():
-            course.book(booking.release(course.compiled, course.now, event.call))
+            course.book(booking.release(course.compiled, course.now, event))
         case inputs.Answered():
             rounds.answer(course, event)
         case inputs.Asked():

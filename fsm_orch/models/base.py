@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import Any, Literal, Protocol, cast, get_args, runtime_checkable
 
 from msgspec import Struct
 
 from ..amounts import Price, Usage, is_count
 from ..define.callables import takes
 from ..errors import CallFailed
+from ..kernel.reasons import CallCause
 from ..messages import Message
 from ..settings import AS_THEY_ARE, ModelSettings
 
@@ -128,6 +129,15 @@ def bound_of(name: str, counted: object) -> int:
     # NaN would pass the comparison with the cap, and every one with a limit after it
     came = "a number that is none of tokens" if isinstance(counted, int | float) else f"a {type(counted).__name__}"
     raise CallFailed("uncountable", f"{name}.count gave {came}: it gives a whole number, 0 or more", unsent=True)
+
+
+_CAUSES: Mapping[str, CallCause] = {cause: cause for cause in get_args(CallCause)}
+
+
+def cause_of(error: CallFailed) -> CallCause:
+    """Return why a call failed, as records say it: its reason if that is a word of theirs, else `other`."""
+    # by its class: an adapter of a user's own may give anything, and an object of its own may raise when it is compared
+    return _CAUSES.get(error.reason, "other") if type(error.reason) is str else "other"
 
 
 OnPiece = Callable[[str], object]

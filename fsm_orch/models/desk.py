@@ -6,6 +6,7 @@ from typing import Protocol
 
 from ..amounts import Usage
 from ..kernel.legal import Offer
+from ..kernel.reasons import CallCause
 from .base import Request, Response
 
 
@@ -66,10 +67,18 @@ class Desk(Protocol):
         """Return the seconds until the visit's time or the run's deadline is over, whichever comes first."""
         ...
 
-    def settle(self, call: int, usage: Usage | None) -> None:
-        """Charge a call what it used, however late that is known; None charges its whole reservation."""
+    def settle(self, call: int, usage: Usage | None, cause: CallCause | None = None) -> None:
+        """Charge a call what it used, however late that is known; None charges its whole reservation.
+
+        Args:
+            cause: why it brought no answer; None: it did.
+        """
         ...
 
-    def release(self, call: int) -> None:
-        """Release the reservation of a call that provably cost nothing."""
+    def release(self, call: int, cause: CallCause | None = None) -> None:
+        """Release the reservation of a call that provably cost nothing.
+
+        Args:
+            cause: why it brought no answer; None: it was not sent.
+        """
         ...

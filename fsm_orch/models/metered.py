@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 from ..amounts import believed
 from ..errors import CallDenied, CallFailed, WrongType
 from ..kernel.legal import Offer
+from ..kernel.reasons import CallCause
 from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.base import Pacing
 from ..resilience.retry import Retry
 from ..settings import AS_THEY_ARE, ModelSettings
-from .base import Model, OnPiece, Request, Response, bound_of, completed
+from .base import Model, OnPiece, Request, Response, bound_of, cause_of, completed
 from .desk import Desk, Memory
 from .fallback import Fallback
 from .unchangeable import unchangeable
@@ -275,11 +276,13 @@ class MeteredModel:
         request: Request | None = None
         response: Response | None = None
         usage, is_unsent = None, True
+        cause: CallCause | None = None
         try:
             # What the journal lost in a crash, a resumed run would not know to be spent; so it is stored first.
             await self._desk.written()
             request = drawn()
-            is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
+            # set before it is sent: from here on only the adapter can know that it cost nothing, and why it failed
+            is_unsent, cause = False, "given_up"
             reply = await completed(model, request, None if listen is None else listen())
             # by its class: an object of a user's own may say anything of itself, and what it has later is not that
             if not issubclass(type(reply), Response):
@@ -289,17 +292,21 @@ class MeteredModel:
             if not issubclass(type(reply.text), str):
                 raise self._unreadable(f"a Response whose text is a {type(reply.text).__name__}")
             self.last = response = reply
+            cause = None
         except CallFailed as error:
-            is_unsent = error.unsent
+            is_unsent, cause = error.unsent, cause_of(error)
+            raise
+        except Exception:  # of an adapter that keeps to no port
+            cause = cause and "other"
             raise
         finally:  # not `except`: a cancellation passes here too, and leaves the whole reservation charged
             if self._on_prompt is not None and request is not None:  # while the call is open, and its span with it
                 self._on_prompt(call, model.name, request, response)
             if is_unsent:
-                self._desk.release(call)
+                self._desk.release(call, cause)
             else:
                 if response is not None and self._memory is not None:
                     self._memory.keep(asked.number, call, asked.request, response)
-                self._desk.settle(call, usage)
+                self._desk.settle(call, usage, cause)
         self._desk.check()  # the reply to a visit that has ended is nobody's
         return reply

@@ -65,13 +65,18 @@ class Counting:
     def _settled(self, record: records.CallSettled) -> None:
         agent = self._at(record)
         agent.calls["unknown" if record.usage is None else "settled"].inc()
+        if record.cause is not None:
+            agent.call_failures[record.cause].inc()
         agent.tokens.inc(record.tokens)
         if record.cost:
             agent.cost.inc(record.cost / 1_000_000)
         self._series.call_seconds[record.model or UNKNOWN].observe(record.seconds)
 
     def _released(self, record: records.CallReleased) -> None:
-        self._at(record).calls["released"].inc()
+        agent = self._at(record)
+        agent.calls["released"].inc()
+        if record.cause is not None:
+            agent.call_failures[record.cause].inc()
 
     def _overspent(self, record: records.Overspent) -> None:
         agent = self._at(record, record.source)

@@ -9,16 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ..kernel.reasons import FailureReason, LandingReason, RefusalReason
+from ..kernel.reasons import CallCause, FailureReason, LandingReason, RefusalReason
 
 Kind = Literal["counter", "gauge", "histogram"]
 Outcome = Literal["settled", "unknown", "released", "denied"]
 """What a call came to: charged what it used; charged all that it had reserved; cost nothing; was not sent."""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+CAUSES: tuple[CallCause, ...] = get_args(CallCause)
 FAILURES: tuple[FailureReason, ...] = get_args(FailureReason)
 LANDINGS: tuple[LandingReason, ...] = get_args(LandingReason)
 REFUSALS: tuple[RefusalReason, ...] = get_args(RefusalReason)
+
+MOST_MODELS = 50
+"""Names of models that are labels in one process: each makes a histogram for each machine, and whoever chooses models at
+run time, such as by tenant, could make any number."""
+OTHER = "other"
+"""The model of whatever comes after these."""
 
 LANDING = "landing"
 """The handoff of a run that is landed."""
@@ -35,8 +42,8 @@ class MetricName:
     labels: tuple[str, ...]
     buckets: tuple[float, ...] = ()
     """The upper bounds of a histogram; each threshold of an alert is one of them."""
-    across: Literal["livesum", "livemax"] = "livesum"
-    """What a gauge is over several processes: their sum, or the largest of them."""
+    across: Literal["livesum", "livemax", "livemostrecent"] = "livesum"
+    """What a gauge is over several processes: their sum, the largest of them, or what was found last."""
 
     @property
     def series(self) -> frozenset[str]:
@@ -56,6 +63,9 @@ ERRORS = MetricName("agent_errors", "counter", "Attempts of agents that failed."
 REFUSED = MetricName("agent_refusals", "counter", "Replies that were refused.", (*_AGENT, "reason"))
 GUARDS = MetricName("agent_guard_errors", "counter", "Guards that raised, which counts as false.", (*_AGENT, "handoff"))
 CALLS = MetricName("agent_calls", "counter", "Calls of models, by what they came to.", (*_AGENT, "outcome"))
+CALL_FAILURES = MetricName(
+    "agent_call_failures", "counter", "Calls of models that brought no answer, by why.", (*_AGENT, "cause")
+)
 TOKENS = MetricName("agent_tokens", "counter", "Tokens that were charged.", _AGENT)
 COST = MetricName("agent_cost_usd", "counter", "Dollars that were charged.", _AGENT)
 LANDED = MetricName("agent_landings", "counter", "Runs that were landed, by why.", ("machine", "source", "reason"))
@@ -94,10 +104,21 @@ GATE_QUEUED = MetricName("agent_gate_queued", "gauge", "Attempts that wait for a
 GATE_SHUT = MetricName(
     "agent_gate_shut", "gauge", "Whether nobody may enter now: 1, or else 0.", _AGENT, across="livemax"
 )
+# each process sees all runs of a store, and one that is not asked does not look: what it saw may be long over
+WAITING = MetricName(
+    "agent_runs_waiting", "gauge", "Runs in the store that wait for humans.", _AGENT, across="livemostrecent"
+)
+WAITING_SECONDS = MetricName(
+    "agent_runs_waiting_seconds",
+    "gauge",
+    "Seconds since the run was stored that has waited for humans longest.",
+    _AGENT,
+    across="livemostrecent",
+)
 
 METRICS = (
-    HANDOFFS, VISITS, ERRORS, REFUSED, GUARDS, CALLS, TOKENS, COST, LANDED, QUESTIONS, ANSWERS,
+    HANDOFFS, VISITS, ERRORS, REFUSED, GUARDS, CALLS, CALL_FAILURES, TOKENS, COST, LANDED, QUESTIONS, ANSWERS,
     REQUEST_TOKENS, REQUEST_HANDOFFS, REQUEST_SECONDS, CALL_SECONDS, WAIT_SECONDS,
-    ACTIVE, QUEUED, GATE_QUEUED, GATE_SHUT,
+    ACTIVE, QUEUED, GATE_QUEUED, GATE_SHUT, WAITING, WAITING_SECONDS,
 )  # fmt: skip
 """All of them."""

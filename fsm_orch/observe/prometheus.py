@@ -35,6 +35,8 @@ from .base import Observer
 from .counting import Counting
 from .load import Load, Loaded
 from .metric_names import METRICS, MetricName
+from .telling import named, report
+from .waiting import Wait, Waits
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Where several processes keep what they have counted, as the library reads it when it is imported."""
@@ -67,7 +69,10 @@ class Metrics:
         self._metrics = {metric: _made(metric, self._registry) for metric in METRICS}
         self._observers: dict[str, Observer] = {}
         """By the digest of the machine."""
+        self._models = set[str]()
+        """The names of models that are labels, of all machines."""
         self._watched: list[Loaded] = []
+        self._waits = Waits(self._show_wait)
         self._is_one_of_several = _FOLDER in os.environ
         self._looks_again = 0.0
 
@@ -90,6 +95,9 @@ class Metrics:
     def watch(self, runner: Loaded) -> None:
         """Show how much a runner has to do, too: how many runs it drives, which wait, and how its gates stand.
 
+        How many of its runs wait for humans, whoever drove them, is what its store counts, each 15 s at most and only if
+        somebody asks. Runs of other versions of its machine are not among them.
+
         To watch one twice is to watch it once.
 
         Raises TypeError: if it is no runner.
@@ -103,6 +111,7 @@ class Metrics:
     async def exposed(self) -> bytes:
         """Return all metrics in the text format of Prometheus, whose type is `content_type`; written off the loop."""
         self._look()
+        await self._waits.look(self._watched)
         return await asyncio.to_thread(self._text)
 
     async def __call__(
@@ -122,7 +131,15 @@ class Metrics:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     def _series(self, metric: MetricName, /, *labels: str) -> Any:
+        if metric is names.CALL_SECONDS:
+            labels = (*labels[:-1], self._model(labels[-1]))
         return self._metrics[metric].labels(*labels)
+
+    def _model(self, name: str) -> str:
+        """Return the label of a model: its name, or a fixed word if there are many already."""
+        if len(self._models) < names.MOST_MODELS:
+            self._models.add(name)
+        return name if name in self._models else names.OTHER
 
     def _counted(self, counting: Counting, record: Record) -> None:
         """Count a record, and let other processes see soon how much there is to do here."""
@@ -141,25 +158,29 @@ class Metrics:
 
     def _look_again(self) -> None:
         self._looks_again = 0.0
-        self._look()
-        if any(runner.load.running for runner in self._watched):
+        if any(load.running for _, load in self._look()):
             self._look_soon()
 
-    def _look(self) -> None:
-        """Look at how much there is to do."""
-        loads: dict[tuple[MetricName, tuple[str, ...]], int] = {}
-        for runner in self._watched:
-            load, machine = runner.load, runner.definition.name
+    def _look(self) -> list[tuple[str, Load]]:
+        """Look at how much there is to do, and return it, each load with the name of its machine."""
+        loads = [loaded for runner in self._watched if (loaded := _load_or_none(runner)) is not None]
+        values: dict[tuple[MetricName, tuple[str, ...]], int] = {}
+        for machine, load in loads:
             active = names.ACTIVE, (machine,)
-            loads[active] = loads.get(active, 0) + load.running
+            values[active] = values.get(active, 0) + load.running
             found: dict[tuple[MetricName, tuple[str, ...]], int] = {(names.QUEUED, (machine,)): load.waiting}
             for place, gate in load.gates.items():
                 found[names.GATE_QUEUED, (machine, place)] = gate.waiting
                 found[names.GATE_SHUT, (machine, place)] = gate.is_shut
             # runners share admissions and gates: what each says of these is not added up
-            loads |= {key: max(value, loads.get(key, 0)) for key, value in found.items()}
-        for (metric, labels), value in loads.items():
+            values |= {key: max(value, values.get(key, 0)) for key, value in found.items()}
+        for (metric, labels), value in values.items():
             self._series(metric, *labels).set(value)
+        return loads
+
+    def _show_wait(self, machine: str, state: str, wait: Wait) -> None:
+        self._series(names.WAITING, machine, state).set(wait.runs)
+        self._series(names.WAITING_SECONDS, machine, state).set(wait.oldest_s)
 
     def _text(self) -> bytes:
         if not self._is_one_of_several:
@@ -182,6 +203,15 @@ class _Without(Collector):
             if metric.name in self._ours:
                 metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
             yield metric
+
+
+def _load_or_none(runner: Loaded) -> tuple[str, Load] | None:
+    """Return the name of a runner's machine and its load; None if it cannot say, which is logged: others can."""
+    try:
+        return runner.definition.name, runner.load
+    except Exception as error:
+        report("what %s has to do is not counted: its load raised %s", named(runner), type(error).__name__)
+        return None
 
 
 def _made(metric: MetricName, registry: CollectorRegistry) -> MetricWrapperBase:

@@ -13,6 +13,7 @@ from functools import partial
 
 from ..amounts import believed
 from ..clock import Clock
+from ..define.options import positive, whole
 from ..define.wording import kind_of, without_surrogates
 from ..messages import REDACTED, Message, ToolCall
 from ..store.prompts import KeepsPrompts, KeptPrompt
@@ -46,8 +47,8 @@ class Recorder:
             raises on nothing is kept.
         wall_clock: seconds of the epoch.
 
-    Raises TypeError: if `store` keeps no prompts, such as its URL, or `redact` cannot be called.
-    Raises ValueError: if a number is not above 0.
+    Raises TypeError: if `store` keeps no prompts, such as its URL, or `redact` cannot be called, or a number is none.
+    Raises ValueError: if `keep_s` is not above 0, or another number is less than 1.
     """
 
     def __init__(
@@ -66,10 +67,11 @@ class Recorder:
             )
         if redact is not None and not callable(redact):
             raise TypeError(f"redact= of a Recorder takes a function of a text, not {kind_of(redact)}")
-        if not (keep_s > 0 and most > 0 and most_chars > 0):
-            raise ValueError(f"keep_s={keep_s}, most={most}, most_chars={most_chars}: give numbers above 0")
+        whole("most= of a Recorder", most)
+        whole("most_chars= of a Recorder", most_chars)
         self._prompts = store.prompts
-        self._keep_s, self._most, self._most_chars = keep_s, most, most_chars
+        self._keep_s = positive("keep_s= of a Recorder", keep_s, or_endless=True)
+        self._most, self._most_chars = most, most_chars
         self._redact, self._clean, self._wall_clock = redact, without_secrets(), wall_clock
         self._under_way: dict[asyncio.Future[None], int] = {}
         """What each counts for."""
@@ -153,4 +155,5 @@ def _message(said: Message, text: Callable[[str], str]) -> Message:
         [ToolCall(id=text(call.id), name=text(call.name), arguments=text(call.arguments)) for call in said.tool_calls]
     )
     # without the names of its fields: what is kept of its content need not be JSON any more
-    return Message(role=said.role, content=text(said.content), agent=said.agent, tool_calls=calls)
+    answers = None if said.tool_call_id is None else text(said.tool_call_id)
+    return Message(role=said.role, content=text(said.content), agent=said.agent, tool_calls=calls, tool_call_id=answers)

@@ -21,6 +21,10 @@ class SeriesOf(Protocol):
     def __call__(self, metric: MetricName, /, *labels: str) -> Any: ...
 
 
+_AT_HAND = 1_000
+"""Series that are kept beside the library for one state; a label may come from outside, as the name of a model does."""
+
+
 class _By(dict[str, Any]):
     """The series of one metric and one state, by their last label. To look one up in the library costs more."""
 
@@ -29,7 +33,9 @@ class _By(dict[str, Any]):
         self._make = make
 
     def __missing__(self, label: str) -> Any:
-        made = self[label] = self._make(label)
+        made = self._make(label)
+        if len(self) < _AT_HAND:
+            self[label] = made
         return made
 
 
@@ -62,6 +68,7 @@ class AgentSeries:
         # a function cannot be refused for most of these, and makes no call
         self.refusals = by(names.REFUSED, names.REFUSALS if calls else ())
         self.calls = by(names.CALLS, names.OUTCOMES if calls else ())
+        self.call_failures = by(names.CALL_FAILURES, names.CAUSES if calls else ())
         self.waits = by(names.WAIT_SECONDS)
         self.tokens, self.cost = series(names.TOKENS, machine, place), series(names.COST, machine, place)
         if spec is None or self.is_human or self.approved:

@@ -19,6 +19,7 @@ from ..kernel.configuration import Configuration
 from ..kernel.effects import Act, Effect, Path
 from ..kernel.engine import CompiledMachine, CompiledState
 from ..kernel.legal import Offer, legal, most_offered, next_call, offered, visit_ends, why_unpaid
+from ..kernel.reasons import CallCause
 from ..kernel.requests import Request
 from ..kernel.tagged import NO_TIME
 from ..kernel.tree import machine_at
@@ -185,7 +186,7 @@ class AttemptDesk:
             self._is_left = True
             raise VisitClosed("This worker is being stopped, and sends nothing more: return from the agent")
 
-    def settle(self, call: int, usage: Usage | None) -> None:
+    def settle(self, call: int, usage: Usage | None, cause: CallCause | None = None) -> None:
         """Charge a call for what it used; if that is not known, for its whole reservation.
 
         What comes after it was charged in full is charged too, as far as it is more than that.
@@ -193,16 +194,17 @@ class AttemptDesk:
         self._run.check_here()
         reserved = self._unheard.get(call) if usage is None else self._unheard.pop(call, None)
         if self._is_open(call):  # also in the grace of an attempt: to say what was used is not to use more
-            self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed(), path=self.path))
+            at = self._run.elapsed()
+            self._run.fold(inputs.CallSettled(call=call, usage=usage, cause=cause, at=at, path=self.path))
         elif usage is not None and reserved is not None:
             self._came_late(call, reserved, usage)
 
-    def release(self, call: int) -> None:
+    def release(self, call: int, cause: CallCause | None = None) -> None:
         """Release the reservation of a call that provably cost nothing, unless it was charged already."""
         self._run.check_here()
         self._unheard.pop(call, None)
         if self._is_open(call):
-            self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed(), path=self.path))
+            self._run.fold(inputs.CallReleased(call=call, cause=cause, at=self._run.elapsed(), path=self.path))
 
     def _is_open(self, call: int) -> bool:
         """Return whether a call is still to be charged."""

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import NamedTuple
 
 from .delta import TextDelta
@@ -67,26 +68,33 @@ class Ear:
 
 
 class Ears:
-    """The ears of all followers, by their runs."""
+    """The ears of all followers, by their runs. Followers come and go on any event loop, each in a thread of its own."""
 
     def __init__(self) -> None:
         self._ears: dict[str, set[Ear]] = {}
+        self._changing = Lock()
+        """Held while ears are added, taken out or copied; never while one is woken."""
 
     def of(self, run_id: str) -> Collection[Ear]:
         """Return the ears of who follows a run."""
-        return tuple(self._ears.get(run_id, ()))
+        if run_id not in self._ears:  # nobody follows most runs, and each record of each run asks
+            return ()
+        with self._changing:
+            return tuple(self._ears.get(run_id, ()))
 
     @contextmanager
     def listening(self, run_id: str, ear: Ear) -> Iterator[None]:
         """Have an ear hear of a run until the block is left; the run may begin meanwhile."""
-        ears = self._ears.setdefault(run_id, set())
-        ears.add(ear)
+        with self._changing:
+            self._ears.setdefault(run_id, set()).add(ear)
         try:
             yield
         finally:
-            ears.discard(ear)
-            if not ears:
-                self._ears.pop(run_id, None)
+            with self._changing:
+                ears = self._ears[run_id]
+                ears.discard(ear)
+                if not ears:  # nobody can have been given this set and not be in it yet
+                    del self._ears[run_id]
 
     def wake(self, run_id: str) -> None:
         """Wake who follows a run."""
@@ -95,5 +103,7 @@ class Ears:
 
     def wake_all(self) -> None:
         """Wake everybody."""
-        for run_id in tuple(self._ears):
-            self.wake(run_id)
+        with self._changing:
+            everybody = [ear for ears in self._ears.values() for ear in ears]
+        for ear in everybody:
+            ear.wake()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Sequence
 from copy import copy
 from math import inf
@@ -40,6 +40,7 @@ from .values import (
     RunStatus,
     moved,
 )
+from .waiting import Waiting
 
 
 class MemoryStore:
@@ -317,6 +318,15 @@ class MemoryStore:
             and status in (None, row.head.status)
             and (expired_before is None or asks_until(row.head) < expired_before)
         ][:limit]
+
+    async def waiting(self) -> Sequence[Waiting]:
+        """Return how many runs wait, by the digest of their machine and their state."""
+        since = defaultdict[tuple[str, str], list[float]](list)
+        with self._lock:
+            for kept in self._kept.values():
+                if kept.head.status == "waiting" and kept.origin is None:
+                    since[kept.digest, kept.head.state].append(kept.stored_at)
+        return [Waiting(*of, len(each), min(each)) for of, each in sorted(since.items())]
 
     async def prune(self, *, ended_before: float) -> int:
         """Forget runs that have finished, and began and were last stored before a moment; return how many."""

@@ -110,3 +110,18 @@ def test_processes_end_with_the_first(tmp_path: Path) -> None:
 
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(f"{url}/healthz", trust_env=False)
+
+
+async def test_a_terminal_that_goes_drains_all(tmp_path: Path) -> None:
+    """SIGHUP ends them as SIGTERM does, and their folder is gone after them."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    words = ("--workers", "2", "--store", f"sqlite:///{tmp_path}/runs.db")
+    with ServeProcess(tmp_path, *words, environment={"TMPDIR": str(scratch)}) as served:
+        served.url(workers=2)
+        assert list(scratch.glob("fsm-orch-metrics-*"))
+        served.send(signal.SIGHUP)
+        assert 0 == served.ended()
+
+    assert 2 == len(served.events("serve_drained"))
+    assert not list(scratch.glob("fsm-orch-metrics-*"))

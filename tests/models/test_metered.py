@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from enum import IntEnum
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -36,6 +36,8 @@ class Ledger:
 
     def __init__(self, *, denies: bool = False, store: Exception | None = None) -> None:
         self.booked: list[tuple[Any, ...]] = []
+        self.causes: list[str | None] = []
+        """Why each call brought no answer."""
         self.closes_after: int | None = None
         self._denies = denies
         self._store = store
@@ -67,11 +69,13 @@ class Ledger:
     def seconds_left(self) -> float:
         return 9.0
 
-    def settle(self, call: int, usage: Usage | None) -> None:
+    def settle(self, call: int, usage: Usage | None, cause: str | None = None) -> None:
         self.booked.append(("settle", usage))
+        self.causes.append(cause)
 
-    def release(self, call: int) -> None:
+    def release(self, call: int, cause: str | None = None) -> None:
         self.booked.append(("release",))
+        self.causes.append(cause)
 
 
 def metered(ledger: Ledger, *script: Any, cap: int = 100, delay_s: float = 0.0) -> tuple[MeteredModel, ScriptedModel]:
@@ -90,6 +94,33 @@ async def test_a_call_is_reserved_stored_sent_and_settled() -> None:
     assert [("reserve", 5, 10), ("written",), ("settle", used)] == ledger.booked
     assert response.text == "hi"
     assert sent.requests[0].max_output_tokens == 10
+
+
+@pytest.mark.parametrize(
+    ("raised", "cause"),
+    [
+        (CallFailed("rate_limited", "sk-secret", unsent=True), "rate_limited"),
+        (CallFailed("server_error"), "server_error"),
+        (CallFailed("of my own"), "other"),
+        (CallFailed(cast("Any", ["no text"])), "other"),
+        (ValueError("sk-secret"), "other"),
+        (asyncio.CancelledError(), "given_up"),
+    ],
+)
+async def test_why_a_call_brought_no_answer_is_booked(raised: BaseException, cause: str) -> None:
+    """It is a word of a closed list, whatever the adapter raises; a call that was answered has none."""
+    ledger = Ledger()
+    model, sent = metered(ledger, "hi", "again")
+    await model.ask(HELLO)
+
+    async def fails(_: Any) -> Any:
+        raise raised
+
+    sent.complete = fails  # type: ignore[method-assign]
+    with pytest.raises(type(raised)):
+        await model.ask(HELLO)
+
+    assert [None, cause] == ledger.causes
 
 
 async def test_a_closed_desk_is_not_even_asked_for_a_count() -> None:

@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from starlette.routing import Route
 from support.approvals import Claim, PayBack
@@ -28,6 +29,7 @@ from fsm_orch import Context, Final, LLMAgent, Machine, MemoryStore, Nested, Run
 from fsm_orch.kernel import records
 from fsm_orch.kernel.records import Record
 from fsm_orch.observe import everywhere
+from fsm_orch.observe.load import Load
 from fsm_orch.observe.places import UNKNOWN, Places
 from fsm_orch.observe.prometheus import Metrics
 from fsm_orch.resilience import Admission, Breaker, Gate
@@ -326,6 +328,67 @@ async def test_what_is_no_runner_is_refused_and_not_watched(given: Any) -> None:
         metrics.watch(given)
 
     assert b"agent_runs_active" in await metrics.exposed()
+
+
+async def test_models_are_no_more_labels_than_there_may_be() -> None:
+    """However many names come, of whatever machines, the series are bounded, and no call is left out of the count."""
+    metrics = Metrics()
+    observers = [metrics.of(Replies), metrics.of(PayBack)]
+    run = await Runner(Replies, model=ScriptedModel([{"answer": "x"}])).run(Asked(query="x"))
+    (settled,) = [record for record in run.records if isinstance(record, records.CallSettled)]
+    for n in range(2_000):
+        observers[n % 2](replace(settled, model=f"own:{n}"))
+    lines = [line for line in (await metrics.exposed()).decode().splitlines() if "agent_call_seconds_count{" in line]
+
+    assert 50 + 2 == len(lines)
+    assert 2_000 == sum(float(line.split()[-1]) for line in lines)
+    assert {"975.0"} == {line.split()[-1] for line in lines if 'model="other"' in line}
+
+
+class Unsteady:
+    """Whose load can be asked for once."""
+
+    definition = Replies.definition
+    asked = 0
+
+    @property
+    def load(self) -> Load:
+        """Raise from the second time on."""
+        self.asked += 1
+        if self.asked > 1:
+            raise OSError("sk-secret")
+        return Load(running=0, waiting=0, gates={})
+
+
+async def test_a_load_that_raises_ends_no_scrape(caplog: pytest.LogCaptureFixture) -> None:
+    """What others have to do is given out; it is logged who could not say, and not what was said."""
+    metrics, runner = Metrics(), Runner(PayBack)
+    metrics.watch(Unsteady())
+    caplog.clear()
+    metrics.watch(runner)
+    exposed = (await metrics.exposed()).decode()
+
+    assert 'agent_runs_active{machine="PayBack"} 0.0' in exposed
+    unsteady = "what test_prometheus.Unsteady has to do is not counted: its load raised OSError"
+    assert [unsteady] * 2 == caplog.messages
+
+
+@pytest.mark.slow
+def test_a_load_that_raises_stops_no_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Of several processes one still tells when its runs have ended, though another runner of it cannot say."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    registry = CollectorRegistry()
+    metrics, model = Metrics(registry), ScriptedModel([{"answer": "x"}], delay_s=0.5)
+    runner = Runner(Replies, model=model, observers=[metrics.of(Replies)])
+    metrics.watch(Unsteady())
+    metrics.watch(runner)
+    runner.run_sync(Asked(query="x"))
+    for _ in range(100):
+        if not registry.get_sample_value("agent_runs_active", {"machine": "Replies"}):
+            break
+        threading.Event().wait(0.05)
+
+    assert 0.0 == registry.get_sample_value("agent_runs_active", {"machine": "Replies"})
 
 
 @pytest.mark.slow

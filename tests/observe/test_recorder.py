@@ -312,8 +312,13 @@ def test_a_recorder_is_made_right_or_not_at_all() -> None:
         Recorder(MemoryStore)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="redact= of a Recorder takes a function of a text, not a str"):
         Recorder(MemoryStore(), redact="x")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="keep_s=0, most=200, most_chars=20000: give numbers above 0"):
+    with pytest.raises(ValueError, match="keep_s= of a Recorder takes a number of more than 0, not 0"):
         Recorder(MemoryStore(), keep_s=0)
+    with pytest.raises(TypeError, match="keep_s= of a Recorder takes a number of more than 0, not a str"):
+        Recorder(MemoryStore(), keep_s="7")  # type: ignore[arg-type]
+    for option in "most", "most_chars":
+        with pytest.raises(TypeError, match=f"{option}= of a Recorder takes a whole number of 1 or more, not inf"):
+            Recorder(MemoryStore(), **{option: float("inf")})  # type: ignore[arg-type]
 
 
 def test_what_is_too_old_or_too_much_is_forgotten() -> None:
@@ -421,3 +426,11 @@ def test_what_is_under_way_on_another_loop_is_not_waited_for() -> None:
     first.run_until_complete(told_once())
     asyncio.run(recorder.flush())
     first.close()
+
+
+def test_which_call_a_tool_answered_is_kept() -> None:
+    """The id by which a result belongs to its call is kept with both."""
+    said = Message(role="tool", content="shipped", tool_call_id="call_1")
+    kept = asyncio.run(kept_by(told(said)))
+
+    assert "call_1" == kept.messages[0].tool_call_id

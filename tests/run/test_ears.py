@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from support.essays import Essay
@@ -53,4 +55,71 @@ async def test_ears_are_forgotten() -> None:
         assert not await other.wait(0)
 
     assert () == ears.of("r")
+    assert {} == vars(ears)["_ears"]
+
+
+class Seen:
+    """A lock that notes when a thread comes to it."""
+
+    def __init__(self, came: threading.Event) -> None:
+        self._lock, self._came = threading.Lock(), came
+
+    def __enter__(self) -> None:
+        self._came.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class Interrupted(dict[str, set[Ear]]):
+    """Ears: when one follower has been given those of a run, another stops listening, or comes as far as the lock."""
+
+    def __init__(self, leave: Callable[[], None], came: threading.Event) -> None:
+        super().__init__()
+        self._leave, self._came = leave, came
+        self.threads = list[threading.Thread]()
+
+    def setdefault(self, run_id: str, ears: Any = None, /) -> Any:
+        given = super().setdefault(run_id, ears)
+        if given:  # somebody else listens
+            self._came.clear()
+            self.threads.append(threading.Thread(target=self._goes))
+            self.threads[0].start()
+            assert self._came.wait(30)
+        return given
+
+    def _goes(self) -> None:
+        self._leave()
+        self._came.set()
+
+
+async def test_who_comes_while_the_last_one_goes_is_woken() -> None:
+    """A follower that begins to listen to a run at the moment at which the only other one stops is woken."""
+    ears, last, came = Ears(), ExitStack(), threading.Event()
+    held = Interrupted(last.close, came)
+    vars(ears).update(_ears=held, _changing=Seen(came))
+    last.enter_context(ears.listening("r", Ear(text=False)))
+    with ears.listening("r", ear := Ear(text=False)):
+        held.threads[0].join(30)
+        ears.wake("r")
+
+        assert await ear.wait(0)
+    assert {} == held
+
+
+async def test_followers_come_and_go_while_all_are_woken() -> None:
+    """Threads that listen to runs, stop, and wake everybody, all at once, are in nobody's way."""
+    ears, stays = Ears(), Ear(text=False)
+
+    async def come_and_go() -> None:
+        for n in range(200):
+            with ears.listening(f"r{n % 3}", Ear(text=False)):
+                ears.wake_all()
+                ears.wake("r0")
+
+    with ears.listening("r0", stays):
+        await asyncio.gather(*(asyncio.to_thread(asyncio.run, come_and_go()) for _ in range(4)))
+        assert (stays,) == ears.of("r0")
+        assert await stays.wait(0)
     assert {} == vars(ears)["_ears"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 from conformance.stores.appending import HEAD, at, put
 from support.databases import KINDS, url_of
 from support.desk import BILLING, REFUND, Support, Ticket
-from support.servers import own_postgres, postgres
+from support.servers import free_port, own_postgres, postgres
 
 from fsm_orch import Runner, ScriptedModel
 from fsm_orch.errors import StoreError
@@ -204,6 +206,68 @@ async def test_the_writer_outlives_whatever_is_raised_in_it(tmp_path: Path) -> N
     await put(store, "a", 0, at(1))
     assert tuple(at(1)) == await store.load("a")
     store.close()
+
+
+def asked_and_left(store: SqlStore, *works: Callable[[Any], Any], cancels: bool = False) -> None:
+    """Have works done one after another, on a loop that is closed, or that has cancelled them, before the first is."""
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def holds(_: Any) -> None:
+        begun.set()
+        assert goes_on.wait(30)
+
+    async def ask() -> None:
+        asked = [store._asked(work) for work in (holds, *works)]
+        assert begun.wait(30)
+        if cancels:
+            for each in asked:
+                each.cancel()
+            goes_on.set()
+            await store._do(lambda _: None)
+
+    asyncio.run(ask())
+    goes_on.set()
+    store.close()
+
+
+def fails(_: Any) -> None:
+    raise ValueError("sk-secret")
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_what_could_not_be_stored_is_logged_if_nobody_waits_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, cancels: bool
+) -> None:
+    """The loop that asked is closed, or who asked was cancelled: a line says what the problem was, and no value."""
+    asked_and_left(SqlStore(f"sqlite:///{tmp_path}/runs.db"), fails, lambda _: None, fails, cancels=cancels)
+
+    assert [logging.WARNING] * 2 == [each.levelno for each in caplog.records]
+    for told in caplog.messages:
+        assert told.startswith("1 thing(s) that nobody waits for any more were not stored: the store sqlite:///")
+        assert told.endswith("could not do it (ValueError)")
+
+
+def test_a_database_that_stays_away_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Of all that it did not take after the loop was closed one line tells."""
+    store = SqlStore(f"postgresql://somebody@127.0.0.1:{free_port()}/nothing", patience_s=0.2)
+
+    async def ask() -> None:
+        for _ in range(5):
+            store._asked(lambda _: None)
+
+    asyncio.run(ask())
+    store.close()
+
+    assert 5 == sum(int(told.split()[0]) for told in caplog.messages)
+    assert len(caplog.messages) < 3
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_what_was_stored_is_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture, *, cancels: bool) -> None:
+    """What nobody waits for any more and was done is nobody's trouble."""
+    asked_and_left(SqlStore(f"sqlite:///{tmp_path}/runs.db"), lambda _: None, cancels=cancels)
+
+    assert [] == caplog.messages
 
 
 async def test_a_closed_store_has_done_what_it_was_asked(tmp_path: Path) -> None:

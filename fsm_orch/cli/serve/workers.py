@@ -18,7 +18,7 @@ _AGAIN_S = 1.0
 """Seconds before a process is begun in place of one that has died."""
 
 _COULD_NOT_START = 2
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _PROGRAM = "from fsm_orch.cli import app; app(prog_name='fsm-orch')"
 
 
@@ -46,7 +46,8 @@ class Workers:
     def run(self) -> int:
         """Serve until all have ended; return the exit code: 0 if each was drained."""
         for each in _SIGNALS:
-            signal.signal(each, self._told)
+            if signal.getsignal(each) is not signal.SIG_IGN:  # as `nohup` has it for SIGHUP
+                signal.signal(each, self._told)
         for _ in range(self._count):
             self._begin()
         while self._alive:
@@ -81,8 +82,9 @@ class Workers:
             self._told(signal.SIGTERM, None)
 
     def _told(self, number: int, _: FrameType | None) -> None:
-        """Send all of them the signal that came."""
+        """Send all of them the signal that came; if the terminal has gone, the one that drains them."""
         self._is_ending = True
+        number = signal.SIGTERM if number == signal.SIGHUP else number
         for pid in tuple(self._alive):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)  # not by its `Popen`, which would take from `os.wait` that it has ended

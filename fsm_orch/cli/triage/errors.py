@@ -75,6 +75,9 @@ def _show_model(out: Console, model: Asked) -> None:
     ends = f"; charged in full {model.in_full:,}, released {model.released:,}" if model.lost.count else ""
     out.print(Text(f"\n  {name_of(model.model)}", style="bold"), soft_wrap=True)
     out.print(Text(f"      {lost}{ends}", style="not dim"), soft_wrap=True)
+    if model.causes:
+        why = ", ".join(f"{cause} {count:,}" for cause, count in model.causes.items())
+        out.print(Text(f"      {name_of(f'why: {why}')}", style="not dim"), soft_wrap=True)
 
 
 def _show(out: Console, state: Failing) -> None:

@@ -40,6 +40,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Of its calls that have ended, those that brought no answer: they were charged in full, or released."""
     in_full: int
     released: int
+    causes: dict[str, int]
+    """Of calls that brought no answer, by why, where that was told."""
 
 
 class Faults(Struct, frozen=True, kw_only=True):
@@ -65,6 +67,7 @@ def faults(runs: Iterable[Run]) -> Faults:
     """Return what failed, by the lower bound of the share of visits that it ended."""
     rows = Rows[tuple[Machine, str], _Row](_Row)
     models = Rows[str, Counter[CallEnd]](Counter)
+    causes = Rows[str, Counter[str]](Counter)
     ended = landed = 0
     for run in runs:
         if not run.is_inside:
@@ -72,6 +75,8 @@ def faults(runs: Iterable[Run]) -> Faults:
             landed += run.ended and run.landing is not None
             for (model, end), count in run.models.items():
                 models.of(model)[end] += count
+            for (model, cause), count in run.causes.items():
+                _count(causes.of(model), cause, count)
         for state, count in run.visits.items():
             row = rows.of((run.machine, state))
             row.visits += count
@@ -85,16 +90,17 @@ def faults(runs: Iterable[Run]) -> Faults:
             _add(rows.of((run.machine, state)), "landed", reason, 1, run.run_id)
     found = [_failing(machine, state, row) for (machine, state), row in rows.items() if row.counts]
     found.sort(key=lambda each: (-each.lost.low, -sum(each.landed.values()), each.machine, each.state))
-    return Faults(landed=wilson(landed, ended), states=tuple(found), models=_asked(models), left_out=rows.left_out)
+    return Faults(landed=wilson(landed, ended), states=tuple(found), models=_asked(models, causes), left_out=rows.left_out)
 
 
-def _asked(models: Mapping[str, Counter[CallEnd]]) -> tuple[Asked, ...]:
+def _asked(models: Mapping[str, Counter[CallEnd]], causes: Mapping[str, Counter[str]]) -> tuple[Asked, ...]:
     asked = [
         Asked(
             model=model,
             lost=wilson(ends["unknown"] + ends["released"], ends.total()),
             in_full=ends["unknown"],
             released=ends["released"],
+            causes=dict(causes.get(model, Counter()).most_common()),
         )
         for model, ends in models.items()
     ]
@@ -102,10 +108,13 @@ def _asked(models: Mapping[str, Counter[CallEnd]]) -> tuple[Asked, ...]:
 
 
 def _add(row: _Row, kind: str, reason: str, count: int, run_id: str) -> None:
-    reasons = row.counts.setdefault(kind, Counter())
-    if reason in reasons or len(reasons) < 100:  # there are a dozen; a log may hold anything
-        reasons[reason] += count
+    _count(row.counts.setdefault(kind, Counter()), reason, count)
     row.example = min(row.example or run_id, run_id)
+
+
+def _count(reasons: Counter[str], reason: str, count: int) -> None:
+    if reason in reasons or len(reasons) < 100:  # there are a dozen or two; a log may hold anything
+        reasons[reason] += count
 
 
 def _failing(machine: Machine, state: str, row: _Row) -> Failing:

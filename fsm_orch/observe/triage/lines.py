@@ -53,6 +53,7 @@ class Line(Struct, kw_only=True):
     messages: _Number = 0
     cost: _Number = 0
     model: Name | None = None
+    cause: Name | None = None
     input_tokens: _Number | None = None
     is_retried: bool = False
     is_repaired: bool = False

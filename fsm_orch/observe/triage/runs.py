@@ -45,7 +45,7 @@ class Run:
     """A run of a machine, as far as its lines were read."""
 
     __slots__ = (
-        *("agents", "at", "calls", "cost", "ended", "faults", "hops", "inside", "landing", "last_hop", "machine"),
+        *("agents", "at", "calls", "causes", "cost", "ended", "faults", "hops", "inside", "landing", "last_hop", "machine"),
         *("models", "place", "run_id", "seconds", "state", "taken", "tokens", "visits"),
     )
 
@@ -69,6 +69,8 @@ class Run:
         self.visits = Counter[str]()
         self.faults = Counter[Fault]()
         self.models = Counter[tuple[str, CallEnd]]()
+        self.causes = Counter[tuple[str, str]]()
+        """By model, why calls of it brought no answer."""
         """How often the calls of each model ended in which way; those of machines inside it included."""
         self.agents: dict[str, str] = {}
         """What works in each state."""
@@ -186,6 +188,8 @@ def _told(run: Run, line: Line) -> Iterator[Run]:
             run.models[line.model, "unknown" if line.input_tokens is None else "answered"] += 1
         elif line.event == "call_released":
             run.models[line.model, "released"] += 1
+        if line.cause is not None and len(run.causes) < _MOST_FAULTS:
+            run.causes[line.model, line.cause] += 1
     if not line.path:
         _note(run, line)
         run.tokens = max(run.tokens, line.settled)

@@ -40,6 +40,16 @@ def page(dialect: str, given: frozenset[str]) -> Statement:
     )
 
 
+@cache
+def counts(dialect: str) -> Statement:
+    """Return the statement that counts the runs that wait; it reads them alone, however many there are."""
+    r = runs.c
+    of = r.digest, r.state
+    waits = sa.and_(OPEN, r.status == sa.literal_column("'waiting'"), r.origin.is_(None))
+    counted = sa.select(*of, sa.func.count(), sa.func.min(r.stored_at)).where(waits)
+    return text_of(dialect, counted.group_by(*of).order_by(*of))
+
+
 def _columns(dialect: str) -> tuple[ColumnElement[Any], ...]:
     """Return the columns of a run that is listed."""
     r = runs.c

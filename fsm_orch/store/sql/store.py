@@ -24,6 +24,7 @@ from ..nudges import Nudges
 from ..rebound import as_rebound
 from ..refusals import json_of
 from ..values import UNCLAIMED, Claim, Head, Hold, Listed, News, Origin, PaidResponse, Rebound, RunStatus
+from ..waiting import Waiting
 from .appends import Append, Appends
 from .claims import Claims, ToClaim
 from .holdings import Books, SqlHoldings, ToHold
@@ -31,7 +32,7 @@ from .inbox import Inbox
 from .names import check_names, checked
 from .notices import SqlNotices
 from .pages import checked as shown
-from .pages import page
+from .pages import counts, page
 from .prompts import SqlPrompts
 from .prunes import OLDEST, Prunes
 from .rebindings import Rebindings
@@ -328,6 +329,12 @@ class SqlStore:
 
         found: Sequence[Listed] = await self._do(look)
         return found
+
+    async def waiting(self) -> Sequence[Waiting]:
+        """Return how many runs wait, by the digest of their machine and their state."""
+        counted = counts(self._database.dialect)
+        rows = await self._do(lambda session: session.rows(counted, {}), is_patient=False)
+        return [Waiting(*row) for row in rows]
 
     async def prune(self, *, ended_before: float) -> int:
         """Forget runs that have finished, and began and were last stored before a moment; return how many.

@@ -8,14 +8,17 @@ that cannot be done fails alone.
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from ...errors import StoreError
+from ...observe.telling import report
 from .process_forks import pauses_at_forks
 from .session import Driver, Session
 
@@ -181,22 +184,29 @@ class Writer(Generic[Work]):
 
 
 def _tell(told: Sequence[tuple[_Job[Any], Any]]) -> None:
-    """Let who waits know what came of it, each loop once."""
+    """Let who waits know what came of it, each loop once; what failed and nobody waits for is logged."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
     for job, outcome in told:
         by_loop.setdefault(job.loop, []).append((job.future, outcome))
     for loop, outcomes in by_loop.items():
         try:
             loop.call_soon_threadsafe(_resolve, outcomes)
-        except RuntimeError:  # that loop is closed, and nobody waits
-            continue
+        except RuntimeError:  # that loop is closed
+            _log_failed([outcome for _, outcome in outcomes])
 
 
 def _resolve(outcomes: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
+    _log_failed([outcome for future, outcome in outcomes if future.done()])  # who asked was cancelled
     for future, outcome in outcomes:
-        if future.done():  # who asked was cancelled
+        if future.done():
             continue
         if isinstance(outcome, BaseException):
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
+
+
+def _log_failed(outcomes: Sequence[Any]) -> None:
+    """Log errors that would be lost, those that say the same once: all that a database cannot do may fail alike."""
+    for problem, times in Counter(str(each) for each in outcomes if isinstance(each, BaseException)).items():
+        report("%d thing(s) that nobody waits for any more were not stored: %s", times, problem, level=logging.WARNING)
