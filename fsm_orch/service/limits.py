@@ -1,4 +1,6 @@
-"""Limits of requests: how long a body may be, and how deeply nested; and that whatever is raised becomes a problem.
+"""Limits of requests: whose pages may send them, how long a body may be, and how deeply nested.
+
+And that whatever is raised becomes a problem.
 
 FastAPI has a limit of its own, and says a body that is declared too long in plain text; ours is said as all else is.
 """
@@ -15,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from ..define.options import whole
+from .cross_site import check_site
 from .disconnect import Gone
 from .problems import Problem, answer_to, problem_of
 
@@ -57,7 +60,9 @@ def _too_large(most: int) -> Problem:
 
 
 def route_class(most: int, answer: Callable[[HTTPException], Response] = answer_to) -> type[APIRoute]:
-    """Return the class of routes whose bodies have a limit, and which answer whatever is raised with a problem.
+    """Return the class of routes that take no changes from other sites' pages, and whose bodies have a limit.
+
+    Whatever is raised they answer with a problem.
 
     Args:
         most: how many bytes a body may have.
@@ -72,6 +77,7 @@ def route_class(most: int, answer: Callable[[HTTPException], Response] = answer_
 
             async def answered(request: Request) -> Response:
                 try:
+                    check_site(request)
                     return await handle(JsonRequest(request.scope, _limited(request, most)))
                 except (Exception, SystemExit) as error:  # an exit would end every other run with it
                     if isinstance(error, Gone) or isinstance(error.__cause__, ClientDisconnect):

@@ -132,7 +132,7 @@ def router(
         "/runs",
         summary="Begin a run",
         response_class=Response,
-        responses={200: seen, 202: {"model": Accepted}, **refusals(400, 409, 413, 422, 429, 503)},
+        responses={200: seen, 202: {"model": Accepted}, **refusals(400, 403, 409, 413, 422, 429, 503)},
         openapi_extra=SHOWN,
     )
     async def begin(
@@ -197,7 +197,7 @@ def router(
         "/runs/{run_id}/resume",
         summary="Answer what a run asks",
         response_class=Response,
-        responses={200: seen, 202: {"model": Accepted}, **refusals(400, 404, 409, 413, 422, 429, 503)},
+        responses={200: seen, 202: {"model": Accepted}, **refusals(400, 403, 404, 409, 413, 422, 429, 503)},
         openapi_extra=SHOWN,
     )
     async def resume(
@@ -227,7 +227,7 @@ def router(
         summary="Cancel a run",
         status_code=202,
         response_class=Response,
-        responses={202: {"model": Accepted}, **refusals(404, 409, 422, 503)},
+        responses={202: {"model": Accepted}, **refusals(403, 404, 409, 422, 503)},
     )
     async def cancel(run_id: str, request: Request, caller: Annotated[Caller, Depends(auth)]) -> Response:
         """Have a run landed: it ends in its fallback, with the default answer; within seconds where others drive it."""
