@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from itertools import cycle
 from typing import Any
 
@@ -146,6 +147,32 @@ async def test_a_run_is_told_with_its_inputs_and_records() -> None:
     assert len(result.records) == told["inputs"][-1]["records"]
     assert {"wish": "Oslo"} == told["inputs"][0]["input"]["context"]
     assert [cut._asdict() for cut in await runner.cuts(run_id)] == told["cuts"]
+
+
+async def test_others_are_answered_while_a_journal_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be long: it is folded beside the loop, for the run that is shown and for why runs were landed."""
+    begun, let_go = threading.Event(), threading.Event()
+    runner = desk()
+    replay = runner.replay
+
+    def slow(journal: Any) -> Any:
+        begun.set()
+        assert let_go.wait(timeout=30)
+        return replay(journal)
+
+    async with served(runner, inspector="own") as client:
+        run_id = (await client.post("/runs", json=body("break"))).json()["run_id"]
+        monkeypatch.setattr(runner, "replay", slow)
+        for path in (f"runs/{run_id}", "fleet"):
+            begun.clear()
+            let_go.clear()
+            folding = asyncio.ensure_future(client.get(f"/inspector/api/{path}"))
+            await asyncio.to_thread(begun.wait, 30)
+            others = [(await client.get(f"/inspector/api/{each}")).status_code for each in ("machine", "runs")]
+            is_folding = not folding.done()
+            let_go.set()
+
+            assert ([200, 200], True, 200) == (others, is_folding, (await folding).status_code)
 
 
 async def test_prompts_are_told_where_they_were_kept() -> None:

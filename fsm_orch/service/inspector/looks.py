@@ -3,7 +3,7 @@
 # no `from __future__ import annotations`: FastAPI resolves annotations at run time
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -11,9 +11,11 @@ from fastapi import APIRouter, Depends, Header, Response
 from msgspec import to_builtins
 from pydantic_core import to_json
 
+from ...kernel.inputs import Input
 from ...proof.report import prove
 from ...run import start
 from ...store.prompts import KeepsPrompts
+from ...store.values import Listed
 from ..caller import Caller
 from ..events import Frames
 from ..problems import Problem
@@ -35,6 +37,12 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
     @cache
     def proved() -> bytes:
         return to_json(proof_json(prove(runner.definition)))
+
+    def folded(row: Listed, journal: Sequence[Input]) -> bytes:
+        # in a thread: a long journal takes long to fold, and the loop has others to answer
+        compiled = start.compiled_for(runner.compiled, journal[0])
+        told = {"row": row_json(row), **journal_json(compiled, journal)}
+        return b'{"run":%s,%s' % (views.json(runner.replay(journal)), to_json(told)[1:])
 
     @api.get("/machine")
     async def machine(_: Annotated[Caller, Depends(auth)]) -> Response:
@@ -63,9 +71,7 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         journal = (await store.load(run_id))[: row.inputs]
         if not journal:
             raise Problem("unknown_run")  # it was forgotten a moment ago
-        compiled = start.compiled_for(runner.compiled, journal[0])
-        told = {"row": row_json(row), **journal_json(compiled, journal)}
-        return _json(b'{"run":%s,%s' % (views.json(runner.replay(journal)), to_json(told)[1:]))
+        return _json(await asyncio.to_thread(folded, row, journal))
 
     @api.get("/runs/{run_id}/prompts")
     async def prompts(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:

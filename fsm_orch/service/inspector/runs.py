@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -88,7 +89,7 @@ class Fleet:
     async def _read(self, run_id: str) -> str | None:
         journal = await self._driving.store.load(run_id)
         try:
-            landing = self._driving.runner.replay(journal).landing
+            landing = (await asyncio.to_thread(self._driving.runner.replay, journal)).landing
         except StepError:
             return None
         return None if landing is None else landing.reason
