@@ -48,13 +48,13 @@ async def test_no_page_of_another_site_changes_anything(headers: dict[str, str])
         run_id = (await client.post("/runs", json=body("hold site"), headers=ASYNC)).json()["run_id"]
         paths = ["/runs", *(act.format(run_id) for act in ACTS)]
         came = [await client.post(path, content=b"x=y", headers=FORM | headers) for path in paths]
+        assert {(403, "cross_site")} == {(each.status_code, each.json().get("code")) for each in came}
         seen = (await client.get(f"/runs/{run_id}", headers=headers)).status_code
         stands = await until(client, run_id, state="second")
         HELD["hold site"].set()
         await until(client, run_id, status="finished")
         rows = await runner.store.list()  # type: ignore[union-attr]
 
-    assert {(403, "cross_site")} == {(each.status_code, each.json()["code"]) for each in came}
     assert (200, "running", 1) == (seen, stands["status"], len(rows))
 
 
