@@ -97,6 +97,28 @@ async def test_a_fork_goes_on(chromium: Browser) -> None:
 
 
 @pytest.mark.slow
+async def test_a_fork_with_another_reply(chromium: Browser) -> None:
+    """What the kernel does not take is told in the form, and nothing is stored; what it takes is a run of its own."""
+    odd = "Failed to load resource: the server responded with a status of 422"
+    async with inspected(travel(), OSLO) as url, opened(chromium, url, odd=odd) as page:
+        await expect(page.locator("form.card")).to_be_visible()
+        await page.locator("#edit").click()
+        form = page.locator("#otherwise form")
+        wrong = form.get_by_role("alert")
+        for values in ("{", '{"sky": 1}', '{"flight": 1}'):
+            await form.get_by_label("What it writes").fill(values)
+            await form.get_by_role("button", name="Fork").click()
+            await expect(wrong).not_to_have_text("")
+        await expect(wrong).to_contain_text("flight")
+        await expect(page.locator("#left .runs li")).to_have_count(1)
+        await form.get_by_label("What it writes").fill("")
+        await form.get_by_label("Handoff").select_option(index=0)
+        await form.get_by_role("button", name="Fork").click()
+        await expect(page.locator("#left .on")).to_contain_text("a fork")
+        await expect(page.locator("#otherwise")).to_be_hidden()
+
+
+@pytest.mark.slow
 async def test_a_counterexample_is_played(chromium: Browser) -> None:
     """From what is proved: the run that breaks a policy, record by record, as any other run."""
     runner: Any = Runner(clerks.Shop, model=ScriptedModel([]), store=MemoryStore())

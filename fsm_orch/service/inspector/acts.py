@@ -24,6 +24,7 @@ class NewFork(Body):
     at: int
     handoff: Name | None = None
     sets: dict[str, Any] | None = None
+    effects: bool = False
 
 
 def add_acts(api: APIRouter, seen: Seen, hub: Hub, front: Front, auth: Callable[..., Any]) -> None:
@@ -45,7 +46,7 @@ def add_acts(api: APIRouter, seen: Seen, hub: Hub, front: Front, auth: Callable[
     async def fork(run_id: str, body: NewFork, caller: Annotated[Caller, Depends(auth)]) -> Response:
         await seen.row(run_id, caller)
         try:
-            made = await runner.fork(run_id, at=body.at, **_edits(runner.definition, body))
+            made = await runner.fork(run_id, at=body.at, effects=body.effects, **_edits(runner.definition, body))
         except ForkError as error:
             raise Problem("invalid_request", str(error)) from None
         return _of(made, 201)
