@@ -229,6 +229,26 @@ async def test_a_run_is_forked_and_goes_on() -> None:
     assert before == after
 
 
+async def test_a_fork_has_the_reply_that_was_asked_for() -> None:
+    """Its values and handoff stand in the place of the agent's; what does not fit is told, and not stored."""
+    runner = desk()
+    async with served(runner, inspector="own") as client:
+        run_id = (await client.post("/runs", json=body("a"))).json()["run_id"]
+        path = f"/inspector/api/runs/{run_id}"
+        at = next(cut["at"] for cut in (await client.get(path)).json()["cuts"] if cut["is_reply"])
+        edits = {"at": at, "handoff": "on", "effects": True}
+        made = await client.post(f"{path}/fork", json=edits | {"sets": {"by": "me"}})
+        unfit = [
+            await client.post(f"{path}/fork", json=edits | each) for each in ({"sets": {"by": 1}}, {"handoff": "end"})
+        ]
+        told = (await client.get(f"/inspector/api/runs/{made.json()['run_id']}")).json()
+        listed = (await client.get("/inspector/api/runs")).json()
+
+    assert "me" == told["run"]["context"]["by"]
+    assert (["handoff=on", "set.by"], True) == (told["row"]["origin"]["edits"], told["row"]["origin"]["effects"])
+    assert ([422, 422], 2) == ([each.status_code for each in unfit], len(listed))
+
+
 async def test_a_run_that_goes_on_already_is_not_driven_twice() -> None:
     """Whoever clicks twice is told both times that it goes on; so is who asks of a run that is under way or waits."""
     runner = travel()
