@@ -99,7 +99,7 @@ OUTLETS = {
     "transitions": ["kernel/engine.py"],
     "typer": ["cli/*"],
     "typing_extensions": ["*"],
-    "uvicorn": ["cli/serve_server.py", "service/heads.py"],
+    "uvicorn": ["cli/serve/server.py", "service/heads.py"],
     "vcr": ["testing/cassette.py"],
     "xllamacpp": ["models/local.py"],
 }

@@ -17,10 +17,10 @@ from ..store.memory import MemoryStore
 from ..store.named import store_at
 from . import start
 from .logs import json_logger, reported
-from .serve_address import bound, url_of
-from .serve_screen import proved, tried
-from .serve_service import service_of
-from .serve_settings import ServiceTable
+from .serve.address import bound, url_of
+from .serve.screen import proved, tried
+from .serve.service import service_of
+from .serve.settings import ServiceTable
 from .show import complaints, console, hanging
 from .stored import CodecName, OptionalStoreUrl, codec_of
 
@@ -74,7 +74,7 @@ def inspect(
         )
         reported(log, stack)
         bare = bound(_HOST, port)
-        from .serve_server import run  # noqa: PLC0415 - an extra; it is known to be there
+        from .serve.server import run  # noqa: PLC0415 - an extra; it is known to be there
 
         run(
             runner,

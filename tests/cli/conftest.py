@@ -196,8 +196,8 @@ def assert_refused(result, *said):
 @pytest.fixture
 def at_once(monkeypatch) -> None:
     """Nobody waits for the lease of another worker, or for a database that is away."""
-    monkeypatch.setattr("fsm_orch.cli.runs_go_on._AGAIN_S", 0.0)
-    monkeypatch.setattr("fsm_orch.cli.runs_go_on._LATE_S", -14.9)
+    monkeypatch.setattr("fsm_orch.cli.runs.go_on._AGAIN_S", 0.0)
+    monkeypatch.setattr("fsm_orch.cli.runs.go_on._LATE_S", -14.9)
 
 
 def asked(store) -> tuple[str, str]:

@@ -15,9 +15,10 @@ from rich.console import Console
 from support.measured import figures, words
 
 from fsm_orch import ScriptedModel
-from fsm_orch.cli import app, eval_html
-from fsm_orch.cli.eval_against import Comparison, Side, compared, in_words, side_in
-from fsm_orch.cli.eval_against import show as show_compared
+from fsm_orch.cli import app
+from fsm_orch.cli.eval import report
+from fsm_orch.cli.eval.against import Comparison, Side, compared, in_words, side_in
+from fsm_orch.cli.eval.against import show as show_compared
 from fsm_orch.evaluate.paired import Outcome
 from fsm_orch.models import registry
 
@@ -220,7 +221,7 @@ def test_of_many_disagreements_the_first_are_shown() -> None:
     out = Console(file=io.StringIO(), width=120)
     show_compared(out, differing(12))
     shown = out.file.getvalue()  # type: ignore[attr-defined]
-    page = eval_html.report([], [differing(1_003)])
+    page = report.report([], [differing(1_003)])
 
     assert [f"q{number}" for number in range(10)] == re.findall(r"q\d+", shown)
     assert "2 more: --html or --json" in shown

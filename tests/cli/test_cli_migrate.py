@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from fsm_orch import discover
 from fsm_orch.cli import app
-from fsm_orch.cli.revisions import version
+from fsm_orch.cli.migrate.revisions import version
 from fsm_orch.cli.stored import opened
 from fsm_orch.kernel.renames import Renames
 from fsm_orch.run.migration import Migration

@@ -131,7 +131,7 @@ def test_an_interrupt_says_where_the_run_stands(cli, tool, monkeypatch):
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fsm_orch.cli.runs_go_on.answer_to", interrupted)
+    monkeypatch.setattr("fsm_orch.cli.runs.go_on.answer_to", interrupted)
     run_id, _ = asked(URL)
     result = cli.invoke(app, ["runs", "answer", run_id, tool, *STORE])
 

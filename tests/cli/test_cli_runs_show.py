@@ -11,8 +11,9 @@ from cli.conftest import HUMAN, STORE, URL, asked
 from msgspec.structs import replace
 
 from fsm_orch import Message
-from fsm_orch.cli import app, runs_said
-from fsm_orch.cli.runs_said import said
+from fsm_orch.cli import app
+from fsm_orch.cli.runs import said as runs_said
+from fsm_orch.cli.runs.said import said
 from fsm_orch.cli.stored import found, journal_of, opened
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input

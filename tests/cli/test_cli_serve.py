@@ -19,9 +19,10 @@ from support.serve_command import ServeProcess
 from support.serving import ASYNC, SSE, client_of, events_of, until
 from typer.testing import CliRunner
 
-from fsm_orch.cli import app, serve_metrics
+from fsm_orch.cli import app
 from fsm_orch.cli.logs import json_logger
-from fsm_orch.cli.serve_address import Place, bound, listening, names_of
+from fsm_orch.cli.serve import metrics as serve_metrics
+from fsm_orch.cli.serve.address import Place, bound, listening, names_of
 from fsm_orch.cli.show import CommandError
 from fsm_orch.store import store_at
 

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from support.shown import ROOT, blocks, parse
 
 from fsm_orch.cli import app
-from fsm_orch.cli import serve_settings as tables
-from fsm_orch.cli.serve_settings import settings_in
+from fsm_orch.cli.serve import settings as tables
+from fsm_orch.cli.serve.settings import settings_in
 from fsm_orch.cli.show import CommandError
 
 PAGE = ROOT / "notebooks/how-to/serve.md"

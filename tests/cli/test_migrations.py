@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from fsm_orch import Context, Final, HumanAgent, Machine, MemoryStore, Runner, State, Visit, discover
 from fsm_orch.cli import app
-from fsm_orch.cli.revisions import version
+from fsm_orch.cli.migrate.revisions import version
 from fsm_orch.errors import Drifted, StepError
 from fsm_orch.kernel.renames import Renames
 from fsm_orch.run.migration import Case, Migration

@@ -10,7 +10,7 @@ import pytest
 from support.repository import Repository
 
 from fsm_orch import discover
-from fsm_orch.cli.revisions import version
+from fsm_orch.cli.migrate.revisions import version
 from fsm_orch.cli.show import CommandError
 from fsm_orch.define.machine import AnyMachine
 from fsm_orch.errors import DiscoveryError, FsmError
