@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,15 +54,29 @@ def _keys(held: bytes) -> set[str]:
 def check_writable(path: Path, kind: Kind, *, force: bool) -> None:
     """Check that a file may be written, before long work is done for it; nothing is touched.
 
-    Raises CommandError: if the path is a folder, if its folder does not exist, or, unless `force` is set, if there is a
-        file of another kind.
+    Raises CommandError: if the path is a folder, a link to nothing or a pipe, if its folder does not exist, if it
+        or its folder is read-only, or, unless `force` is set, if there is a file of another kind.
     """
     if path.is_dir():
         raise _refusal(path, os.strerror(errno.EISDIR))
+    if path.is_symlink() and not path.exists():
+        raise _refusal(path, "it is a link to what is not there")
     if not path.parent.is_dir():
         raise _refusal(path, os.strerror(errno.ENOENT))
-    if not force and path.is_file():  # a device, such as /dev/stdout, loses nothing
-        _check_kind(path, kind)
+    if path.is_fifo() and not _is_open(path):  # to open one that nobody reads would wait without an end
+        raise _refusal(path, "it is a named pipe")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise _refusal(path, os.strerror(errno.EACCES))
+    if path.is_file():  # a device, such as /dev/stdout, loses nothing
+        if not os.access(path.resolve().parent, os.W_OK):  # a new file is written beside it first
+            raise _refusal(path, f"its folder: {os.strerror(errno.EACCES)}")
+        if not force:
+            _check_kind(path, kind)
+
+
+def _is_open(path: Path) -> bool:
+    """Return whether this process has the file open already, as its output or as what the shell has given it."""
+    return path.parts[:2] in (("/", "dev"), ("/", "proc"))
 
 
 def _check_kind(path: Path, kind: Kind) -> None:
@@ -73,14 +89,39 @@ def _check_kind(path: Path, kind: Kind) -> None:
 
 
 def write(path: Path, text: bytes) -> None:
-    """Write a file.
+    """Write a file: whole, or not at all. A link stays one, and what it leads to is written.
 
-    Raises CommandError: if it cannot be written.
+    Raises CommandError: if it cannot be written; what was there is then as it was.
     """
     try:
-        path.write_bytes(text)
+        if path.exists() and not path.is_file():
+            path.write_bytes(text)
+        else:
+            _replace(path.resolve(), text)
     except OSError as error:
         raise _refusal(path, error.strerror) from error
+
+
+def _replace(path: Path, text: bytes) -> None:
+    """Write a file beside it, and put that in its place: on a full disk the old one stays."""
+    mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask()
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(handle, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(handle)
+            os.fchmod(handle, mode)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    os.umask(mask := os.umask(0o077))  # which can only be read by setting it
+    return mask
 
 
 def _refusal(path: Path, reason: str | None) -> CommandError:

@@ -124,10 +124,19 @@ def factory(machines: Sequence[AnyMachine], named: str | None, stack: ExitStack)
     """Return what makes the dependencies of a run; None if no machine has any.
 
     Args:
+        named: `MODULE:FUNCTION` of `--deps`; None: `deps()` of each machine's module.
         stack: closes what is opened once, for all runs.
+
+    Raises CommandError: if a function is named, and no machine has dependencies.
     """
     with_deps = [machine for machine in machines if machine.definition.deps is not None]
     if not with_deps:
+        if named is not None:
+            names = ", ".join(machine.__name__ for machine in machines)
+            raise CommandError(
+                f"--deps {named} is for machines with dependencies, and {names} has none: leave it out, or declare "
+                "them by Machine[Context, Dependencies]"
+            )
         return None
     if named is not None:
         return discover.function(named, Path.cwd())

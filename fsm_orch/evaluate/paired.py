@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ..observe.triage.shares import wilson
+from .routes import verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,17 @@ class Outcome:
     tokens: int
     cost: int
     """Micro-dollars; 0 where a price is unknown."""
+    path: tuple[str, ...] = ()
+    """The states that it entered, up to the label that it reached; empty where nobody has noted them."""
+
+    def by(self, labels: Collection[str]) -> Outcome:
+        """Return it as it is judged by other labels, among which are all that it was measured with.
+
+        Args:
+            labels: names of states.
+        """
+        reached = next((state for state in self.path if state in labels), self.reached)
+        return replace(self, reached=reached, is_right=verdict(self.expected, reached, labels) == "right")
 
 
 @dataclass(frozen=True, slots=True)

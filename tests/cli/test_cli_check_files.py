@@ -1,7 +1,7 @@
 """`fsm-orch check --certificate` and `--counterexample`: what is written, and where it is not."""
 
 import errno
-from pathlib import Path
+import os
 from unittest import mock
 
 import pytest
@@ -71,7 +71,7 @@ def test_a_file_that_cannot_be_written_is_one_line(cli, write, tmp_path, monkeyp
 def test_a_file_that_is_refused_at_last_is_one_line(cli, write, monkeypatch, option):
     """What cannot be known before is said the same way."""
     refusal = PermissionError(errno.EACCES, "Permission denied")
-    monkeypatch.setattr(Path, "write_bytes", mock.Mock(side_effect=refusal))
+    monkeypatch.setattr(os, "replace", mock.Mock(side_effect=refusal))
     refused = cli.invoke(app, ["check", write(BROKEN), option, "found", "--model", "local:smollm2"])
 
     assert (refused.exit_code, refused.stdout) == (2, "")

@@ -19,6 +19,7 @@ from fsm_orch.cli import app
 from fsm_orch.cli.eval import report
 from fsm_orch.cli.eval.against import Comparison, Side, compared, in_words, side_in
 from fsm_orch.cli.eval.against import show as show_compared
+from fsm_orch.cli.show import CommandError
 from fsm_orch.evaluate.paired import Outcome
 from fsm_orch.models import registry
 
@@ -162,7 +163,7 @@ def side(*reached: str, is_priced: bool = True) -> Side:
         Outcome(text=f"q{number}", expected="a", reached=each, is_right=each == "a", tokens=10, cost=2_000)
         for number, each in enumerate(reached)
     ]
-    return Side("Front", outcomes, is_priced)
+    return Side("Front", outcomes, is_priced, frozenset("a"))
 
 
 def saved(folder: Path, **more: Any) -> Path:
@@ -227,3 +228,54 @@ def test_of_many_disagreements_the_first_are_shown() -> None:
     assert "2 more: --html or --json" in shown
     assert [f"q{number}" for number in range(1_000)] == re.findall(r"q\d+", page)
     assert "3 more are not listed" in page
+
+
+def measured(folder: Path, name: str, labels: list[str], row: dict[str, Any]) -> Side:
+    """Return a measurement of one query, as a file holds it."""
+    file = folder / name
+    told = {"text": "q", "tokens": 1, "cost": 1, **row}
+    file.write_text(json.dumps({"machine": "A", "digest": "d", "labels": labels, "routes": [told]}), encoding="utf-8")
+    return side_in(file)
+
+
+def test_both_sides_are_judged_by_the_labels_of_both(tmp_path: Path) -> None:
+    """What one side did not count as a label is one for both: the same path is the same verdict, whichever is older."""
+    one = {"expected": "nobody", "reached": "done", "path": ["triage", "search", "done"]}
+    few = measured(tmp_path, "few.json", ["billing"], one)
+    many = measured(tmp_path, "many.json", ["billing", "search"], {**one, "reached": "search", "path": one["path"][:2]})
+
+    for before, now in ((few, many), (many, few)):
+        (pair,) = compared(before, now).result.pairs
+        assert ["search", "search"] == [pair.before.reached, pair.now.reached]
+        assert [False, False] == [pair.before.is_right, pair.now.is_right]
+
+
+def test_what_does_not_say_where_it_went_is_not_judged_anew(tmp_path: Path) -> None:
+    """A file of an older version is refused where its labels are fewer, and only there."""
+    old = measured(tmp_path, "old.json", ["billing"], {"expected": "billing", "reached": "billing"})
+    new = measured(tmp_path, "new.json", ["billing", "search"], {"expected": "billing", "reached": "billing"})
+
+    assert 1 == len(compared(old, old).result.pairs)
+    with pytest.raises(CommandError, match=r"old\.json was judged without search, .*: measure it again"):
+        compared(old, new)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_files_of_windows_are_read(cli, front, tmp_path: Path, encoding: str) -> None:
+    """Queries and older results that begin with a mark of their encoding, as its shell writes them."""
+    older, data = tmp_path / "before.json", tmp_path / "queries.csv"
+    older.write_text(json.dumps(figures(cli, *front, "--model", "x:bad")), encoding=encoding)
+    data.write_text(data.read_text(encoding="utf-8"), encoding=encoding)
+    (compared,) = figures(cli, *front, "--model", "x:good", "--against", "before.json")["compared"]
+
+    assert (8, 6) == (compared["queries"], compared["gained"])
+
+
+def test_what_is_no_text_is_refused(cli, front, tmp_path: Path) -> None:
+    """UTF-16 without its mark, and bytes that are no UTF-8: in a line that says how to save it."""
+    data = tmp_path / "queries.csv"
+    held = data.read_text(encoding="utf-8")
+    data.write_text(held, encoding="utf-16-le")
+    assert_refused(cli.invoke(app, ["eval", *front]), "is no text: save it as CSV in UTF-8")
+    data.write_bytes(held.encode() + b"\xff")
+    assert_refused(cli.invoke(app, ["eval", *front]), "is not UTF-8. Save it as CSV in UTF-8")

@@ -1,5 +1,8 @@
 """`fsm-orch ops`: what operators start from is written whole, and nothing of theirs is written over."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +82,61 @@ def test_a_machine_that_does_not_build_leaves_nothing(cli, tmp_path, write):
 
     assert (result.exit_code, result.stderr.splitlines()[0]) == (2, "X does not build: 2 findings")
     assert not (tmp_path / "ops").exists()
+
+
+def test_what_is_no_file_is_refused_at_once(cli, tmp_path):
+    """A named pipe that nobody reads, and a link to nothing, as a file or as the folder: nothing else is written."""
+    os.mkfifo(tmp_path / "prometheus.yml")
+    piped = cli.invoke(app, ["ops", "export", str(tmp_path), "--force"])
+    (tmp_path / "prometheus.yml").unlink()
+    (tmp_path / "prometheus.yml").symlink_to(tmp_path / "nowhere" / "prometheus.yml")
+    linked = cli.invoke(app, ["ops", "export", str(tmp_path), "--force"])
+    (tmp_path / "ops").symlink_to(tmp_path / "nowhere")
+    folder = cli.invoke(app, ["ops", "export", str(tmp_path / "ops")])
+
+    assert [2, 2, 2] == [result.exit_code for result in (piped, linked, folder)]
+    assert "prometheus.yml': it is a named pipe. Name a file" in piped.stderr
+    assert "prometheus.yml': it is a link to what is not there" in linked.stderr
+    assert "ops': it is a link to what is not there" in folder.stderr
+    assert ["ops", "prometheus.yml"] == sorted(each.name for each in tmp_path.iterdir())
+
+
+def test_a_folder_that_is_read_only_is_refused(cli, tmp_path, monkeypatch):
+    """Before any file is written."""
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # root may write to all
+
+    result = cli.invoke(app, ["ops", "export", str(tmp_path)])
+
+    assert result.exit_code == 2
+    assert "Permission denied. Name a file in an existing folder" in result.stderr
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_full_disk_keeps_the_good_file(cli, tmp_path):
+    """A real limit on the size of files stands for it: what was there is whole, and nothing half-written is left."""
+    rules = tmp_path / "fsm_orch.rules.yml"
+    rules.write_text("groups: []\n", encoding="utf-8")
+    script = Path(sys.executable).with_name("fsm-orch")
+    limited = f"ulimit -f 1; trap '' XFSZ; exec {script} ops export {tmp_path} --force"
+    ran = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
+
+    assert (2, 1) == (ran.returncode, ran.stderr.count("\n"))
+    assert "cannot write" in ran.stderr
+    assert "groups: []\n" == rules.read_text(encoding="utf-8")
+    assert not [each.name for each in tmp_path.iterdir() if each.name.startswith(".")]
+
+
+def test_a_link_and_its_mode_stay(cli, tmp_path):
+    """What a link leads to is written, with the mode that it had; a new file has that of every new file."""
+    kept = tmp_path / "kept.yml"
+    kept.touch(mode=0o640)
+    (tmp_path / "ops").mkdir()
+    (tmp_path / "ops" / "prometheus.yml").symlink_to(kept)
+    (tmp_path / "other").touch()
+
+    assert cli.invoke(app, ["ops", "export", str(tmp_path / "ops")]).exit_code == 0
+    assert (tmp_path / "ops" / "prometheus.yml").is_symlink()
+    assert (SHIPPED / "prometheus.yml").read_bytes() == kept.read_bytes()
+    assert 0o640 == kept.stat().st_mode & 0o777
+    fresh = tmp_path / "ops" / "fsm_orch.rules.yml"
+    assert (tmp_path / "other").stat().st_mode == fresh.stat().st_mode

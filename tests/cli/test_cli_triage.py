@@ -304,6 +304,8 @@ def test_since_leaves_out_what_is_over(cli: CliRunner, log: Path, url: str, tmp_
         (["other.log"], "none of its 1 line is a record. A log is written by fsm-orch serve --events"),
         (["--store", "sqlite:///runs.db"], "no machine is named of its 4 runs"),
         (["--store", "sqlite:///nowhere.db"], "there is no file"),
+        (["shop.log", "--store", "sqlite:///runs.db"], "one of them is read, not both"),
+        (["wide.log"], "wide.log is in UTF-16: convert it by iconv"),
         (["shop.log", "--since", "soon"], "neither a span, such as 15m or 2h, nor a time"),
         (["shop.log", "--machine", "nowhere"], "nowhere"),
     ],
@@ -312,6 +314,7 @@ def test_what_cannot_be_read_is_one_line(cli: CliRunner, log: Path, words: list[
     """The problem and the fix on stderr, nothing on stdout, exit code 2."""
     (log.parent / "empty.log").write_text("", encoding="utf-8")
     (log.parent / "other.log").write_text("hello\n", encoding="utf-8")
+    (log.parent / "wide.log").write_text(log.read_text(encoding="utf-8"), encoding="utf-16")
     for command in COMMANDS:
         result = cli.invoke(app, ["triage", command, *words])
         assert (2, "") == (result.exit_code, result.stdout), result.output
@@ -416,3 +419,79 @@ def test_labels_that_contradict_each_other_are_refused(cli: CliRunner, log: Path
 
     assert 0 == twice.exit_code
     assert (2, True) == (refused.exit_code, "it belongs to 'pricing' and to 'search'" in refused.stderr)
+
+
+def test_a_file_that_is_named_again_is_read_once(cli: CliRunner, log: Path) -> None:
+    """By its name, a symbolic link, or a hard link."""
+    for name, link in (("soft.log", Path.symlink_to), ("hard.log", Path.hardlink_to)):
+        link(log.parent / name, log)
+    found = told(cli, "worst", str(log), str(log), "soft.log", "hard.log")
+
+    assert (4, 3) == (found["runs"], found["read"]["twice"])
+
+
+def test_packed_logs_come_by_stdin_too(log: Path) -> None:
+    """Through a real pipe, as of `cat *.gz`; and a mark of UTF-8 before the first line is no part of it."""
+    words = [str(SCRIPT), "triage", "worst", "-", "--json"]
+    ran = subprocess.run(
+        words, input=gzip.compress(b"\xef\xbb\xbf" + log.read_bytes()), capture_output=True, check=True
+    )
+
+    assert 4 == json.loads(ran.stdout)["runs"]
+
+
+def test_a_store_of_the_environment_gives_way_to_a_log(
+    cli: CliRunner, log: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in the command line was meant."""
+    monkeypatch.setenv("FSM_ORCH_STORE", url)
+
+    assert 0 < told(cli, "worst", str(log))["read"]["lines"]
+
+
+def test_times_of_the_future_are_not_believed(cli: CliRunner, log: Path) -> None:
+    """They are neither now nor since then, and that is said."""
+    log.write_text(re.sub(r'"timestamp":"\d{4}', '"timestamp":"2999', log.read_text(encoding="utf-8")), "utf-8")
+    shown = cli.invoke(app, ["triage", "loops", str(log)]).stdout
+    since = cli.invoke(app, ["triage", "loops", str(log), "--since", "15m"])
+
+    assert "goes on now" not in shown
+    assert "of the future: the time is not used" in shown
+    assert (2, True) == (since.exit_code, "each time in" in since.stderr)
+
+
+def test_what_comes_after_the_end_is_no_run(cli: CliRunner, log: Path) -> None:
+    """It is counted and left out."""
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    late = next(line for line in lines if '"visit_started"' in line)
+    log.write_text("".join([*lines, late, late]), encoding="utf-8")
+    read = told(cli, "errors", str(log))["read"]
+
+    assert (4, 2, 0) == (read["runs"], read["late"], read["unfinished"])
+
+
+def test_equal_ids_of_two_machines_are_two_runs(cli: CliRunner, tmp_path: Path) -> None:
+    """Where lines name their machine, however they are interleaved; where they do not, a mix is said."""
+
+    def line(machine: str, event: str, hops: int, **more: Any) -> str:
+        return json.dumps(
+            {
+                "event": event,
+                "run_id": "7",
+                "state": "a",
+                "hops": hops,
+                "settled": hops * 10,
+                "machine": machine,
+                **more,
+            }
+        )
+
+    steps = [("run_started", 0), ("handed_off", 1), ("handed_off", 2), ("run_finished", 2)]
+    lines = [line(m, e, h, source=f"{m}{h}", target=f"{m}{h + 1}", handoff="h") for e, h in steps for m in "AB"]
+    log = tmp_path / "both.log"
+    log.write_text("\n".join(lines), encoding="utf-8")
+    found = told(cli, "worst", str(log))
+
+    assert {("A", 20), ("B", 20)} == {(run["machine"], run["tokens"]) for run in found["dearest"]}
+    assert all(each["path"][0].startswith(each["machine"]) for each in found["dearest"])
+    assert (2, 1) == (found["read"]["runs"], found["read"]["mixed"])

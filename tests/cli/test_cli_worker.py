@@ -139,6 +139,18 @@ def test_what_it_cannot_do_is_said_at_once(
     assert before == logging.getLogger("fsm_orch").handlers
 
 
+def test_dependencies_that_nobody_has_are_not_taken_for_given(
+    cli: CliRunner, write: Callable[[str], str], tmp_path: Path
+) -> None:
+    """A machine without dependencies is not given a factory of them in silence."""
+    name = write(ASKS)
+    given = ["worker", name, "--store", f"sqlite:///{tmp_path}/runs.db", "--deps", f"{name}:nothing"]
+    result = cli.invoke(app, given)
+
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert "is for machines with dependencies, and Desk has none: leave it out" in result.stderr
+
+
 ASKS = """
     from fsm_orch import *
 

@@ -29,14 +29,18 @@ def test_thousands_of_queries_are_tested() -> None:
     assert 1 == exact_p(3_000, 3_000)
 
 
-def test_the_interval_is_that_of_its_source() -> None:
-    """As in its examples: of 50 pairs both are right on 36, one side alone on 12 and 2, and neither on none."""
-    assert (0.2, 0.0569, 0.3404) == pytest.approx(interval(36, 12, 2, 50), abs=5e-5)
+def test_the_figures_are_those_that_were_published() -> None:
+    """Of Cavo's 161 patients: 59 are right on both sides, 6 and 16 on one alone, and 80 on none."""
+    # Fagerland, Lydersen and Laake, Statistical Analysis of Contingency Tables (2017), chapter 8, as the tests of its R
+    # package have them: ocbe-uio/contingencytables, tests/testthat/test-ch8.R, of Newcombe_square_and_add_CI_paired_2x2
+    # and McNemar_exact_cond_test_paired_2x2
+    assert (-0.0621, -0.1186, -0.0046) == pytest.approx(interval(59, 6, 16, 161), abs=5e-5)
+    assert 0.052479 == pytest.approx(exact_p(6, 16), abs=5e-7)
 
 
-def test_pairs_that_agree_a_little_count_as_if_they_did_not() -> None:
-    """As Bentur's 21 children have it in Fagerland, Lydersen and Laake, Statistics in Medicine 33 (2014), 2850-2875."""
-    assert (-0.286, -0.507, -0.026) == pytest.approx(interval(1, 1, 7, 21), abs=5e-4)
+def test_an_almost_even_split_is_certainly_chance() -> None:
+    """Of 7 and 6 the exact p-value is 1, as rsquaredacademy/inferr has it in tests/testthat/test-mcnemar.R."""
+    assert 1.0 == exact_p(7, 6)
 
 
 def test_of_no_query_nothing_is_known() -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from ...amounts import padded_dollars
 from ...evaluate.paired import Outcome, Paired, paired
 from ...evaluate.routes import verdict
+from .. import tables
 from ..show import CommandError, columns, name_of, safe
 from .scores import Scores
 
@@ -30,6 +31,7 @@ class _Row(msgspec.Struct):
     reached: str
     tokens: _Amount
     cost: _Amount
+    path: tuple[str, ...] = ()
 
 
 class _Saved(msgspec.Struct):
@@ -50,6 +52,20 @@ class Side:
     name: str
     outcomes: Sequence[Outcome]
     is_priced: bool
+    labels: frozenset[str]
+    """What it was judged by."""
+
+    def by(self, labels: frozenset[str]) -> Sequence[Outcome]:
+        """Return its outcomes as these labels judge them, its own among them.
+
+        Raises CommandError: if nobody can tell, since it was saved without the paths of its runs.
+        """
+        if (others := labels - self.labels) and not all(each.path for each in self.outcomes):
+            raise CommandError(
+                f"{self.name} was judged without {', '.join(sorted(others))}, and does not say whether its runs went "
+                "there: measure it again"
+            )
+        return [each.by(labels) for each in self.outcomes]
 
 
 @dataclass(frozen=True)
@@ -89,18 +105,20 @@ def side_of(scores: Scores) -> Side:
     """Return a measurement that was made now."""
     labels = scores.routing.labels
     outcomes = [
-        Outcome(
-            text=text,
-            expected=route.expected,
-            reached=route.reached,
-            is_right=verdict(route.expected, route.reached, labels) == "right",
-            tokens=route.used,
-            cost=route.cost,
-        )
+        _outcome(text, route.expected, route.reached, route.used, route.cost, route.path, labels)
         for text, route in zip(scores.texts, scores.routing.routes, strict=True)
     ]
     model = f" on {scores.model}" if scores.model else ""
-    return Side(f"{scores.definition.name}{model}", outcomes, scores.is_priced)
+    return Side(f"{scores.definition.name}{model}", outcomes, scores.is_priced, frozenset(labels))
+
+
+def _outcome(
+    text: str, expected: str, reached: str, tokens: int, cost: int, path: tuple[str, ...], labels: Sequence[str]
+) -> Outcome:
+    is_right = verdict(expected, reached, labels) == "right"
+    return Outcome(
+        text=text, expected=expected, reached=reached, is_right=is_right, tokens=tokens, cost=cost, path=path
+    )
 
 
 def side_in(file: Path) -> Side:
@@ -109,7 +127,7 @@ def side_in(file: Path) -> Side:
     Raises CommandError: if it cannot be read, or holds anything else.
     """
     try:
-        saved = msgspec.json.decode(file.read_bytes(), type=_Saved)
+        saved = msgspec.json.decode(tables.text_of(file.read_bytes()), type=_Saved)
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError):
@@ -117,29 +135,23 @@ def side_in(file: Path) -> Side:
             f"{file} is no result to compare with: save one of this version with fsm-orch eval ... --json > {file.name}"
         ) from None
     outcomes = [
-        Outcome(
-            text=row.text,
-            expected=row.expected,
-            reached=row.reached,
-            is_right=verdict(row.expected, row.reached, saved.labels) == "right",
-            tokens=row.tokens,
-            cost=row.cost,
-        )
+        _outcome(row.text, row.expected, row.reached, row.tokens, row.cost, row.path, saved.labels)
         for row in saved.routes
     ]
     model = f" on {saved.model}" if saved.model else ""
-    return Side(f"{saved.machine}{model} in {file.name}", outcomes, saved.cost_usd is not None)
+    is_priced = saved.cost_usd is not None
+    return Side(f"{saved.machine}{model} in {file.name}", outcomes, is_priced, frozenset(saved.labels))
 
 
 def compared(before: Side, now: Side) -> Comparison:
-    """Compare two measurements.
+    """Compare two measurements, both judged by the labels of both.
 
-    Raises CommandError: if they have no query in common.
+    Raises CommandError: if they have no query in common, or one cannot be judged by the labels of the other.
     """
-    result = paired(before.outcomes, now.outcomes)
-    if not result.pairs:
+    if not paired(before.outcomes, now.outcomes).pairs:
         raise CommandError(f"{before.name} and {now.name} have measured no query in common: measure the same ones")
-    return Comparison(before, now, result)
+    labels = before.labels | now.labels
+    return Comparison(before, now, paired(before.by(labels), now.by(labels)))
 
 
 def in_words(comparison: Comparison) -> list[tuple[str, str]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ...define.definition import Definition
+from .. import tables
 from ..show import CommandError
 
 _SPLIT = "split"
@@ -26,19 +26,13 @@ def read(path: Path, *, text: str, expect: str, split: str | None) -> list[Query
     """Return the queries of a CSV file with a header.
 
     Args:
-        path: the file, in UTF-8.
+        path: the file, in UTF-8, or in UTF-16 with its mark.
         text, expect: names of columns.
         split: use only rows with this value in the column `split`; None: all rows.
 
     Raises CommandError: if the file cannot be read, a column or a cell is missing, or no row is left.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets write a byte order mark first
-            reader = csv.DictReader(lines)
-            columns = reader.fieldnames or ()
-            rows = list(reader)
-    except (OSError, ValueError, csv.Error) as error:
-        raise CommandError(f"{path} cannot be read: {error}") from error
+    columns, rows = tables.rows(path)
     wanted = (text, expect) if split is None else (text, expect, _SPLIT)
     for column in wanted:
         if column not in columns:
@@ -46,9 +40,9 @@ def read(path: Path, *, text: str, expect: str, split: str | None) -> list[Query
     for number, row in enumerate(rows, start=1):
         if any(row[column] is None for column in wanted):
             raise CommandError(f"Row {number} of {path} has fewer cells than the header")
-    queries = [Query(row[text], row[expect]) for row in rows if split is None or row[_SPLIT] == split]
+    queries = [Query(row[text] or "", row[expect] or "") for row in rows if split is None or row[_SPLIT] == split]
     if not queries:
-        there = sorted({row[_SPLIT] for row in rows}) if split is not None else []
+        there = sorted({row[_SPLIT] or "" for row in rows}) if split is not None else []
         raise CommandError(f"{path} has no query" + (f" of {split!r}. Splits: {', '.join(there)}" if there else ""))
     return queries
 

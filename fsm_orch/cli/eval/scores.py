@@ -249,7 +249,14 @@ def _as_json(scores: Scores) -> dict[str, Any]:
             for probe in scores.probes
         ],
         "routes": [
-            {"text": text, "expected": r.expected, "reached": r.reached, "tokens": r.used, "cost": r.cost}
+            {
+                "text": text,
+                "expected": r.expected,
+                "reached": r.reached,
+                "path": r.path,
+                "tokens": r.used,
+                "cost": r.cost,
+            }
             for text, r in zip(scores.texts, routing.routes, strict=True)
         ],
     }

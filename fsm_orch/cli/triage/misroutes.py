@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from ...observe.triage import misroutes as doubting
 from ...observe.triage.misroutes import Misroutes
 from ...observe.triage.runs import Run
 from ...observe.triage.shares import Interval, wilson
+from .. import tables
 from ..outcome import AsJson
 from ..show import CommandError, columns, console, name_of, place
 from .source import Codec, Logs, Machines, Since, Store, Top, interval, print_json, show_read, some, source
@@ -101,19 +101,15 @@ def _labels(file: Path) -> dict[str, str]:
     Raises CommandError: if the file cannot be read, lacks a column, or says two states of one run.
     """
     found = dict[str, str]()
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as opened:
-            reader = csv.DictReader(opened)
-            if missing := {"run", "state"} - set(reader.fieldnames or ()):
-                raise CommandError(f"{file} has no column {' and no column '.join(sorted(missing))}")
-            for row in reader:
-                run, state = row["run"], row["state"] or ""
-                if run and found.setdefault(run, state) != state:
-                    raise CommandError(
-                        f"{file} says of run {run!r} that it belongs to {found[run]!r} and to {state!r}: leave one row"
-                    )
-    except (OSError, ValueError, csv.Error) as error:
-        raise CommandError(f"{file} cannot be read: {error}") from error
+    columns, rows = tables.rows(file)
+    if missing := {"run", "state"} - {*columns}:
+        raise CommandError(f"{file} has no column {' and no column '.join(sorted(missing))}")
+    for row in rows:
+        run, state = row["run"], row["state"] or ""
+        if run and found.setdefault(run, state) != state:
+            raise CommandError(
+                f"{file} says of run {run!r} that it belongs to {found[run]!r} and to {state!r}: leave one row"
+            )
     return found
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import io
+import os
 import shlex
-import sys
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -34,7 +31,7 @@ from ...observe.triage.shares import Interval
 from ..moments import seconds_of
 from ..show import CommandError, complaints, interrupted, safe_json
 from ..stored import CodecName, OptionalStoreUrl
-from . import store
+from . import files, store
 
 Logs = Annotated[
     list[str] | None,
@@ -68,6 +65,8 @@ Since = Annotated[
 
 Top = Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="How many are shown.")]
 
+_AHEAD_S = 60.0
+"""By so many seconds the clocks of two machines may differ. A line that is later than that is of no known time."""
 _MANY = 5
 """From so many files on, they are counted instead of named."""
 
@@ -113,8 +112,7 @@ class Source:
         if not self.logs:
             yield from store.lines(self.store or "", self.codec, self.known, self.tally, self.since)
             return
-        for name in self.logs:
-            yield from logged.read(_lines_of(name, self.tally), self.tally)
+        yield from logged.read(files.lines(self.logs, self.tally), self.tally, latest=self.now_s + _AHEAD_S)
 
     def runs(self) -> Iterator[Run]:
         """Yield all runs that are asked for; raises as `lines` does."""
@@ -138,6 +136,10 @@ def source(
     with complaints(), interrupted("nothing has changed"):
         if not logs and not store:
             raise CommandError("name a log, - for stdin, or --store URL: there is nothing to read")
+        if logs and store:
+            if store != os.environ.get("FSM_ORCH_STORE"):
+                raise CommandError("name logs, or --store URL: one of them is read, not both")
+            store = None  # it is only in the environment
         now_s = time.time()
         moment = None if since is None else _moment(since, now_s)
         read = Source(tuple(logs or ()), store, codec, tuple(machines or ()), moment, now_s, Tally())
@@ -154,6 +156,10 @@ def some(read: Source) -> None:
     if not tally.records:
         seen = _nothing_logged(tally) if read.logs else _nothing_stored(tally)
         raise CommandError(f"{read.spelling}: {seen}")
+    if read.since is not None and tally.ahead and tally.ahead + tally.untimed == tally.records:
+        raise CommandError(
+            f"--since: each time in {read.spelling} is in the future: set the clock, or leave --since out"
+        )
     if read.since is not None and tally.untimed == tally.records:
         raise CommandError(
             "--since needs to know when lines were written, and none has a timestamp: add "
@@ -171,54 +177,6 @@ def _nothing_stored(tally: Tally) -> str:
     if tally.unknown:
         return f"no machine is named of its {number_of(tally.unknown, 'run')}: name their modules with --machine"
     return "there is no run"
-
-
-def _lines_of(name: str, tally: Tally) -> Iterator[bytes]:
-    """Yield the lines of a file; one that is too long is cut, which `read` sees.
-
-    Raises CommandError: if it cannot be read.
-    """
-    try:
-        with _opened(name) as file:
-            while raw := file.readline(logged.LONGEST + 1):
-                yield raw
-                while len(raw) > logged.LONGEST and not raw.endswith(b"\n"):
-                    raw = file.readline(logged.LONGEST + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        tally.damaged += 1  # it was cut while it was packed
-    except OSError as error:
-        raise CommandError(f"{name} cannot be read: {error.strerror or error}") from error
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdin.buffer
-        return
-    with open(name, "rb") as file:
-        if file.peek(2)[:2] != b"\x1f\x8b":
-            yield file
-            return
-        with gzip.open(file) as packed, io.BufferedReader(_Unpacked(packed), 1 << 16) as unpacked:
-            yield unpacked
-
-
-class _Unpacked(io.RawIOBase):
-    """What a packed file holds, piece by piece: of one that was cut, all that stands before the cut."""
-
-    def __init__(self, packed: gzip.GzipFile) -> None:
-        super().__init__()
-        self._packed = packed
-
-    def readable(self) -> bool:
-        """Return that it is."""
-        return True
-
-    def readinto(self, into: Any, /) -> int:
-        """Read some bytes into a buffer, and return how many; 0 at the end."""
-        piece = self._packed.read1(len(into))
-        into[: len(piece)] = piece
-        return len(piece)
 
 
 def _moment(since: str, now_s: float) -> float:
@@ -262,6 +220,10 @@ def show_read(out: Console, read: Source) -> None:
             (tally.foreign, "line", "of something else"),
             (tally.damaged, "line", "cut or damaged: left out"),
             (tally.too_long, "line", "too long: left out"),
+            (tally.late, "record", "after the end of its run: left out"),
+            (tally.mixed, "run", "with the id of another that had not ended: their lines may be mixed up"),
+            (tally.ahead, "record", "of the future: the time is not used"),
+            (tally.twice, "file", "named again: read once"),
             (tally.unknown, "run", "of machines that --machine does not name: left out"),
             (tally.unfolded, "run", "that their machine does not fold any more: left out"),
             (tally.dropped, "run", f"counted before their end, as more than {MOST_OPEN:,} were open"),

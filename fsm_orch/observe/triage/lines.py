@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from math import isfinite
+from math import inf, isfinite
 from typing import Annotated, Any, TypeVar, get_args
 
 from msgspec import Meta, Struct, ValidationError, convert, field
@@ -58,6 +58,7 @@ class Line(Struct, kw_only=True):
     is_repaired: bool = False
     at: float | None = field(default=None, name="fsm_orch_at")
     """Seconds of the epoch; None: the line does not say when it was written."""
+    trace_id: Any = None
     timestamp: Any = None
     time: Any = None
     ts: Any = None
@@ -94,6 +95,14 @@ class Tally:
     too_long: int = 0
     untimed: int = 0
     """Records that do not say when they were made."""
+    ahead: int = 0
+    """Records of the future, whose times are not used: the clock of their machine is wrong, or that of this one."""
+    late: int = 0
+    """Records of runs that had ended by then: left out."""
+    mixed: int = 0
+    """Runs that began while another had their id: where lines do not name their machine, they may be mixed up."""
+    twice: int = 0
+    """Files that were named more than once, and read once."""
     runs: int = 0
     unfinished: int = 0
     """Runs whose end was not read: they go on, or it is in another file."""
@@ -110,12 +119,13 @@ def _decoder(of: type[T]) -> Decoder[T]:
     return Decoder(of)
 
 
-def read(lines: Iterable[bytes], tally: Tally) -> Iterator[Line]:
+def read(lines: Iterable[bytes], tally: Tally, *, latest: float = inf) -> Iterator[Line]:
     """Yield the records of a log.
 
     Args:
         lines: with or without their ends.
         tally: is counted up.
+        latest: in seconds of the epoch: a time after it is not believed.
     """
     for raw in lines:
         tally.lines += 1
@@ -125,7 +135,11 @@ def read(lines: Iterable[bytes], tally: Tally) -> Iterator[Line]:
         found = _found(raw, tally)
         if found is not None:
             tally.records += 1
-            tally.untimed += found.at is None
+            if found.at is not None and found.at > latest:
+                tally.ahead += 1
+                found.at = None
+            else:
+                tally.untimed += found.at is None
             yield found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ...kernel.hop import Hop
 from .lines import Line, Tally
@@ -93,25 +93,80 @@ def runs(lines: Iterable[Line], tally: Tally, *, most_open: int = MOST_OPEN) -> 
         tally: its runs are counted up.
         most_open: runs that are kept at once.
     """
-    opened: dict[str, Run] = {}
+    kept = _Opened(most_open, tally)
     for line in lines:
-        root = line.root
-        run = opened.pop(root, None)
+        key = kept.key_of(line)
+        run = kept.runs.pop(key, None)
         if run is None:
-            if line.event == "overspent":  # what is told after the end of a run is charged to nobody
+            if kept.has_ended(key, line):
                 continue
-            run = Run(root, "")
-            if len(opened) >= most_open:
-                silent = opened.pop(next(iter(opened)))
+            run = Run(line.root, "")
+            if len(kept.runs) >= most_open:
+                silent = kept.runs.pop(next(iter(kept.runs)))
                 tally.dropped += 1
                 yield from _counted(silent, tally)
         yield from _told(run, line)
         if run.ended:
+            kept.end(key)
             yield from _counted(run, tally)
         else:
-            opened[root] = run  # last, so that the first is the one that was silent for longest
-    for run in opened.values():
+            kept.runs[key] = run  # last, so that the first is the one that was silent for longest
+    for run in kept.runs.values():
         yield from _counted(run, tally)
+
+
+class _Key(NamedTuple):
+    """Which run a line is of: two machines may give runs the same id."""
+
+    root: str
+    trace: str
+    machine: str
+    """As lines name it; empty where none does."""
+
+
+class _Opened:
+    """The runs that have begun, and those that have ended, none of which without a bound."""
+
+    def __init__(self, most: int, tally: Tally) -> None:
+        self.runs: dict[_Key, Run] = {}
+        self._latest: dict[tuple[str, str], _Key] = {}
+        """What a line is of that does not name its machine: the run of its id that began last."""
+        self._ended: dict[_Key, None] = {}
+        self._most, self._tally = most, tally
+
+    def key_of(self, line: Line) -> _Key:
+        """Return the key of a line's run."""
+        root = line.root
+        trace = line.trace_id[:400] if isinstance(line.trace_id, str) else ""
+        named = _Key(root, trace, line.machine or "")
+        latest = self._latest.get((root, trace))
+        if line.path:  # a machine inside names itself, and so says nothing of its run
+            return named if named in self.runs else latest or _Key(root, trace, "")
+        if line.machine is None:
+            return latest or named
+        if line.event == "run_started":
+            self._tally.mixed += latest is not None and latest != named and latest in self.runs
+        if latest is None or line.event == "run_started":
+            self._keep(self._latest, (root, trace), named)
+        return named
+
+    def has_ended(self, key: _Key, line: Line) -> bool:
+        """Return whether a line comes after the end of its run, so that it is charged to nobody; it is counted."""
+        if line.event == "run_started" and not line.path:  # again, as of a log that is begun anew
+            return False
+        is_late = key in self._ended or line.event == "overspent"
+        self._tally.late += is_late
+        return is_late
+
+    def end(self, key: _Key) -> None:
+        """Note that a run has ended."""
+        self._keep(self._ended, key, None)
+
+    def _keep(self, into: dict[Any, Any], key: Any, value: Any) -> None:
+        into.pop(key, None)
+        into[key] = value
+        if len(into) > self._most:
+            del into[next(iter(into))]
 
 
 def _counted(run: Run, tally: Tally) -> Iterator[Run]:
