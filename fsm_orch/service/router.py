@@ -6,6 +6,7 @@ What requests ask of runs is in `front.py`; here they are read, and answered.
 # no `from __future__ import annotations`: FastAPI resolves annotations at run time, and the models of bodies are made
 # inside of `router`, where it would not find them, and would silently take them for parameters of the query
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, cast
 from urllib.parse import quote
 
@@ -29,7 +30,7 @@ from .headers import SHOWN, Manner, key_of, manner_of
 from .health import health_routes
 from .hub import Hub, Live
 from .ids import thread_of
-from .inspector import Sees, inspector_of
+from .inspector import Figures, Sees, inspector_of
 from .lifespan import lifespan
 from .limits import route_class
 from .problems import Problem, seen_at
@@ -59,6 +60,8 @@ def router(
     works: int = 50,
     max_body: int = 256 * 1024,
     inspector: Sees | None = None,
+    coverage: Path | None = None,
+    evaluation: Path | None = None,
 ) -> APIRouter:
     """Return the routes of a runner, to be included by an application of FastAPI: `app.include_router(router(runner))`.
 
@@ -89,8 +92,11 @@ def router(
         max_body: the most bytes of a body; and none may be nested deeper than 254 times.
         inspector: adds a page that shows the machine and its runs, at `/inspector/`, with all that agents and models
             said in them: `"own"`: the runs of the caller's tenant; `"all"`: everybody's, to whoever `auth` lets in.
+        coverage: what `pytest --fsm-coverage-json` has written: the page shows how often tests took each edge.
+        evaluation: what `fsm-orch eval --json` has printed: the page shows how many queries went right over each edge.
 
-    Raises StartError: if the runner has no store, dependencies are missing, or none are declared; if `text` or `answer`
+    Raises StartError: if the runner has no store, dependencies are missing, or none are declared; if a file is
+        none of its kind, or there is no inspector to show it; if `text` or `answer`
         is no field of the machine, or the first is not for callers to give.
     Raises TypeError: if one of these is no field at all, or is missing beside the other; or what is to be a number is
         none.
@@ -241,7 +247,7 @@ def router(
             beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
             ends_alone=on_disconnect == "cancel", max_body=max_body,
         ),
-        *inspector_of(front, streams, auth, sees=inspector, max_body=max_body),
+        *inspector_of(front, streams, auth, sees=inspector, figures=Figures(coverage, evaluation), max_body=max_body),
     ):  # fmt: skip
         api.include_router(more)
 

@@ -23,16 +23,18 @@ from ..seen import Seen
 from ..streams import Streams
 from ..views import Views
 from .drawing import drawn
+from .figures import Figures, figures_json
 from .proof import proof_json
 from .runs import MOST_LISTED, Fleet, journal_json, row_json
 
 _PAGE = 50
 
 
-def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., Any]) -> None:
+def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., Any], figures: Figures) -> None:
     """Add the routes that are read."""
     runner, store = seen.driving.runner, seen.driving.store
     views, fleet, drawing = Views(texts=True), Fleet(seen.driving), to_json(drawn(runner.definition))
+    measured = to_json(figures_json(runner.definition, figures))
 
     @cache
     def proved() -> bytes:
@@ -51,6 +53,10 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
     @api.get("/proof")
     async def proof(_: Annotated[Caller, Depends(auth)]) -> Response:
         return _json(await asyncio.to_thread(proved))
+
+    @api.get("/figures")
+    async def of_other_sessions(_: Annotated[Caller, Depends(auth)]) -> Response:
+        return _json(measured)
 
     @api.get("/fleet")
     async def standing(caller: Annotated[Caller, Depends(auth)]) -> Response:
