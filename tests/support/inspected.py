@@ -124,7 +124,7 @@ async def looked_at(page: Page) -> AsyncIterator[str]:
         await page.locator(f"button[data-view={name}]").click()
         await expect(page.locator("#right h2").first).to_be_visible()
         if name != "runs":
-            await expect(page.locator("#left h2")).not_to_have_text("Runs")
+            await expect(page.locator("#left h2").first).not_to_have_text("Runs")
             await expect(page.locator("#left .note").first).not_to_have_text("proving …")
         yield name
 

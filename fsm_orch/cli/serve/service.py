@@ -111,7 +111,8 @@ def service_of(
         from ...service.bearer import bearer  # noqa: PLC0415
     except ImportError:
         raise CommandError(f"a service needs some packages: {to_install('service')}") from None
-    options: dict[str, Any] = {"inspector": inspector, "hosts": hosts, **shown} | ({} if chat is None else chat._asdict())
+    options: dict[str, Any] = {"inspector": inspector, "hosts": hosts, **shown}
+    options |= {} if chat is None else chat._asdict()
     if token is not None:
         try:
             options["auth"] = bearer(token)
