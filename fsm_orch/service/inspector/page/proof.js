@@ -19,7 +19,7 @@ export async function proof(machine, play) {
   const shown = told.bounds[bound], run = moment([]), at = { ...run.levels.get(""), hopsTaken: shown.handoffs.map((handoff, i) => ({ source: shown.states[i], target: shown.states[i + 1], handoff })) };
   for (const state of shown.states) at.visits[state] = (at.visits[state] ?? 0) + 1;
   fill("#crumbs"); fill("#text");
-  if (figure) diagram("#diagram", marked(machine, figure, found[figure]), run, run.levels.get(""));
+  if (figure) diagram("#diagram", marked(machine, figure, found[figure]), run, moment([]).levels.get(""));
   else diagram("#diagram", machine, run, at, { label: shown.in_words });
   if (figure) fill("#ledger", summary(figure, found[figure]));
   else fill("#ledger", el("div", { class: "row" }, el("span", {}, shown.in_words)), shown.verdict ? el("p", { class: "note" }, shown.verdict) : null, shown.tolls.length ? el("p", { class: "note" }, shown.tolls.join("; ")) : null);
