@@ -8,7 +8,6 @@ What requests ask of runs is in `front.py`; here they are read, and answered.
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, cast
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic_core import to_json
@@ -33,6 +32,7 @@ from .ids import thread_of
 from .inspector import Figures, Sees, inspector_of
 from .lifespan import lifespan
 from .limits import route_class
+from .paths import path_of
 from .problems import Problem, seen_at
 from .shown import EVENTS, refusals
 from .streams import Streams
@@ -120,7 +120,7 @@ def router(
 
     async def answered(request: Request, live: Live, path: str, manner: Manner, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""
-        headers = {"Location": quote(path)}
+        headers = {"Location": path}
         with seen_at(headers):
             if manner == "streamed":
                 await hub.begun(live, after=after)
@@ -153,7 +153,7 @@ def router(
         """
         manner = manner_of(request)
         live = await beginning.begin_for(request, asked_by(body, caller, manner), key_of(request))
-        return await answered(request, live, f"{_path(request)}/{live.run_id}", manner, after=0)
+        return await answered(request, live, f"{path_of(request.scope)}/{live.run_id}", manner, after=0)
 
     def asked_by(body: NewRun, caller: Caller, manner: Manner) -> Asked:
         if body.messages and body.thread_id is not None:
@@ -226,7 +226,7 @@ def router(
             who=caller.who,
             is_streamed=manner == "streamed",
         )
-        return await answered(request, live, _path(request).removesuffix("/resume"), manner, after=count)
+        return await answered(request, live, path_of(request.scope).removesuffix("/resume"), manner, after=count)
 
     @api.post(
         "/runs/{run_id}/cancel",
@@ -238,7 +238,7 @@ def router(
     async def cancel(run_id: str, request: Request, caller: Annotated[Caller, Depends(auth)]) -> Response:
         """Have a run landed: it ends in its fallback, with the default answer; within seconds where others drive it."""
         await front.cancel(await front.row(run_id, caller))
-        location = {"Location": quote(_path(request).removesuffix("/cancel"))}
+        location = {"Location": path_of(request.scope).removesuffix("/cancel")}
         return _json(to_json({"run_id": run_id}), 202, location)
 
     for more in (
@@ -252,12 +252,6 @@ def router(
         api.include_router(more)
 
     return api
-
-
-def _path(request: Request) -> str:
-    """Return the path of a request, below that of an application that it is mounted in."""
-    path: str = request.scope["path"]  # `request.url` puts a whole URL together, and takes it apart
-    return path
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
