@@ -18,6 +18,7 @@ from support.tenants import ACME, verify
 
 import fsm_orch
 from fsm_orch import MemoryStore, Runner, ScriptedModel
+from fsm_orch.service import Caller
 
 FILES = sorted((Path(fsm_orch.__file__).parent / "service/inspector/page").iterdir())
 AXE = os.environ.get("AXE_CORE")
@@ -51,6 +52,23 @@ async def test_a_whole_approval(chromium: Browser) -> None:
         await page.get_by_role("button", name="fly: look inside").press("Enter")
         await expect(page.locator("#crumbs")).to_contain_text("Flights")
         await expect(page.locator(".node.here .name")).to_have_text("found")
+
+
+@pytest.mark.slow
+async def test_who_answered_is_told(chromium: Browser) -> None:
+    """Of a question as of an approval: in the record of the answer, and to whoever opens the page later."""
+
+    async def ada() -> Caller:
+        return Caller(who="ada@example.org")
+
+    async with inspected(travel(), OSLO, auth=ada) as url:
+        async with opened(chromium, url) as page:
+            await page.locator("form.card").get_by_role("button", name="confirm").click()
+            await expect(page.locator("#left .pill")).to_have_text("booked")
+            told = page.locator(".record", has_text="ask 1 answered")
+            await expect(told.last).to_contain_text("by ada@example.org")
+        async with opened(chromium, url) as page:
+            await expect(page.locator(".record", has_text="ada@example.org")).to_have_count(1)
 
 
 @pytest.mark.slow
