@@ -262,3 +262,34 @@ async def test_a_run_that_cannot_be_read_is_counted_all_the_same() -> None:
         told = (await client.get(f"{API}/fleet")).json()
 
     assert (1, {"human": 1}, {}) == (told["runs"], told["ended"], told["landings"])
+
+
+class Counted(MemoryStore):
+    """A store that counts how often a journal is read."""
+
+    loads = 0
+
+    async def load(self, run_id: str) -> Any:
+        self.loads += 1
+        return await super().load(run_id)
+
+
+async def test_a_run_that_has_not_changed_costs_nothing() -> None:
+    """Its journal is not read again until it has changed; and who does not see it is told no more than before."""
+    store = Counted()
+    runner: Runner[Any, Any] = Runner(Refunds, model=ScriptedModel([]), store=store)
+    async with served(runner, auth=verify, inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": {"query": "x"}}, headers=ACME)).json()["run_id"]
+        at = f"/inspector/api/runs/{run_id}"
+        first = await client.get(at, headers=ACME)
+        known, loads = {"If-None-Match": f'"other", {first.headers["etag"]}'}, store.loads
+        again = await client.get(at, headers=ACME | known)
+        strange = await client.get(at, headers=BOLT | known)
+        assert (304, b"", 404, loads) == (again.status_code, again.content, strange.status_code, store.loads)
+        await client.post(f"{at}/cancel", headers=ACME, json={})
+        client.headers.update(ACME)
+        await until(client, run_id, status="finished")
+        changed = await client.get(at, headers=ACME | known)
+
+    assert (200, "finished") == (changed.status_code, changed.json()["run"]["status"])
+    assert first.headers["etag"] != changed.headers["etag"]

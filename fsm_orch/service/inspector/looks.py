@@ -25,9 +25,10 @@ from ..views import Views
 from .drawing import drawn
 from .figures import Figures, figures_json
 from .proof import proof_json
-from .runs import MOST_LISTED, Fleet, journal_json, row_json
+from .runs import MOST_LISTED, Fleet, journal_json, row_json, tag_of
 
 _PAGE = 50
+_UNKEPT = {"Cache-Control": "no-store"}
 
 
 def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., Any], figures: Figures) -> None:
@@ -72,12 +73,16 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         return _json(to_json([row_json(row) for row in found]))
 
     @api.get("/runs/{run_id}")
-    async def one(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:
+    async def one(
+        run_id: str, caller: Annotated[Caller, Depends(auth)], if_none_match: Annotated[str, Header()] = ""
+    ) -> Response:
         row = await seen.row(run_id, caller)
+        if (tag := tag_of(row)) in map(str.strip, if_none_match.split(",")):
+            return Response(status_code=304, headers={"ETag": tag, **_UNKEPT})  # its journal is not even read
         journal = (await store.load(run_id))[: row.inputs]
         if not journal:
             raise Problem("unknown_run")  # it was forgotten a moment ago
-        return _json(await asyncio.to_thread(folded, row, journal))
+        return _json(await asyncio.to_thread(folded, row, journal), tag)
 
     @api.get("/runs/{run_id}/prompts")
     async def prompts(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:
@@ -93,5 +98,5 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         return await streams.joined(run_id, Frames(views, texts=True), after=last_event_id)
 
 
-def _json(body: bytes) -> Response:
-    return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")
+def _json(body: bytes, tag: str | None = None) -> Response:
+    return Response(body, headers=_UNKEPT | ({} if tag is None else {"ETag": tag}), media_type="application/json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +32,11 @@ def row_json(row: Listed) -> dict[str, Any]:
         told.pop(name)
     head: dict[str, Any] = told.pop("head")
     return told | head
+
+
+def tag_of(row: Listed) -> str:
+    """Return what stands for a run as it is, as an ETag: all that is told of it comes of its row and so many inputs."""
+    return f'"{hashlib.sha256(json.encode(row)).hexdigest()[:32]}"'
 
 
 def journal_json(compiled: CompiledMachine, journal: Sequence[Input]) -> dict[str, Any]:

@@ -99,7 +99,7 @@ function details(id) {
   clearTimeout(waiting);
   waiting = setTimeout(async () => {
     const of = `runs/${encodeURIComponent(id)}`;
-    const [found, prompts] = await Promise.all([api.get(of), api.get(`${of}/prompts`)]).catch((error) => { told("problem", error); return []; });
+    const [found, prompts] = await Promise.all([api.get(of, run.details), api.get(`${of}/prompts`)]).catch((error) => { told("problem", error); return []; });
     if (!found || run.id !== id) return;
     let before = 0;
     run.details = found; run.values = new Map(); run.questions = found.run.waiting;
