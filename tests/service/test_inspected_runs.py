@@ -187,6 +187,31 @@ async def test_a_fork_has_what_was_set_in_it() -> None:
     assert "sorry" == told["state"]
 
 
+async def test_a_fork_has_another_reply_of_a_machine_inside() -> None:
+    """Its handoffs and fields are those of that machine, and are told for each reply; there is no other machine."""
+    async with served(inspected.travel(), inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": {"wish": "Oslo"}})).json()["run_id"]
+        path = f"{API}/runs/{run_id}"
+        found = {cut["at"]: cut for cut in (await client.get(path)).json()["cuts"] if cut["is_reply"]}
+        search, room = found[6], found[9]
+        sent = {"at": 6, "machine": search["machine"], "handoff": "no_seat", "sets": {"flight": None}}
+        made = await client.post(f"{path}/fork", json=sent)
+        refused = [
+            await client.post(f"{path}/fork", json=sent | each)
+            for each in ({"machine": "fly"}, {"machine": "stay.Hotels"}, {"handoff": "planned"}, {"machine": "x.y"})
+        ]
+        at = f"{API}/runs/{made.json()['run_id']}"
+        last = (await client.get(at)).json()["inputs"][-1]["input"]
+
+    assert ("fly.Flights", "search", ["seat", "no_seat"]) == tuple(
+        search[name] for name in ("machine", "replier", "handoffs")
+    )
+    assert ("stay.Hotels", "search", ["room"]) == tuple(room[name] for name in ("machine", "replier", "handoffs"))
+    assert ("", "fly", ["seat", "no_seat"]) == tuple(found[7][name] for name in ("machine", "replier", "handoffs"))
+    assert ([422] * 4, 201) == ([each.status_code for each in refused], made.status_code)
+    assert ("no_seat", None, [1]) == (last["handoff"], last["changes"]["flight"], last["path"])
+
+
 @pytest.mark.parametrize("kept", ["here", "elsewhere"])
 async def test_a_run_that_is_under_way_goes_on_as_it_is(kept: str) -> None:
     """Whoever drives it: to have it go on is no mistake, and it is not done twice."""
