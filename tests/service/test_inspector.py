@@ -266,8 +266,11 @@ async def test_who_has_a_run_go_on_that_does_is_not_kept_waiting() -> None:
     async with served(desk(), inspector="own") as client:
         run_id = (await client.post("/runs", json=body("hold twice"), headers=ASYNC)).json()["run_id"]
         await until(client, run_id, state="second")
-        came = await client.post(f"/inspector/api/runs/{run_id}/resume")
-        HELD["hold twice"].set()
+        try:
+            async with asyncio.timeout(20):  # it would wait for what is let go below
+                came = await client.post(f"/inspector/api/runs/{run_id}/resume")
+        finally:
+            HELD["hold twice"].set()
 
     assert 202 == came.status_code
 
