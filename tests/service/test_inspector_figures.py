@@ -123,6 +123,18 @@ def test_a_landing_goes_over_no_edge(tmp_path: Path) -> None:
     assert {("triage", "to_travel"): (1, 0)} == edges(told, "right", "wrong")
 
 
+def test_a_query_counts_once_on_an_edge(tmp_path: Path) -> None:
+    """However often its run went round."""
+    path = evaluated(tmp_path / "eval.json")
+    saved = json.loads(path.read_text())
+    row = {"expected": "travel", "reached": "travel", "path": ["triage", "travel"] * 3, "landing": None}
+    path.write_text(json.dumps(saved | {"routes": [row]}))
+
+    told = figures_json(ByKeyword.definition, Figures(evaluation=path))["evaluation"]
+
+    assert {("triage", "to_travel"): (1, 0)} == edges(told, "right", "wrong")
+
+
 def test_figures_of_another_version_are_said_to_be(tmp_path: Path) -> None:
     """They are matched by name; what this version has not is left out."""
     taken, measured = covered(tmp_path / "taken.json"), evaluated(tmp_path / "eval.json")
@@ -228,6 +240,9 @@ async def test_figures_on_the_edges_of_the_page(tmp_path: Path) -> None:
         confusion = page.get_by_role("region", name="Where queries went")
         await expect(confusion.locator("tbody tr").filter(has_text="banking").locator(".is-wrong")).to_have_text("1")
         await expect(confusion.locator(".is-right", has_text="2")).to_have_count(1)
+        outside = confusion.locator("tbody tr").filter(has_text="none")
+        await expect(outside.locator(".is-right")).to_have_text("1")
+        await expect(outside.locator(".is-wrong")).to_have_count(0)
         await page.get_by_role("button", name="tokens").click()
         await expect(page.locator(".edge.never")).to_have_count(0)
         async for _ in looked_at(page):
