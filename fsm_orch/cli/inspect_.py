@@ -37,6 +37,14 @@ def inspect(
     codec: CodecName = None,
     deps: start.DepsName = None,
     model: start.ModelName = None,
+    coverage: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What pytest --fsm-coverage-json has written, to be shown on the edges."),
+    ] = None,
+    evaluation: Annotated[
+        Path | None,
+        typer.Option("--eval", metavar="FILE", help="What fsm-orch eval --json has printed, to be shown on the edges."),
+    ] = None,
 ) -> None:
     """Show a machine and its runs in a browser: live, in time, and what is proved of them.
 
@@ -71,6 +79,8 @@ def inspect(
             works=0,
             drain_s=_DRAIN_S,
             inspector="all",
+            coverage=coverage,
+            evaluation=evaluation,
         )
         reported(log, stack)
         bare = bound(_HOST, port)

@@ -1,4 +1,6 @@
-"""Limits of requests: how long a body may be, and how deeply nested; and that whatever is raised becomes a problem.
+"""Limits of requests: whose pages may send them, how long a body may be, and how deeply nested.
+
+And that whatever is raised becomes a problem, and that ids with a slash are found.
 
 FastAPI has a limit of its own, and says a body that is declared too long in plain text; ours is said as all else is.
 """
@@ -12,10 +14,13 @@ import orjson
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive
+from starlette.routing import Match
+from starlette.types import Message, Receive, Scope
 
 from ..define.options import whole
+from .cross_site import check_site
 from .disconnect import Gone
+from .paths import routed, shown
 from .problems import Problem, answer_to, problem_of
 
 
@@ -57,7 +62,9 @@ def _too_large(most: int) -> Problem:
 
 
 def route_class(most: int, answer: Callable[[HTTPException], Response] = answer_to) -> type[APIRoute]:
-    """Return the class of routes whose bodies have a limit, and which answer whatever is raised with a problem.
+    """Return the class of routes that take no changes from other sites' pages, and whose bodies have a limit.
+
+    Whatever is raised they answer with a problem. A part of their path may hold a slash, sent as %2F.
 
     Args:
         most: how many bytes a body may have.
@@ -67,11 +74,18 @@ def route_class(most: int, answer: Callable[[HTTPException], Response] = answer_
     whole("max_body= of a router", most)
 
     class Route(APIRoute):
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            match, found = super().matches(routed(scope))
+            if "path_params" in found:
+                found["path_params"] = shown(found["path_params"])
+            return match, found
+
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
 
             async def answered(request: Request) -> Response:
                 try:
+                    check_site(request)
                     return await handle(JsonRequest(request.scope, _limited(request, most)))
                 except (Exception, SystemExit) as error:  # an exit would end every other run with it
                     if isinstance(error, Gone) or isinstance(error.__cause__, ClientDisconnect):

@@ -41,6 +41,12 @@ class _Kind(NamedTuple):
 KINDS = {
     "invalid_json": _Kind(400, "The body is no JSON", "It cannot be read, or is nested too deeply."),
     "unsupported_parameter": _Kind(400, "That cannot be asked for", "Leave it out."),
+    "cross_site": _Kind(
+        403,
+        "Another site's page may not do that",
+        "A browser has sent this for a page of another site, without asking first: send it as `application/json`, "
+        "and let that site in by CORS.",
+    ),
     "model_not_found": _Kind(404, "There is no such model", "See `/v1/models`."),
     "unknown_run": _Kind(404, "There is no such run", "It was never there, is forgotten, or is somebody else's."),
     "other_version": _Kind(

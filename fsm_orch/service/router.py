@@ -6,8 +6,8 @@ What requests ask of runs is in `front.py`; here they are read, and answered.
 # no `from __future__ import annotations`: FastAPI resolves annotations at run time, and the models of bodies are made
 # inside of `router`, where it would not find them, and would silently take them for parameters of the query
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, cast
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic_core import to_json
@@ -29,9 +29,10 @@ from .headers import SHOWN, Manner, key_of, manner_of
 from .health import health_routes
 from .hub import Hub, Live
 from .ids import thread_of
-from .inspector import Sees, inspector_of
+from .inspector import Figures, Sees, inspector_of
 from .lifespan import lifespan
 from .limits import route_class
+from .paths import path_of
 from .problems import Problem, seen_at
 from .shown import EVENTS, refusals
 from .streams import Streams
@@ -59,6 +60,8 @@ def router(
     works: int = 50,
     max_body: int = 256 * 1024,
     inspector: Sees | None = None,
+    coverage: Path | None = None,
+    evaluation: Path | None = None,
 ) -> APIRouter:
     """Return the routes of a runner, to be included by an application of FastAPI: `app.include_router(router(runner))`.
 
@@ -89,8 +92,11 @@ def router(
         max_body: the most bytes of a body; and none may be nested deeper than 254 times.
         inspector: adds a page that shows the machine and its runs, at `/inspector/`, with all that agents and models
             said in them: `"own"`: the runs of the caller's tenant; `"all"`: everybody's, to whoever `auth` lets in.
+        coverage: what `pytest --fsm-coverage-json` has written: the page shows how often tests took each edge.
+        evaluation: what `fsm-orch eval --json` has printed: the page shows how many queries went right over each edge.
 
-    Raises StartError: if the runner has no store, dependencies are missing, or none are declared; if `text` or `answer`
+    Raises StartError: if the runner has no store, dependencies are missing, or none are declared; if a file is
+        none of its kind, or there is no inspector to show it; if `text` or `answer`
         is no field of the machine, or the first is not for callers to give.
     Raises TypeError: if one of these is no field at all, or is missing beside the other; or what is to be a number is
         none.
@@ -114,7 +120,7 @@ def router(
 
     async def answered(request: Request, live: Live, path: str, manner: Manner, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""
-        headers = {"Location": quote(path)}
+        headers = {"Location": path}
         with seen_at(headers):
             if manner == "streamed":
                 await hub.begun(live, after=after)
@@ -132,7 +138,7 @@ def router(
         "/runs",
         summary="Begin a run",
         response_class=Response,
-        responses={200: seen, 202: {"model": Accepted}, **refusals(400, 409, 413, 422, 429, 503)},
+        responses={200: seen, 202: {"model": Accepted}, **refusals(400, 403, 409, 413, 422, 429, 503)},
         openapi_extra=SHOWN,
     )
     async def begin(
@@ -147,7 +153,7 @@ def router(
         """
         manner = manner_of(request)
         live = await beginning.begin_for(request, asked_by(body, caller, manner), key_of(request))
-        return await answered(request, live, f"{_path(request)}/{live.run_id}", manner, after=0)
+        return await answered(request, live, f"{path_of(request.scope)}/{live.run_id}", manner, after=0)
 
     def asked_by(body: NewRun, caller: Caller, manner: Manner) -> Asked:
         if body.messages and body.thread_id is not None:
@@ -197,7 +203,7 @@ def router(
         "/runs/{run_id}/resume",
         summary="Answer what a run asks",
         response_class=Response,
-        responses={200: seen, 202: {"model": Accepted}, **refusals(400, 404, 409, 413, 422, 429, 503)},
+        responses={200: seen, 202: {"model": Accepted}, **refusals(400, 403, 404, 409, 413, 422, 429, 503)},
         openapi_extra=SHOWN,
     )
     async def resume(
@@ -220,19 +226,19 @@ def router(
             who=caller.who,
             is_streamed=manner == "streamed",
         )
-        return await answered(request, live, _path(request).removesuffix("/resume"), manner, after=count)
+        return await answered(request, live, path_of(request.scope).removesuffix("/resume"), manner, after=count)
 
     @api.post(
         "/runs/{run_id}/cancel",
         summary="Cancel a run",
         status_code=202,
         response_class=Response,
-        responses={202: {"model": Accepted}, **refusals(404, 409, 422, 503)},
+        responses={202: {"model": Accepted}, **refusals(403, 404, 409, 422, 503)},
     )
     async def cancel(run_id: str, request: Request, caller: Annotated[Caller, Depends(auth)]) -> Response:
         """Have a run landed: it ends in its fallback, with the default answer; within seconds where others drive it."""
         await front.cancel(await front.row(run_id, caller))
-        location = {"Location": quote(_path(request).removesuffix("/cancel"))}
+        location = {"Location": path_of(request.scope).removesuffix("/cancel")}
         return _json(to_json({"run_id": run_id}), 202, location)
 
     for more in (
@@ -241,17 +247,11 @@ def router(
             beginning, front, streams, auth, text=text, answer=answer, shown=shown, waits=multitask == "enqueue",
             ends_alone=on_disconnect == "cancel", max_body=max_body,
         ),
-        *inspector_of(front, streams, auth, sees=inspector, max_body=max_body),
+        *inspector_of(front, streams, auth, sees=inspector, figures=Figures(coverage, evaluation), max_body=max_body),
     ):  # fmt: skip
         api.include_router(more)
 
     return api
-
-
-def _path(request: Request) -> str:
-    """Return the path of a request, below that of an application that it is mounted in."""
-    path: str = request.scope["path"]  # `request.url` puts a whole URL together, and takes it apart
-    return path
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -28,6 +28,8 @@ class Taken:
 
     declared: Mapping[Edge, str]
     """By edge, the name of its target; in declaration order."""
+    digest: str
+    """Of the definition."""
     runs: int = 0
     edges: Counter[Edge] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
@@ -57,7 +59,7 @@ class Coverage:
     def expect(self, definition: Definition) -> Taken:
         """Return what runs of a machine did; from now on the report shows it, even if it is never run."""
         name = f"{definition.name} ({definition.where})"
-        return self.machines.setdefault(name, Taken(_edges(definition)))
+        return self.machines.setdefault(name, Taken(_edges(definition), definition.digest))
 
     def observer(self, definition: Definition) -> Observer:
         """Return an observer that counts the records of a machine's runs."""
@@ -95,10 +97,11 @@ class Coverage:
         return 100 * (1 - missed / declared) if declared else 0.0
 
     def dump(self) -> str:
-        """Return all counts as JSON, for another process to `add`."""
+        """Return all counts as JSON, for another process to `add`, or a page to show."""
         return json.dumps(
             {
                 name: {
+                    "digest": taken.digest,
                     "declared": [[*edge, target] for edge, target in taken.declared.items()],
                     "runs": taken.runs,
                     "edges": [[*edge, times] for edge, times in taken.edges.items()],
@@ -113,7 +116,7 @@ class Coverage:
         """Add the counts that another process dumped."""
         for name, seen in json.loads(dumped).items():
             declared = {(state, handoff): target for state, handoff, target in seen["declared"]}
-            taken = self.machines.setdefault(name, Taken(declared))
+            taken = self.machines.setdefault(name, Taken(declared, seen["digest"]))
             taken.runs += seen["runs"]
             taken.edges.update({(state, handoff): times for state, handoff, times in seen["edges"]})
             taken.refusals.update(seen["refusals"])

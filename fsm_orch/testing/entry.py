@@ -53,6 +53,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "them. The ready tests of --fsm do not count: they take nearly every edge.",
     )
     group.addoption(
+        "--fsm-coverage-json",
+        type=Path,
+        metavar="FILE",
+        help="Write how often each edge was taken into a file, as JSON; also reports it.",
+    )
+    group.addoption(
         "--fsm-record",
         action="store_true",
         help="For tests with the fixture fsm_cassette: send their requests for real, and record their cassettes again.",
@@ -97,7 +103,8 @@ def pytest_configure(config: pytest.Config) -> None:
     Raises pytest.UsageError: if what it needs is not installed.
     """
     options = config.option
-    if options.fsm or options.fsm_coverage or options.fsm_require_coverage is not None or config.getini("fsm"):
+    covers = options.fsm_coverage or options.fsm_require_coverage is not None or options.fsm_coverage_json is not None
+    if options.fsm or covers or config.getini("fsm"):
         try:
             from fsm_orch.testing.plugin import install  # noqa: PLC0415 - not for those who do not ask
         except ModuleNotFoundError as error:

@@ -44,7 +44,7 @@ def install(config: pytest.Config) -> None:
     _choose(config, collector)
     if options.fsm_call_agents or options.fsm_call_agent:
         config.pluginmanager.register(Called(config), "fsm_orch_called")
-    if options.fsm_coverage or options.fsm_require_coverage is not None:
+    if options.fsm_coverage or options.fsm_require_coverage is not None or options.fsm_coverage_json is not None:
         config.pluginmanager.register(Covered(config), "fsm_orch_coverage")
 
 
@@ -229,6 +229,7 @@ class Covered:
     def __init__(self, config: pytest.Config) -> None:
         self.coverage = config.stash[COVERAGE] = Coverage()
         self._required: float | None = config.option.fsm_require_coverage
+        self._file: Path | None = config.option.fsm_coverage_json
         stack = ExitStack()
         stack.enter_context(self.coverage.watching())
         config.add_cleanup(stack.close)
@@ -251,10 +252,12 @@ class Covered:
         self.coverage.add(getattr(node, "workeroutput", {}).get("fsm_coverage", "{}"))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the report."""
+        """Print the report, and write the file that was asked for."""
         terminalreporter.section("coverage of edges")
         for line in lines(self.coverage):
             terminalreporter.line(line)
+        if self._file is not None:
+            self._write(self._file, terminalreporter)
         if not any(taken.runs for taken in self.coverage.machines.values()):
             ready = (
                 "; the ready tests of --fsm do not count, tests that run a machine do" if self.coverage.machines else ""
@@ -263,3 +266,9 @@ class Covered:
         if self._is_short:
             short = f"{self.coverage.percent:.0f} % of the declared edges were taken, {self._required:g} % are required"
             terminalreporter.line(short, red=True)
+
+    def _write(self, file: Path, reporter: pytest.TerminalReporter) -> None:
+        try:
+            file.write_text(self.coverage.dump(), encoding="utf-8")
+        except OSError as error:
+            reporter.line(f"--fsm-coverage-json: {file} cannot be written: {error.strerror or error}", red=True)

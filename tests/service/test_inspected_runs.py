@@ -187,6 +187,31 @@ async def test_a_fork_has_what_was_set_in_it() -> None:
     assert "sorry" == told["state"]
 
 
+async def test_a_fork_has_another_reply_of_a_machine_inside() -> None:
+    """Its handoffs and fields are those of that machine, and are told for each reply; there is no other machine."""
+    async with served(inspected.travel(), inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": {"wish": "Oslo"}})).json()["run_id"]
+        path = f"{API}/runs/{run_id}"
+        found = {cut["at"]: cut for cut in (await client.get(path)).json()["cuts"] if cut["is_reply"]}
+        search, room = found[6], found[9]
+        sent = {"at": 6, "machine": search["machine"], "handoff": "no_seat", "sets": {"flight": None}}
+        made = await client.post(f"{path}/fork", json=sent)
+        refused = [
+            await client.post(f"{path}/fork", json=sent | each)
+            for each in ({"machine": "fly"}, {"machine": "stay.Hotels"}, {"handoff": "planned"}, {"machine": "x.y"})
+        ]
+        at = f"{API}/runs/{made.json()['run_id']}"
+        last = (await client.get(at)).json()["inputs"][-1]["input"]
+
+    assert ("fly.Flights", "search", ["seat", "no_seat"]) == tuple(
+        search[name] for name in ("machine", "replier", "handoffs")
+    )
+    assert ("stay.Hotels", "search", ["room"]) == tuple(room[name] for name in ("machine", "replier", "handoffs"))
+    assert ("", "fly", ["seat", "no_seat"]) == tuple(found[7][name] for name in ("machine", "replier", "handoffs"))
+    assert ([422] * 4, 201) == ([each.status_code for each in refused], made.status_code)
+    assert ("no_seat", None, [1]) == (last["handoff"], last["changes"]["flight"], last["path"])
+
+
 @pytest.mark.parametrize("kept", ["here", "elsewhere"])
 async def test_a_run_that_is_under_way_goes_on_as_it_is(kept: str) -> None:
     """Whoever drives it: to have it go on is no mistake, and it is not done twice."""
@@ -262,3 +287,34 @@ async def test_a_run_that_cannot_be_read_is_counted_all_the_same() -> None:
         told = (await client.get(f"{API}/fleet")).json()
 
     assert (1, {"human": 1}, {}) == (told["runs"], told["ended"], told["landings"])
+
+
+class Counted(MemoryStore):
+    """A store that counts how often a journal is read."""
+
+    loads = 0
+
+    async def load(self, run_id: str) -> Any:
+        self.loads += 1
+        return await super().load(run_id)
+
+
+async def test_a_run_that_has_not_changed_costs_nothing() -> None:
+    """Its journal is not read again until it has changed; and who does not see it is told no more than before."""
+    store = Counted()
+    runner: Runner[Any, Any] = Runner(Refunds, model=ScriptedModel([]), store=store)
+    async with served(runner, auth=verify, inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": {"query": "x"}}, headers=ACME)).json()["run_id"]
+        at = f"/inspector/api/runs/{run_id}"
+        first = await client.get(at, headers=ACME)
+        known, loads = {"If-None-Match": f'"other", {first.headers["etag"]}'}, store.loads
+        again = await client.get(at, headers=ACME | known)
+        strange = await client.get(at, headers=BOLT | known)
+        assert (304, b"", 404, loads) == (again.status_code, again.content, strange.status_code, store.loads)
+        await client.post(f"{at}/cancel", headers=ACME, json={})
+        client.headers.update(ACME)
+        await until(client, run_id, status="finished")
+        changed = await client.get(at, headers=ACME | known)
+
+    assert (200, "finished") == (changed.status_code, changed.json()["run"]["status"])
+    assert first.headers["etag"] != changed.headers["etag"]

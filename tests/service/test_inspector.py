@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from itertools import cycle
 from typing import Any
 
@@ -148,6 +149,32 @@ async def test_a_run_is_told_with_its_inputs_and_records() -> None:
     assert [cut._asdict() for cut in await runner.cuts(run_id)] == told["cuts"]
 
 
+async def test_others_are_answered_while_a_journal_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be long: it is folded beside the loop, for the run that is shown and for why runs were landed."""
+    begun, let_go = threading.Event(), threading.Event()
+    runner = desk()
+    replay = runner.replay
+
+    def slow(journal: Any) -> Any:
+        begun.set()
+        assert let_go.wait(timeout=30)
+        return replay(journal)
+
+    async with served(runner, inspector="own") as client:
+        run_id = (await client.post("/runs", json=body("break"))).json()["run_id"]
+        monkeypatch.setattr(runner, "replay", slow)
+        for path in (f"runs/{run_id}", "fleet"):
+            begun.clear()
+            let_go.clear()
+            folding = asyncio.ensure_future(client.get(f"/inspector/api/{path}"))
+            await asyncio.to_thread(begun.wait, 30)
+            others = [(await client.get(f"/inspector/api/{each}")).status_code for each in ("machine", "runs")]
+            is_folding = not folding.done()
+            let_go.set()
+
+            assert ([200, 200], True, 200) == (others, is_folding, (await folding).status_code)
+
+
 async def test_prompts_are_told_where_they_were_kept() -> None:
     """To who sees the run; nothing where none were kept."""
     told = []
@@ -202,6 +229,26 @@ async def test_a_run_is_forked_and_goes_on() -> None:
     assert before == after
 
 
+async def test_a_fork_has_the_reply_that_was_asked_for() -> None:
+    """Its values and handoff stand in the place of the agent's; what does not fit is told, and not stored."""
+    runner = desk()
+    async with served(runner, inspector="own") as client:
+        run_id = (await client.post("/runs", json=body("a"))).json()["run_id"]
+        path = f"/inspector/api/runs/{run_id}"
+        at = next(cut["at"] for cut in (await client.get(path)).json()["cuts"] if cut["is_reply"])
+        edits = {"at": at, "handoff": "on", "effects": True}
+        made = await client.post(f"{path}/fork", json=edits | {"sets": {"by": "me"}})
+        unfit = [
+            await client.post(f"{path}/fork", json=edits | each) for each in ({"sets": {"by": 1}}, {"handoff": "end"})
+        ]
+        told = (await client.get(f"/inspector/api/runs/{made.json()['run_id']}")).json()
+        listed = (await client.get("/inspector/api/runs")).json()
+
+    assert "me" == told["run"]["context"]["by"]
+    assert (["handoff=on", "set.by"], True) == (told["row"]["origin"]["edits"], told["row"]["origin"]["effects"])
+    assert ([422, 422], 2) == ([each.status_code for each in unfit], len(listed))
+
+
 async def test_a_run_that_goes_on_already_is_not_driven_twice() -> None:
     """Whoever clicks twice is told both times that it goes on; so is who asks of a run that is under way or waits."""
     runner = travel()
@@ -219,8 +266,11 @@ async def test_who_has_a_run_go_on_that_does_is_not_kept_waiting() -> None:
     async with served(desk(), inspector="own") as client:
         run_id = (await client.post("/runs", json=body("hold twice"), headers=ASYNC)).json()["run_id"]
         await until(client, run_id, state="second")
-        came = await client.post(f"/inspector/api/runs/{run_id}/resume")
-        HELD["hold twice"].set()
+        try:
+            async with asyncio.timeout(20):  # it would wait for what is let go below
+                came = await client.post(f"/inspector/api/runs/{run_id}/resume")
+        finally:
+            HELD["hold twice"].set()
 
     assert 202 == came.status_code
 

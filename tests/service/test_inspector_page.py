@@ -9,15 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 from support import clerks
 from support.browsing import browser
-from support.inspected import MARKUP, attacked, attacker, begun, inspected, looked_at, opened, tainted, travel
+from support.inspected import (
+    MARKUP,
+    attacked,
+    attacker,
+    begun,
+    figures_in,
+    inspected,
+    looked_at,
+    opened,
+    tainted,
+    travel,
+)
 from support.serving import app_of, listening
 from support.tenants import ACME, verify
 
 import fsm_orch
 from fsm_orch import MemoryStore, Runner, ScriptedModel
+from fsm_orch.service import Caller
 
 FILES = sorted((Path(fsm_orch.__file__).parent / "service/inspector/page").iterdir())
 AXE = os.environ.get("AXE_CORE")
@@ -51,6 +63,23 @@ async def test_a_whole_approval(chromium: Browser) -> None:
         await page.get_by_role("button", name="fly: look inside").press("Enter")
         await expect(page.locator("#crumbs")).to_contain_text("Flights")
         await expect(page.locator(".node.here .name")).to_have_text("found")
+
+
+@pytest.mark.slow
+async def test_who_answered_is_told(chromium: Browser) -> None:
+    """Of a question as of an approval: in the record of the answer, and to whoever opens the page later."""
+
+    async def ada() -> Caller:
+        return Caller(who="ada@example.org")
+
+    async with inspected(travel(), OSLO, auth=ada) as url:
+        async with opened(chromium, url) as page:
+            await page.locator("form.card").get_by_role("button", name="confirm").click()
+            await expect(page.locator("#left .pill")).to_have_text("booked")
+            told = page.locator(".record", has_text="ask 1 answered")
+            await expect(told.last).to_contain_text("by ada@example.org")
+        async with opened(chromium, url) as page:
+            await expect(page.locator(".record", has_text="ada@example.org")).to_have_count(1)
 
 
 @pytest.mark.slow
@@ -94,6 +123,49 @@ async def test_a_fork_goes_on(chromium: Browser) -> None:
         await expect(page.locator("#left .on .pill")).to_have_text("booked")
         await expect(page.locator(".node.here .name")).to_have_text("booked")
         await expect(page.get_by_role("button", name="go on")).to_have_count(0)
+
+
+@pytest.mark.slow
+async def test_a_fork_with_another_reply(chromium: Browser) -> None:
+    """What the kernel does not take is told in the form, and nothing is stored; what it takes is a run of its own."""
+    odd = "Failed to load resource: the server responded with a status of 422"
+    async with inspected(travel(), OSLO) as url, opened(chromium, url, odd=odd) as page:
+        await expect(page.locator("form.card")).to_be_visible()
+        await page.locator("#edit").click()
+        form = page.locator("#otherwise form")
+        wrong = form.get_by_role("alert")
+        for values in ("{", '{"sky": 1}', '{"flight": 1}'):
+            await form.get_by_label("What it writes").fill(values)
+            await form.get_by_role("button", name="Fork").click()
+            await expect(wrong).not_to_have_text("")
+        await expect(wrong).to_contain_text("flight")
+        await expect(page.locator("#left .runs li")).to_have_count(1)
+        await form.get_by_label("What it writes").fill("")
+        await form.get_by_label("Handoff").select_option(index=0)
+        await form.get_by_role("button", name="Fork").click()
+        await expect(page.locator("#left .on")).to_contain_text("a fork")
+        await expect(page.locator("#otherwise")).to_be_hidden()
+
+
+@pytest.mark.slow
+async def test_a_fork_takes_another_way(chromium: Browser) -> None:
+    """Its form offers the handoffs of the state whose reply it changes, and no others; then it goes on from there."""
+    async with inspected(travel(), OSLO) as url, opened(chromium, url) as page:
+        await expect(page.locator("form.card")).to_be_visible()
+        form, edit = page.locator("#otherwise form"), page.locator("#edit")
+        await edit.click()
+        await expect(form.locator("option")).to_have_text(["as it was", "planned"])
+        await form.get_by_role("button", name="Cancel").click()
+        await page.locator(".record .to", has_text=re.compile(r"^\d\.\d+staymenu")).click()
+        await edit.click()
+        await expect(form.locator("h2")).to_have_text("Another reply of fly at input 7")
+        await expect(form.locator("option")).to_have_text(["as it was", "seat", "no_seat"])
+        await form.get_by_label("Handoff").select_option("no_seat")
+        await form.get_by_label("What it writes").fill('{"city": "Rome"}')
+        await form.get_by_role("button", name="Fork").click()
+        await expect(page.locator("#left .on .pill")).to_have_text("sorry")
+        await expect(page.locator(".node.here .name")).to_have_text("sorry")
+        await expect(page.locator("#left .runs li")).to_have_count(2)
 
 
 @pytest.mark.slow
@@ -185,21 +257,36 @@ async def test_nothing_runs_whatever_the_service_says(chromium: Browser) -> None
             await page.locator(".record .to").nth(number).click()
 
 
+async def shown_to_axe(page: Page) -> AsyncIterator[str]:
+    """Look at each view, at each kind of figures, and at the form of a fork; yield their names."""
+    async for view in looked_at(page):
+        yield view
+    await page.locator("button[data-view=proof]").click()
+    for figures in ("taken by tests", "right routes"):
+        await page.get_by_role("button", name=figures).click()
+        await expect(page.locator(".edge.never").first).to_be_attached()
+        yield figures
+    await page.locator("button[data-view=runs]").click()
+    await page.locator("#edit").click()
+    await expect(page.locator("#otherwise form")).to_be_visible()
+    yield "fork"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("colours", ["dark", "light"])
-async def test_nobody_is_kept_out(chromium: Browser, colours: Any) -> None:
+async def test_nobody_is_kept_out(chromium: Browser, colours: Any, tmp_path: Path) -> None:
     """What axe-core calls a fault of WCAG 2 A or AA: none in any view, in either set of colours."""
     if AXE is None:
         pytest.skip("axe-core is not there: `npm pack axe-core`, and the path of its axe.min.js in AXE_CORE")
     async with (
-        inspected(travel(), OSLO) as url,
+        inspected(travel(), OSLO, **figures_in(tmp_path)) as url,
         opened(chromium, url, bypass_csp=True, color_scheme=colours, reduced_motion="reduce") as page,
     ):
         await expect(page.locator("form.card")).to_be_visible()
         await page.add_script_tag(path=AXE)
         rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]}
         found = {}
-        async for view in looked_at(page):
+        async for view in shown_to_axe(page):
             told = await page.evaluate("rules => axe.run(document, rules)", rules)
             found |= {(view, each["id"]): [node["html"][:200] for node in each["nodes"]] for each in told["violations"]}
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, Route, expect
@@ -77,6 +78,23 @@ async def begun(url: str, context: dict[str, Any], **more: Any) -> dict[str, Any
         return dict((await client.post("/runs", json={"context": context, **more})).json())
 
 
+def figures_in(folder: Path) -> dict[str, Path]:
+    """Write figures of trips by hand; return the options of a router that shows them."""
+    definition, (label, reached) = Travel.definition, ("stay", "desk")
+    taken = {"digest": definition.digest, "runs": 2, "refusals": {"illegal": 1}, "landings": {"hops": 1}}
+    rows = [{"expected": each, "reached": label, "path": ["fly", label], "landing": None} for each in (label, "none")]
+    held = {
+        "coverage": {"Travel (travel.py:1)": taken | {"edges": [["fly", "seat", 2]]}},
+        "evaluation": {
+            "machine": "Travel", "digest": "0" * 64, "source": MARKUP, "model": None, "labels": [label],
+            "matrix": {label: {label: 1, reached: 0}, "none": {label: 1}}, "routes": rows,
+        },
+    }  # fmt: skip
+    for name, told in held.items():
+        (folder / f"{name}.json").write_text(json.dumps(told), encoding="utf-8")
+    return {name: folder / f"{name}.json" for name in held}
+
+
 @asynccontextmanager
 async def inspected(runner: Runner[Any, Any], *contexts: dict[str, Any], **options: Any) -> AsyncIterator[str]:
     """Serve a runner with its inspector, once runs have begun; yield the URL."""
@@ -124,7 +142,7 @@ async def looked_at(page: Page) -> AsyncIterator[str]:
         await page.locator(f"button[data-view={name}]").click()
         await expect(page.locator("#right h2").first).to_be_visible()
         if name != "runs":
-            await expect(page.locator("#left h2")).not_to_have_text("Runs")
+            await expect(page.locator("#left h2").first).not_to_have_text("Runs")
             await expect(page.locator("#left .note").first).not_to_have_text("proving …")
         yield name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -298,6 +299,26 @@ def test_coverage_reports_what_the_projects_own_tests_took(project: pytest.Pytes
     result.assert_outcomes(passed=2, deselected=6)
     result.stdout.fnmatch_lines(["Desk (*desk/shop.py:*): 2 of 4 edges (50 %) in 1 runs"])
     result.stdout.fnmatch_lines(["*never taken*triage -to_verify-> verify", "*never taken*verify -verified-> refund"])
+
+
+def test_coverage_is_written_into_a_file(project: pytest.Pytester) -> None:
+    """How often each edge was taken, and of which version of the machine; the report is printed too."""
+    result = run(project, "test_own.py", "--fsm-coverage-json=taken.json")
+    ((name, told),) = json.loads((project.path / "taken.json").read_text()).items()
+
+    result.stdout.fnmatch_lines(["Desk (*): 2 of 4 edges (50 %) in 1 runs"])
+    assert name.startswith("Desk (")
+    assert 64 == len(told["digest"])
+    assert (4, 1, [1, 1]) == (len(told["declared"]), told["runs"], [times for *_, times in told["edges"]])
+
+
+def test_coverage_that_cannot_be_written_is_told(project: pytest.Pytester) -> None:
+    """The tests have run; the report says what it could not do."""
+    result = run(project, "test_own.py", "--fsm-coverage-json=nowhere/taken.json")
+
+    result.stdout.fnmatch_lines(
+        ["--fsm-coverage-json: nowhere/taken.json cannot be written: No such file or directory"]
+    )
 
 
 @pytest.mark.parametrize(("required", "code"), [(50, pytest.ExitCode.OK), (51, pytest.ExitCode.TESTS_FAILED)])

@@ -254,6 +254,7 @@ def _as_json(scores: Scores) -> dict[str, Any]:
                 "expected": r.expected,
                 "reached": r.reached,
                 "path": r.path,
+                "landing": r.landing,
                 "tokens": r.used,
                 "cost": r.cost,
             }

@@ -88,6 +88,7 @@ def service_of(
     drain_s: float | None,
     inspector: Literal["own", "all"] | None = None,
     hosts: Collection[str] | None = None,
+    **shown: Any,
 ) -> Service:
     """Return what is served.
 
@@ -100,6 +101,7 @@ def service_of(
         drain_s: how long runs may take to end; None: as the file says.
         inspector: whose runs a page shows, as for `router`; None: there is none.
         hosts: by which names it is called; None: by any.
+        shown: what else the page shows, as for `router`.
 
     Raises CommandError: if a package is missing, or the token can be guessed or cannot be sent.
     Raises as `router` does.
@@ -109,7 +111,8 @@ def service_of(
         from ...service.bearer import bearer  # noqa: PLC0415
     except ImportError:
         raise CommandError(f"a service needs some packages: {to_install('service')}") from None
-    options: dict[str, Any] = {"inspector": inspector, "hosts": hosts} | ({} if chat is None else chat._asdict())
+    options: dict[str, Any] = {"inspector": inspector, "hosts": hosts, **shown}
+    options |= {} if chat is None else chat._asdict()
     if token is not None:
         try:
             options["auth"] = bearer(token)

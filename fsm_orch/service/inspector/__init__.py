@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import StartError
 from ..seen import Sees
+from .figures import Figures
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -14,17 +15,25 @@ if TYPE_CHECKING:
     from ..front import Front
     from ..streams import Streams
 
-__all__ = ["Sees", "inspector_of"]
+__all__ = ["Figures", "Sees", "inspector_of"]
 
 
 def inspector_of(
-    front: Front, streams: Streams, auth: Callable[..., Any], *, sees: Sees | None, max_body: int
+    front: Front,
+    streams: Streams,
+    auth: Callable[..., Any],
+    *,
+    sees: Sees | None,
+    figures: Figures,
+    max_body: int,
 ) -> Iterator[APIRouter]:
     """Yield the routes of the inspector, under `/inspector`, if it is wanted. See `router`.
 
-    Raises StartError: if what draws machines is not installed.
+    Raises StartError: if what draws machines is not installed, or a file of figures is none, or nothing shows it.
     """
     if sees is None:
+        if any(figures):
+            raise StartError("figures of tests and evaluations are shown by the inspector alone: give inspector=, too")
         return
     try:
         from .routes import inspector_routes  # noqa: PLC0415 - an extra
@@ -32,4 +41,4 @@ def inspector_of(
         raise StartError(
             f"the inspector needs {error.name!r}, which is not installed: pip install 'fsm_orch[inspect]'"
         ) from error
-    yield inspector_routes(front, streams, auth, sees=sees, max_body=max_body)
+    yield inspector_routes(front, streams, auth, sees=sees, figures=figures, max_body=max_body)

@@ -16,14 +16,18 @@ from ..front import Front
 from ..hub import Hub, Live
 from ..problems import Problem
 from ..seen import Seen
+from .drawing import machines_in
 
 
 class NewFork(Body):
     """Another run, which begins as one did."""
 
     at: int
+    machine: str = ""
+    """Whose reply is changed, by its place; that of the run: none."""
     handoff: Name | None = None
     sets: dict[str, Any] | None = None
+    effects: bool = False
 
 
 def add_acts(api: APIRouter, seen: Seen, hub: Hub, front: Front, auth: Callable[..., Any]) -> None:
@@ -45,7 +49,7 @@ def add_acts(api: APIRouter, seen: Seen, hub: Hub, front: Front, auth: Callable[
     async def fork(run_id: str, body: NewFork, caller: Annotated[Caller, Depends(auth)]) -> Response:
         await seen.row(run_id, caller)
         try:
-            made = await runner.fork(run_id, at=body.at, **_edits(runner.definition, body))
+            made = await runner.fork(run_id, at=body.at, effects=body.effects, **_edits(runner.definition, body))
         except ForkError as error:
             raise Problem("invalid_request", str(error)) from None
         return _of(made, 201)
@@ -64,8 +68,12 @@ def add_acts(api: APIRouter, seen: Seen, hub: Hub, front: Front, auth: Callable[
 def _edits(definition: Definition, body: NewFork) -> dict[str, Any]:
     """Return what is changed in the last reply.
 
-    Raises Problem: if there is no such handoff or field.
+    Raises Problem: if there is no such machine, handoff or field.
     """
+    found = dict(machines_in(definition)).get(body.machine)
+    if found is None:
+        raise Problem("invalid_request", f"There is no machine {body.machine!r}.")
+    definition = found
     edits: dict[str, Any] = {}
     if body.handoff is not None:
         edits["handoff"] = next((each for each in definition.handoffs if each.name == body.handoff), None)

@@ -31,14 +31,15 @@ def drawn(definition: Definition) -> dict[str, Any]:
 
     It is JSON, and holds no value of any run.
     """
-    return dict(_tree(definition, ""))
+    return {place: _machine(each) for place, each in machines_in(definition)}
 
 
-def _tree(definition: Definition, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield place, _machine(definition)
+def machines_in(definition: Definition, place: str = "") -> Iterator[tuple[str, Definition]]:
+    """Yield a machine, and all that may run inside it, each with its place."""
+    yield place, definition
     for name, state in definition.states.items():
         for part in state.spec.parts:
-            yield from _tree(part.definition, f"{place}.{name}.{part.name}".lstrip("."))
+            yield from machines_in(part.definition, f"{place}.{name}.{part.name}".lstrip("."))
 
 
 def _machine(definition: Definition) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 # no `from __future__ import annotations`: FastAPI resolves annotations at run time
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -11,9 +11,11 @@ from fastapi import APIRouter, Depends, Header, Response
 from msgspec import to_builtins
 from pydantic_core import to_json
 
+from ...kernel.inputs import Input
 from ...proof.report import prove
 from ...run import start
 from ...store.prompts import KeepsPrompts
+from ...store.values import Listed
 from ..caller import Caller
 from ..events import Frames
 from ..problems import Problem
@@ -21,20 +23,29 @@ from ..seen import Seen
 from ..streams import Streams
 from ..views import Views
 from .drawing import drawn
+from .figures import Figures, figures_json
 from .proof import proof_json
-from .runs import MOST_LISTED, Fleet, journal_json, row_json
+from .runs import MOST_LISTED, Fleet, journal_json, row_json, tag_of
 
 _PAGE = 50
+_UNKEPT = {"Cache-Control": "no-store"}
 
 
-def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., Any]) -> None:
+def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., Any], figures: Figures) -> None:
     """Add the routes that are read."""
     runner, store = seen.driving.runner, seen.driving.store
     views, fleet, drawing = Views(texts=True), Fleet(seen.driving), to_json(drawn(runner.definition))
+    measured = to_json(figures_json(runner.definition, figures))
 
     @cache
     def proved() -> bytes:
         return to_json(proof_json(prove(runner.definition)))
+
+    def folded(row: Listed, journal: Sequence[Input]) -> bytes:
+        # in a thread: a long journal takes long to fold, and the loop has others to answer
+        compiled = start.compiled_for(runner.compiled, journal[0])
+        told = {"row": row_json(row), **journal_json(compiled, journal)}
+        return b'{"run":%s,%s' % (views.json(runner.replay(journal)), to_json(told)[1:])
 
     @api.get("/machine")
     async def machine(_: Annotated[Caller, Depends(auth)]) -> Response:
@@ -43,6 +54,10 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
     @api.get("/proof")
     async def proof(_: Annotated[Caller, Depends(auth)]) -> Response:
         return _json(await asyncio.to_thread(proved))
+
+    @api.get("/figures")
+    async def of_other_sessions(_: Annotated[Caller, Depends(auth)]) -> Response:
+        return _json(measured)
 
     @api.get("/fleet")
     async def standing(caller: Annotated[Caller, Depends(auth)]) -> Response:
@@ -58,14 +73,16 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         return _json(to_json([row_json(row) for row in found]))
 
     @api.get("/runs/{run_id}")
-    async def one(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:
+    async def one(
+        run_id: str, caller: Annotated[Caller, Depends(auth)], if_none_match: Annotated[str, Header()] = ""
+    ) -> Response:
         row = await seen.row(run_id, caller)
+        if (tag := tag_of(row)) in map(str.strip, if_none_match.split(",")):
+            return Response(status_code=304, headers={"ETag": tag, **_UNKEPT})  # its journal is not even read
         journal = (await store.load(run_id))[: row.inputs]
         if not journal:
             raise Problem("unknown_run")  # it was forgotten a moment ago
-        compiled = start.compiled_for(runner.compiled, journal[0])
-        told = {"row": row_json(row), **journal_json(compiled, journal)}
-        return _json(b'{"run":%s,%s' % (views.json(runner.replay(journal)), to_json(told)[1:]))
+        return _json(await asyncio.to_thread(folded, row, journal), tag)
 
     @api.get("/runs/{run_id}/prompts")
     async def prompts(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:
@@ -81,5 +98,5 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         return await streams.joined(run_id, Frames(views, texts=True), after=last_event_id)
 
 
-def _json(body: bytes) -> Response:
-    return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")
+def _json(body: bytes, tag: str | None = None) -> Response:
+    return Response(body, headers=_UNKEPT | ({} if tag is None else {"ETag": tag}), media_type="application/json")

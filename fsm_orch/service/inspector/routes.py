@@ -18,6 +18,7 @@ from ..limits import route_class
 from ..seen import Seen, Sees
 from ..streams import Streams
 from .acts import add_acts
+from .figures import Figures
 from .looks import add_looks
 
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -34,18 +35,21 @@ _HEADERS = {
 
 
 def inspector_routes(
-    front: Front, streams: Streams, auth: Callable[..., Any], *, sees: Sees, max_body: int
+    front: Front, streams: Streams, auth: Callable[..., Any], *, sees: Sees, figures: Figures, max_body: int
 ) -> APIRouter:
     """Return the routes of the inspector, under `/inspector`.
 
     Args:
         auth: as for the router. The page itself is given to anybody; all that it shows is not.
         sees: whose runs it shows. `"all"` is for operators: whoever `auth` lets in sees the runs of all tenants.
+        figures: what it shows on the edges of the machine.
         max_body: the most bytes of a body.
+
+    Raises StartError: if a file of figures is none.
     """
     api = APIRouter(prefix="/inspector/api", route_class=route_class(max_body), include_in_schema=False)
     seen = Seen(front.driving, sees)
-    add_looks(api, seen, streams, auth)
+    add_looks(api, seen, streams, auth, figures)
     add_acts(api, seen, front.hub, front, auth)
     both = APIRouter()
     both.include_router(api)

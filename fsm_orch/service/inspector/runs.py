@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from msgspec import json, to_builtins
 
 from ...errors import StepError, StoreError
 from ...kernel.codec import to_json
+from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
+from ...kernel.tree import levels
 from ...run.cuts import walked
 from ...store.values import Listed
 from ..driving import Driving
@@ -32,15 +37,36 @@ def row_json(row: Listed) -> dict[str, Any]:
     return told | head
 
 
+def tag_of(row: Listed) -> str:
+    """Return what stands for a run as it is, as an ETag: all that is told of it comes of its row and so many inputs."""
+    return f'"{hashlib.sha256(json.encode(row)).hexdigest()[:32]}"'
+
+
 def journal_json(compiled: CompiledMachine, journal: Sequence[Input]) -> dict[str, Any]:
     """Return a journal as JSON: inputs, each with how many records the run has after it, and where it can be cut."""
-    inputs, cuts, count = list[dict[str, Any]](), list[dict[str, Any]](), 0
+    inputs, cuts, count, before = list[dict[str, Any]](), list[dict[str, Any]](), 0, None
     for event, (stepped, cut) in zip(journal, walked(compiled, journal), strict=True):
         count += len(stepped.records)
         inputs.append({"records": count, "input": json.decode(to_json(event))})
         if cut is not None:
             cuts.append(cut._asdict())
+            if cut.is_reply:
+                assert before is not None  # a reply is never the first
+                cuts[-1] |= _replier(compiled, before, event)
+        before = stepped.configuration
     return {"inputs": inputs, "cuts": cuts}
+
+
+def _replier(compiled: CompiledMachine, now: Configuration, event: Input) -> dict[str, Any]:
+    """Return whose reply an input is: the place of its machine, its state, and the handoffs that it may propose."""
+    found = levels(compiled, now, event.path)
+    places = [name for above, level in pairwise(found) for name in (above.now.state, level.part)]
+    state = found[-1].compiled.definition.states[found[-1].now.state]
+    return {
+        "machine": ".".join(places),
+        "replier": state.name,
+        "handoffs": [each.name for each in state.handoffs if each.kind == "handoff"],
+    }
 
 
 class Fleet:
@@ -88,7 +114,7 @@ class Fleet:
     async def _read(self, run_id: str) -> str | None:
         journal = await self._driving.store.load(run_id)
         try:
-            landing = self._driving.runner.replay(journal).landing
+            landing = (await asyncio.to_thread(self._driving.runner.replay, journal)).landing
         except StepError:
             return None
         return None if landing is None else landing.reason

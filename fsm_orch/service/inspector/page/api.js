@@ -32,10 +32,16 @@ async function problem(answer) {
   return new Error([told.title ?? `status ${answer.status}`, told.detail, ...(told.errors ?? []).map((each) => each.msg ?? JSON.stringify(each))].filter(Boolean).join(" – "));
 }
 
-export async function get(path) {
-  const answer = await asked(path);
+const tags = new WeakMap(); // by what was answered, what stood for it
+
+// Args: known = an earlier answer, which comes back as it is if nothing has changed since.
+export async function get(path, known = null) {
+  const answer = await asked(path, { headers: tags.has(known) ? { "If-None-Match": tags.get(known) } : {} });
+  if (answer.status === 304) return known;
   if (!answer.ok) throw await problem(answer);
-  return answer.json();
+  const found = await answer.json(), tag = answer.headers.get("ETag");
+  if (tag) tags.set(found, tag);
+  return found;
 }
 
 export async function post(path, body) {

@@ -5,6 +5,7 @@ import { diagram } from "./draw.js";
 import { inside, moment } from "./fold.js";
 import * as panels from "./panels.js";
 import { fleet } from "./fleet.js";
+import { otherwise } from "./fork.js";
 import { proof } from "./proof.js";
 
 const NONE = { levels: new Map(), seconds: 0, shut: new Set() };
@@ -38,6 +39,7 @@ function show() {
   $("#moment").textContent = count ? `${upto}/${count}  ${now.seconds.toFixed(3)} s` : "";
   $("#now").setAttribute("aria-pressed", String(look.upto === null));
   $("#fork").disabled = !cutAt(upto);
+  $("#edit").disabled = !replyAt(upto);
   $("#right [aria-current=step]")?.scrollIntoView({ block: "nearest" });
 }
 
@@ -97,7 +99,7 @@ function details(id) {
   clearTimeout(waiting);
   waiting = setTimeout(async () => {
     const of = `runs/${encodeURIComponent(id)}`;
-    const [found, prompts] = await Promise.all([api.get(of), api.get(`${of}/prompts`)]).catch((error) => { told("problem", error); return []; });
+    const [found, prompts] = await Promise.all([api.get(of, run.details), api.get(`${of}/prompts`)]).catch((error) => { told("problem", error); return []; });
     if (!found || run.id !== id) return;
     let before = 0;
     run.details = found; run.values = new Map(); run.questions = found.run.waiting;
@@ -113,6 +115,8 @@ function details(id) {
 
 const cutAt = (upto) => run.details?.cuts.findLast((cut) => !cut.is_end && run.details.inputs[cut.at - 1].records <= upto);
 
+const replyAt = (upto) => run.details?.cuts.findLast((cut) => cut.is_reply && run.details.inputs[cut.at - 1].records <= upto);
+
 async function act(what, body) {
   try { return await api.post(`runs/${encodeURIComponent(run.id)}/${what}`, body); } catch (error) { told("problem", error); }
 }
@@ -124,6 +128,11 @@ async function answer(question, given) {
 async function fork() {
   const made = await act("fork", { at: cutAt(look.upto ?? run.records.length).at });
   if (!made) return;
+  await list();
+  choose(made.run_id);
+}
+async function edited(body) {
+  const made = await api.post(`runs/${encodeURIComponent(run.id)}/fork`, body);
   await list();
   choose(made.run_id);
 }
@@ -160,6 +169,7 @@ $("#now").addEventListener("click", () => go(null));
 $("#prev").addEventListener("click", () => go((look.upto ?? run.records.length) - 1));
 $("#next").addEventListener("click", () => look.upto !== null && go(look.upto + 1));
 $("#fork").addEventListener("click", fork);
+$("#edit").addEventListener("click", () => otherwise(replyAt(look.upto ?? run.records.length), edited));
 $("#theme").addEventListener("click", () => { const dark = getComputedStyle(document.documentElement).colorScheme !== "light"; document.documentElement.dataset.theme = dark ? "light" : "dark"; localStorage.setItem("fsm-orch-theme", dark ? "light" : "dark"); });
 addEventListener("keydown", (event) => {
   const { tagName, type } = event.target, slides = type === "range" && event.key !== "Escape"; // arrows move a slider by themselves

@@ -45,7 +45,7 @@ function one(edge, machine, at, taken, other, badges, svg) {
   const tone = order ? "blue" : beside ? "violet" : legal ? "cyan" : failure ? "red" : "faint";
   const path = el("path", { d: edge.path, "marker-end": `url(#head-${tone})` });
   const title = [`${edge.source} → ${edge.target}: ${edge.handoff}`, edge.about, edge.guard && `only if ${edge.guard}`, failure && `on ${edge.kind}`, edge.where].filter(Boolean).join("\n");
-  const node = el("g", { class: ["edge", failure && "failure", order && "taken", beside && "beside", legal && "legal", off && "off", order?.includes(at.hopsTaken.length) && "last"].filter(Boolean).join(" ") },
+  const node = el("g", { class: ["edge", edge.mark, failure && "failure", order && "taken", beside && "beside", legal && "legal", off && "off", order?.includes(at.hopsTaken.length) && "last"].filter(Boolean).join(" ") },
     el("title", {}, title), path, edge.label && el("text", { x: edge.label[0], y: edge.label[1] }, edge.note ? `${edge.handoff} ${edge.note}` : edge.handoff));
   const badge = (order || beside) && ((curve) => {
     const spot = free(curve, machine), text = (order ?? beside).join("·");
