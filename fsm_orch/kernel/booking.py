@@ -47,6 +47,8 @@ def stamp(compiled: CompiledMachine, now: Configuration) -> Stamp:
         remaining=remaining,
         # never more than the ledger would still let through, however much the tables allow for
         ahead=0 if ahead < 0 else ahead if ahead < remaining else remaining,
+        machine=compiled.name,
+        root=compiled.root,
     )
 
 

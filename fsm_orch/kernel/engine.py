@@ -142,13 +142,15 @@ def _parts(
     prices: Mapping[str, Price],
     shares: Mapping[str, Amount],
     instead: Mapping[str, CompiledMachine] | None,
+    root: str,
 ) -> Mapping[str, CompiledPart]:
     found = {}
     for part in state.spec.parts:
         place = f"{state.name}.{part.name}"
         compiled = instead[part.name] if instead else None
         if compiled is None:
-            compiled = CompiledMachine(part.definition, prices=within(prices, place), shares=within(shares, place))
+            prices_, shares_ = within(prices, place), within(shares, place)
+            compiled = CompiledMachine(part.definition, prices=prices_, shares=shares_, root=root)
         found[part.name] = CompiledPart(compiled, shares[place], part.most)
     return MappingProxyType(found)
 
@@ -165,6 +167,7 @@ class CompiledMachine(Sealed):
         oracle: is asked instead of the guards, for exploration. None: the guards themselves.
         potential: bounds what a run may still be charged. None: a bound from its hops alone, without a certificate.
         parts: machines to run in the place of parts, by state and part, for exploration. None: the parts themselves.
+        root: the name of the machine that runs are of, if this one runs inside them. Empty: they are of this one.
     """
 
     def __init__(
@@ -177,8 +180,10 @@ class CompiledMachine(Sealed):
         potential: Potential | None = None,
         shares: Mapping[str, Amount] | None = None,
         parts: Mapping[str, Mapping[str, CompiledMachine]] | None = None,
+        root: str = "",
     ) -> None:
         self.definition = definition
+        self.name, self.root = definition.name, root
         self.limits = limits or definition.limits
         prices = prices or {}
         shares = shares_of(definition, prices) if shares is None else shares
@@ -189,7 +194,10 @@ class CompiledMachine(Sealed):
             }
         )
         self.parts: Mapping[str, Mapping[str, CompiledPart]] = MappingProxyType(
-            {name: _parts(state, prices, shares, (parts or {}).get(name)) for name, state in definition.states.items()}
+            {
+                name: _parts(state, prices, shares, (parts or {}).get(name), root or definition.name)
+                for name, state in definition.states.items()
+            }
         )
         self.handoffs: Mapping[Handoff, CompiledHandoff] = MappingProxyType(
             {

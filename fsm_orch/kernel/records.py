@@ -19,7 +19,7 @@ FEW_VISITS = 3
 """A state that is visited more often than this in one run is flagged: agents may be handing off in circles."""
 
 
-class Stamp(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+class Stamp(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
     """Where and when a record was made, and how the ledger stood after it."""
 
     run_id: str
@@ -40,6 +40,10 @@ class Stamp(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=T
     """Tokens that are neither settled nor reserved."""
     ahead: Count
     """Tokens that the run may be charged at most beyond these; `settled + reserved + ahead` never rises."""
+    machine: str = ""
+    """The name of the machine that it is about; empty in a record that is older than this field."""
+    root: str = ""
+    """The name of the machine that the run is of, if it is about one inside it; empty: about the run itself."""
 
 
 class _Record(Tagged, frozen=True, kw_only=True):

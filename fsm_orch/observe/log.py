@@ -47,6 +47,7 @@ def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
     """Return the fields of a record for a log line; those that are None are left out."""
     stamp, kind = record.stamp, type(record)
     line: dict[str, Any] = {
+        "machine": stamp.machine,
         # not `thread`: structlog may hand these keys to the standard library, whose records have such an attribute
         "run_id": stamp.run_id,
         "trace_id": stamp.trace_id,
@@ -63,6 +64,7 @@ def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
         line["agent"] = stamp.agent
     if stamp.path:
         line["path"] = ".".join(map(str, stamp.path))
+        line["root"] = stamp.root
     for name, key, is_always in _own(kind, texts):
         value = getattr(record, name)
         if value or (is_always and value is not None):

@@ -471,7 +471,7 @@ def test_what_comes_after_the_end_is_no_run(cli: CliRunner, log: Path) -> None:
 
 
 def test_equal_ids_of_two_machines_are_two_runs(cli: CliRunner, tmp_path: Path) -> None:
-    """Where lines name their machine, however they are interleaved; where they do not, a mix is said."""
+    """However they are interleaved, since each line names its machine; where lines do not, a mix is said."""
 
     def line(machine: str, event: str, hops: int, **more: Any) -> str:
         return json.dumps(
@@ -494,4 +494,9 @@ def test_equal_ids_of_two_machines_are_two_runs(cli: CliRunner, tmp_path: Path) 
 
     assert {("A", 20), ("B", 20)} == {(run["machine"], run["tokens"]) for run in found["dearest"]}
     assert all(each["path"][0].startswith(each["machine"]) for each in found["dearest"])
-    assert (2, 1) == (found["read"]["runs"], found["read"]["mixed"])
+    assert (2, 0) == (found["read"]["runs"], found["read"]["mixed"])
+    older = [text if '"run_started"' in text else text.replace('"machine"', '"of"') for text in lines]
+    log.write_text("\n".join(older), encoding="utf-8")
+    read, shown = told(cli, "worst", str(log))["read"], cli.invoke(app, ["triage", "worst", str(log)]).output
+    assert (2, 1) == (read["runs"], read["mixed"])
+    assert "1 run with the id of another that had not ended" in shown

@@ -44,6 +44,9 @@ class Line(Struct, kw_only=True):
     remaining: _Number = 0
     seconds: _Seconds = 0.0
     machine: Name | None = None
+    """That it is about; None: the line is of an older version, and names it only where a run begins."""
+    above: Name | None = field(default=None, name="root")
+    """The machine of the run, if the line is about one inside it."""
     digest: Name | None = None
     source: Name = ""
     handoff: Name | None = None
@@ -64,6 +67,11 @@ class Line(Struct, kw_only=True):
     time: Any = None
     ts: Any = None
     elastic: Any = field(default=None, name="@timestamp")
+
+    @property
+    def run(self) -> str | None:
+        """The machine of the run; None: the line does not name it."""
+        return (self.above if self.path else self.machine) or None
 
     @property
     def root(self) -> str:
@@ -101,7 +109,7 @@ class Tally:
     late: int = 0
     """Records of runs that had ended by then: left out."""
     mixed: int = 0
-    """Runs that began while another had their id: where lines do not name their machine, they may be mixed up."""
+    """Runs that began while another had their id, and lines of which do not name their machine."""
     twice: int = 0
     """Files that were named more than once, and read once."""
     runs: int = 0

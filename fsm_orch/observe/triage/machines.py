@@ -24,10 +24,11 @@ class Known:
         self._given = given
 
     def of(self, machine: Machine) -> Definition | None:
-        """Return the definition of a machine; of one whose first line was not read, the only one that was given."""
+        """Return the definition of a machine; of one whose first line was not read, the only one that it may be."""
         if machine.digest:
             return self._given.get(machine.digest)
-        return next(iter(self._given.values())) if len(self._given) == 1 else None
+        alike = [definition for definition in self._given.values() if machine.name in ("", definition.name)]
+        return alike[0] if len(alike) == 1 else None
 
 
 def edge_of(definition: Definition, hop: Hop) -> Handoff | None:

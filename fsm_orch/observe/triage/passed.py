@@ -68,17 +68,21 @@ def passed(lines: Iterable[Line], wanted: str, known: Mapping[str, Definition], 
         known: definitions, by their digests.
         most_runs: of several with this beginning, how many are kept.
     """
-    stories: dict[str, _Story] = {}
+    stories: dict[tuple[str, str], _Story] = {}
+    latest: dict[str, str] = {}
     for line in lines:
         root = line.root
-        if not root.startswith(wanted) or (root not in stories and len(stories) >= most_runs and root != wanted):
+        # two machines may give runs the same id; a line that does not name its own is of the one that began last
+        key = root, latest.get(root, "") if line.run is None else line.run
+        if not root.startswith(wanted) or (key not in stories and len(stories) >= most_runs and root != wanted):
             continue
-        _tell(stories.setdefault(root, _Story()), line, known)
-    if wanted in stories:
-        stories = {wanted: stories[wanted]}
+        if key not in stories or (line.event == "run_started" and not line.path):
+            latest[root] = key[1]
+        _tell(stories.setdefault(key, _Story()), line, known)
+    alone = {key: story for key, story in stories.items() if key[0] == wanted}
     return [
-        Passed(run_id, story.machines.get(run_id, Machine()).name, tuple(story.moments), story.is_cut)
-        for run_id, story in stories.items()
+        Passed(run_id, story.machines.get(run_id, Machine(of)).name, tuple(story.moments), story.is_cut)
+        for (run_id, of), story in (alone or stories).items()
     ]
 
 

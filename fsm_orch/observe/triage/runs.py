@@ -20,10 +20,12 @@ _MOST_INSIDE = 1_000
 
 
 class Machine(NamedTuple):
-    """Which machine a run is of, as its first line says; empty if that line was not read."""
+    """Which machine a run is of."""
 
     name: str = ""
+    """Empty: lines of an older version were read, and not the first."""
     digest: str = ""
+    """As the first line says; empty if that line was not read."""
 
 
 class Fault(NamedTuple):
@@ -103,6 +105,7 @@ def runs(lines: Iterable[Line], tally: Tally, *, most_open: int = MOST_OPEN) -> 
             if kept.has_ended(key, line):
                 continue
             run = Run(line.root, "")
+            run.machine = Machine(line.run or "")
             if len(kept.runs) >= most_open:
                 silent = kept.runs.pop(next(iter(kept.runs)))
                 tally.dropped += 1
@@ -133,6 +136,8 @@ class _Opened:
         self.runs: dict[_Key, Run] = {}
         self._latest: dict[tuple[str, str], _Key] = {}
         """What a line is of that does not name its machine: the run of its id that began last."""
+        self._alike: dict[tuple[str, str], int] = {}
+        """How many runs began while another had their id: mixed, if a line comes that names no machine."""
         self._ended: dict[_Key, None] = {}
         self._most, self._tally = most, tally
 
@@ -140,15 +145,17 @@ class _Opened:
         """Return the key of a line's run."""
         root = line.root
         trace = line.trace_id[:400] if isinstance(line.trace_id, str) else ""
-        named = _Key(root, trace, line.machine or "")
+        named = _Key(root, trace, line.run or "")
         latest = self._latest.get((root, trace))
-        if line.path:  # a machine inside names itself, and so says nothing of its run
-            return named if named in self.runs else latest or _Key(root, trace, "")
-        if line.machine is None:
+        if line.run is None:  # as an older version writes it
+            self._tally.mixed += self._alike.pop((root, trace), 0)
             return latest or named
-        if line.event == "run_started":
-            self._tally.mixed += latest is not None and latest != named and latest in self.runs
-        if latest is None or line.event == "run_started":
+        if line.path:
+            return named
+        is_new = line.event == "run_started"
+        if is_new and latest is not None and latest != named and latest in self.runs:
+            self._keep(self._alike, (root, trace), self._alike.get((root, trace), 0) + 1)
+        if is_new or latest is None:
             self._keep(self._latest, (root, trace), named)
         return named
 
@@ -194,7 +201,10 @@ def _told(run: Run, line: Line) -> Iterator[Run]:
         _note(run, line)
         run.tokens = max(run.tokens, line.settled)
         return
-    inner = run.inside.pop(line.run_id, None) or Run(run.run_id, line.path)
+    inner = run.inside.pop(line.run_id, None)
+    if inner is None:
+        inner = Run(run.run_id, line.path)
+        inner.machine = Machine(line.machine or "")
     inner.at = run.at
     _charge(inner, line)
     _note(inner, line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -132,6 +133,30 @@ def test_lines_may_come_twice_and_runs_in_any_order(plan: Tape, data: st.DataObj
     (again,), (run,) = put_together(twice)[0], put_together(one)[0]
     assert run.path == again.path
     assert run.tokens == again.tokens
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(["random", "parallel in a nested machine"]), PLANS, st.data())
+def test_runs_of_equal_ids_are_told_apart_by_their_machines(name: str, plan: Tape, data: st.DataObject) -> None:
+    """However their lines are interleaved, those of machines inside them, too; nothing is mixed up then."""
+    one = lines_of(drawn(name, plan, data).records)
+    other = [re.sub(rb'"(machine|root)":"', rb'"\1":"Other', line) for line in one]
+    order = data.draw(st.lists(st.booleans(), min_size=2 * len(one), max_size=2 * len(one)))
+    waiting = [one[::-1], other[::-1]]
+    mixed = [waiting[which].pop() for which in order if waiting[which]]
+    mixed += [*waiting[0][::-1], *waiting[1][::-1]]
+    seen, tally = put_together(mixed)
+
+    assert sorted(facts(put_together(one)[0] + put_together(other)[0])) == sorted(facts(seen))
+    assert 0 == tally.mixed
+    alone = [passed(read(part, Tally()), "", {})[:1] for part in (one, other)]
+    found = {told.machine: told for told in passed(read(mixed, Tally()), "", {})}
+    assert {told.machine: told for each in alone for told in each} == found
+
+
+def facts(seen: Iterable[Run]) -> list[Any]:
+    """Give what was put together of each run."""
+    return [(run.machine.name, run.place, run.path, run.tokens, run.cost, run.calls, run.ended) for run in seen]
 
 
 def test_of_too_many_open_runs_the_most_silent_is_let_go() -> None:
