@@ -2,8 +2,8 @@
 a model.
 
 Each question goes to one specialist, who answers it. A question for none of them goes to a human: from triage, or from
-a specialist who got it by mistake and says so (`not_mine`). How well each machine routes is measured on real queries,
-never claimed:
+a specialist who got it by mistake and says so (`not_mine`). Proved of every run: no more than one specialist is asked.
+How well each machine routes is measured on real queries, never claimed:
 
     fsm-orch check machines.helpdesk
     fsm-orch eval machines.helpdesk:ByExamples --data clinc_queries.csv --split test --plot routing.svg
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fsm_orch import Context, ExamplesAgent, Final, Handoff, KeywordAgent, Limits, LLMAgent, Machine, State
+from fsm_orch import Context, ExamplesAgent, Final, Handoff, KeywordAgent, Limits, LLMAgent, Machine, State, at_most
 from machines.domains import CENTROIDS, DOMAINS, THRESHOLD, Domain
 
 
@@ -96,10 +96,11 @@ class ByKeyword(Machine[Question]):
 
     to_banking, to_credit_cards, to_travel, to_work, to_auto = routes(triage.to, specialists)
     to_human = triage.to(human, "none of these")
-    done = (banking | credit_cards | travel | work | auto).to(answered, "you answered the question")
-    not_mine = (banking | credit_cards | travel | work | auto).to(human, "the question is not yours")
+    anyone = banking | credit_cards | travel | work | auto
+    done, not_mine = anyone.to(answered, "you answered the question"), anyone.to(human, "the question is not yours")
 
     limits = LIMITS
+    policies = (at_most(1, anyone),)
 
 
 class ByExamples(Machine[Question]):
@@ -114,10 +115,11 @@ class ByExamples(Machine[Question]):
 
     to_banking, to_credit_cards, to_travel, to_work, to_auto = routes(triage.to, specialists)
     to_human = triage.to(human, "none of these")
-    done = (banking | credit_cards | travel | work | auto).to(answered, "you answered the question")
-    not_mine = (banking | credit_cards | travel | work | auto).to(human, "the question is not yours")
+    anyone = banking | credit_cards | travel | work | auto
+    done, not_mine = anyone.to(answered, "you answered the question"), anyone.to(human, "the question is not yours")
 
     limits = LIMITS
+    policies = (at_most(1, anyone),)
 
 
 class ByModel(Machine[Question]):
@@ -129,10 +131,11 @@ class ByModel(Machine[Question]):
 
     to_banking, to_credit_cards, to_travel, to_work, to_auto = routes(triage.to, specialists)
     to_human = triage.to(human, "none of these")
-    done = (banking | credit_cards | travel | work | auto).to(answered, "you answered the question")
-    not_mine = (banking | credit_cards | travel | work | auto).to(human, "the question is not yours")
+    anyone = banking | credit_cards | travel | work | auto
+    done, not_mine = anyone.to(answered, "you answered the question"), anyone.to(human, "the question is not yours")
 
     limits = LIMITS
+    policies = (at_most(1, anyone),)
 
 
 class Hybrid(Machine[Question]):
@@ -152,7 +155,8 @@ class Hybrid(Machine[Question]):
     to_banking, to_credit_cards, to_travel, to_work, to_auto = routes((triage | router).to, specialists)
     unclear = triage.to(router, "the words do not decide")
     to_human = router.to(human, "none of these")
-    done = (banking | credit_cards | travel | work | auto).to(answered, "you answered the question")
-    not_mine = (banking | credit_cards | travel | work | auto).to(human, "the question is not yours")
+    anyone = banking | credit_cards | travel | work | auto
+    done, not_mine = anyone.to(answered, "you answered the question"), anyone.to(human, "the question is not yours")
 
     limits = LIMITS
+    policies = (at_most(1, anyone),)

@@ -13,6 +13,8 @@ The pattern is words first, then a model. Do not use it where customers' words a
 better (`machines/helpdesk.py`). The local model sends what words leave to it to `pricing`, so "got them boots in a 42"
 is told their price; and what is in no product's name, such as "anything warm", ends with a human.
 
+Proved of every run: the router is asked about a query at most twice, and nothing is called answered without an answer.
+
     fsm-orch check machines.shop
     fsm-orch run machines.shop "what would a grey wool sweater set me back?"
 """
@@ -22,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
-from fsm_orch import Context, Final, KeywordAgent, Limits, LLMAgent, Machine, State, Visit, guard
+from fsm_orch import Context, Final, KeywordAgent, Limits, LLMAgent, Machine, State, Visit, at_most, guard, never
 from fsm_orch.agents import Changes
 from machines.catalogue import Product, Shop, open_catalogue
 
@@ -99,6 +101,7 @@ class ShopFloor(Machine[Query, Shop]):
     by_words = router.on_failure(search)  # without it, a run whose model is down would land with a human
 
     limits = Limits(hops=6, tokens=6_000, deadline_s=60)  # `fsm-orch check` proves what the worst run takes of them
+    policies = (at_most(2, router), never(answered).when(~is_answered))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The travel desk: desks inside a desk, and nothing is booked before the traveller confirms."""
+"""The travel desk: desks inside a desk, at once, and nothing is booked before the traveller confirms."""
 
 from __future__ import annotations
 
@@ -20,43 +20,65 @@ def runner(*script: object) -> Runner[Trip, None]:
 
 async def test_a_trip_is_booked_when_it_is_confirmed() -> None:
     """Each desk finds its part, the traveller is shown both, and a yes books them under one key."""
-    own = runner({"city": "Oslo"})
+    own = runner({"handoff": "by_air", "city": "Oslo"}, {"day": "Friday"})
     waits = await own.run(Trip(wish="fjords"))
 
-    assert waits.waiting[0].shown == {"city": "Oslo", "flight": SEATS["Oslo"], "hotel": ROOMS["Oslo"]}
+    assert waits.waiting[0].shown == {"city": "Oslo", "flight": f"{SEATS['Oslo']} on Friday", "hotel": ROOMS["Oslo"]}
     result = await own.resume(waits.run_id, Travel.confirm)
-    assert path(result) == ["fly", "stay", "ask", "book", "booked"]
-    assert result.context.answer == f"Booked under {waits.run_id}:3: {SEATS['Oslo']} to Oslo, and {ROOMS['Oslo']}."
+    assert path(result) == ["read", "fly", "ask", "book", "booked"]
+    assert result.context.answer == (
+        f"Booked under {waits.run_id}:3: {SEATS['Oslo']} on Friday to Oslo, and {ROOMS['Oslo']}."
+    )
+
+
+async def test_the_desks_search_at_once() -> None:
+    """Both have begun before either has ended."""
+    own = runner({"handoff": "by_air", "city": "Oslo"}, {"day": "Friday"})
+    waits = await own.run(Trip(wish="fjords"))
+    inside = [record.kind for record in waits.records if record.stamp.path]
+
+    assert ["run_started"] * 2 == [kind for kind in inside[: inside.index("run_finished")] if kind == "run_started"]
+
+
+async def test_who_wants_a_hotel_only_is_booked_no_flight() -> None:
+    """No flight is looked for, none is shown, and none is booked."""
+    own = runner({"handoff": "only_hotel", "city": "Rome"})
+    waits = await own.run(Trip(wish="A hotel only, in Rome"))
+    result = await own.resume(waits.run_id, Travel.confirm)
+
+    assert waits.waiting[0].shown == {"city": "Rome", "flight": None, "hotel": ROOMS["Rome"]}
+    assert path(result) == ["read", "stay", "ask", "book", "booked"]
+    assert result.context.answer == f"Booked under {waits.run_id}:3: {ROOMS['Rome']}."
 
 
 async def test_a_sold_out_flight_ends_otherwise() -> None:
-    """Where the desk for flights ends decides where the trip goes: without a seat no hotel is looked for."""
-    result = await runner({"city": "Rome"}).run(Trip(wish="see the Colosseum"))
+    """What the desks found decides where the trip goes: without a seat nobody is asked."""
+    result = await runner({"handoff": "by_air", "city": "Rome"}, {"day": "Sunday"}).run(Trip(wish="see the Colosseum"))
 
-    assert (path(result), result.landing) == (["fly", "sorry"], None)
+    assert (path(result), result.landing) == (["read", "fly", "sorry"], None)
     assert (result.context.city, result.context.flight) == ("Rome", None)
 
 
-@pytest.mark.parametrize("script", [[{"city": "Atlantis"}] * 3, [CallFailed("connection", unsent=True)] * 3])
+@pytest.mark.parametrize("script", [[{"day": "Someday"}] * 3, [CallFailed("connection", unsent=True)] * 3])
 async def test_a_desk_that_fails_lands_the_trip(script: list[object]) -> None:
-    """If the inner desk lands, its visit has failed; without a failure edge the trip lands, and says why."""
-    result = await runner(*script).run(Trip(wish="far away"))
+    """If one desk lands, the visit of both has failed; without a failure edge the trip lands, and says why."""
+    result = await runner({"handoff": "by_air", "city": "Oslo"}, *script).run(Trip(wish="far away"))
 
-    assert (result.state, path(result)) == (Travel.desk, ["fly", "desk"])
+    assert (result.state, path(result)) == (Travel.desk, ["read", "fly", "desk"])
     assert result.landing is not None
     assert "'Flights' was landed" in result.landing.detail
-    assert result.context.city is None
+    assert result.context.flight is None
 
 
 async def test_no_books_nothing() -> None:
     """On a no the traveller is asked to call."""
-    own = runner({"city": "Oslo"})
+    own = runner({"handoff": "by_air", "city": "Oslo"}, {"day": "Friday"})
     result = await own.resume((await own.run(Trip(wish="fjords"))).run_id, Travel.cancel)
 
     assert (result.state, result.context.answer) == (Travel.desk, "Please call us, and we will plan it together.")
 
 
-@pytest.mark.parametrize(("machine", "tokens", "hops"), [(Travel, 4_608, 4), (Flights, 4_608, 2), (Hotels, 0, 1)])
+@pytest.mark.parametrize(("machine", "tokens", "hops"), [(Travel, 9_216, 4), (Flights, 4_608, 2), (Hotels, 0, 1)])
 def test_each_desk_is_proved(machine: type, tokens: int, hops: int) -> None:
     """No run of any desk takes more than its limits, which are its worst case; the policies hold."""
     proof = prove(machine)
@@ -68,10 +90,10 @@ def test_each_desk_is_proved(machine: type, tokens: int, hops: int) -> None:
 
 @pytest.mark.local
 async def test_the_local_model_plans_a_trip() -> None:
-    """A real model reads where to, among the cities that there are."""
+    """A real model reads where to and when, among the cities and days that there are."""
     with closing(LocalModel()) as model:
         own = Runner(Travel, model=model, store=MemoryStore())
-        waits = await own.run(Trip(wish="I would love to see Lisbon in May"))
+        waits = await own.run(Trip(wish="I would love to fly to Lisbon on Friday"))
         result = await own.resume(waits.run_id, Travel.confirm) if waits.waiting else waits
 
     assert result.context.city in ROOMS

@@ -175,7 +175,7 @@ async def test_a_fork_has_what_was_set_in_it() -> None:
     """The last reply has the field and the handoff that were sent, and it goes on where they lead."""
     async with served(inspected.travel(), inspector="own") as client:
         run_id = (await client.post("/runs", json={"context": {"wish": "Oslo"}})).json()["run_id"]
-        sent = {"at": 7, "handoff": "no_seat", "sets": {"city": "Rome"}}
+        sent = {"at": 11, "handoff": "no_seat", "sets": {"hotel": "Hotel Sud"}}
         made = await client.post(f"{API}/runs/{run_id}/fork", json=sent)
         path = f"{API}/runs/{made.json()['run_id']}"
         last = (await client.get(path)).json()["inputs"][-1]["input"]
@@ -183,7 +183,7 @@ async def test_a_fork_has_what_was_set_in_it() -> None:
         told = await until(client, made.json()["run_id"], status="finished")
 
     assert (201, 202) == (made.status_code, gone_on.status_code)
-    assert ("no_seat", "Rome") == (last["handoff"], last["changes"]["city"])
+    assert ("no_seat", "Hotel Sud") == (last["handoff"], last["changes"]["hotel"])
     assert "sorry" == told["state"]
 
 

@@ -46,7 +46,8 @@ class Away(MemoryStore):
 
 
 def travel() -> Runner[Trip, None]:
-    return Runner(Travel, model=ScriptedModel(cycle([{"city": "Oslo"}])), store=MemoryStore())
+    model = ScriptedModel(cycle([{"handoff": "by_air", "city": "Oslo"}, {"day": "Friday"}]))
+    return Runner(Travel, model=model, store=MemoryStore())
 
 
 async def test_there_is_no_inspector_unless_it_is_asked_for() -> None:
@@ -119,7 +120,7 @@ def test_every_state_and_edge_has_its_place() -> None:
     """Within the picture, and in the machines inside too."""
     found = drawn(Travel.definition)
 
-    assert {"", "fly.Flights", "stay.Hotels"} == {*found}
+    assert {"", "fly.Flights", "fly.Hotels", "stay.Hotels"} == {*found}
     for machine in found.values():
         width, height = machine["size"]
         assert all(0 <= node["at"].x <= width and 0 <= node["at"].y <= height for node in machine["nodes"])
@@ -184,7 +185,7 @@ async def test_prompts_are_told_where_they_were_kept() -> None:
             told.append((await client.get(f"/inspector/api/runs/{run_id}/prompts")).json())
             unknown = await client.get("/inspector/api/runs/x/prompts")
 
-    assert [[("read", 1)], []] == [[(each["state"], each["call"]) for each in kept] for kept in told]
+    assert [[("read", 1), ("when", 1)], []] == [[(each["state"], each["call"]) for each in kept] for kept in told]
     assert "Oslo" in told[0][0]["reply"]
     assert 404 == unknown.status_code
 

@@ -32,7 +32,8 @@ _SHAPES = {"run_id", "parent", "kind", "status", "type", "path", "where", "end",
 def travel() -> Runner[Trip, None]:
     """Return a runner of trips to Oslo that keeps its prompts."""
     store = MemoryStore()
-    return Runner(Travel, model=ScriptedModel(cycle([{"city": "Oslo"}])), store=store, on_prompt=Recorder(store))
+    model = ScriptedModel(cycle([{"handoff": "by_air", "city": "Oslo"}, {"day": "Friday"}]))
+    return Runner(Travel, model=model, store=store, on_prompt=Recorder(store))
 
 
 def look_up(query: str) -> str:

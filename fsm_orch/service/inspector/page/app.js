@@ -45,10 +45,11 @@ function show() {
 
 function crumbs(now, at) {
   const parts = at.path === "" ? [] : at.path.split("."), found = ["", ...parts.map((_, i) => parts.slice(0, i + 1).join("."))];
-  const beside_ = at.path === "" ? [] : [...now.levels.values()].filter((each) => each.path !== at.path && each.place === at.place);
+  const named = (path) => now.levels.get(path).place.split(".").at(-1), state = (each) => each.place.split(".").slice(0, -1).join(".");
+  const beside_ = at.path === "" ? [] : [...now.levels.values()].filter((each) => each.path !== at.path && state(each) === state(at));
   if (found.length === 1) return [];
-  return [found.map((path, i) => el("button", { "aria-current": path === at.path ? "location" : null, onclick: () => { look.path = path; show(); } }, i ? `${now.levels.get(path).place.split(".").at(-1)} ${parts[i - 1]}` : machines[""].name)),
-    beside_.length ? el("span", {}, "also: ", beside_.map((each) => el("button", { onclick: () => { look.path = each.path; show(); } }, each.path))) : null];
+  return [found.map((path, i) => el("button", { "aria-current": path === at.path ? "location" : null, onclick: () => { look.path = path; show(); } }, i ? `${named(path)} ${parts[i - 1]}` : machines[""].name)),
+    beside_.length ? el("span", {}, "also: ", beside_.map((each) => el("button", { onclick: () => { look.path = each.path; show(); } }, `${named(each.path)} ${each.path}`))) : null];
 }
 
 function right(upto) {
