@@ -23,8 +23,8 @@ from ..errors import DefinitionError, Finding, FsmError, Level, how_to_learn_mor
 _UNBOUND = 100_000
 """The width of a pipe, in columns: lines that another program reads are not wrapped."""
 
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters except tab and newline, marks that change the direction of text, and lone surrogates."""
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tab and newline, marks of the direction of text or the end of a line, lone surrogates."""
 
 
 LEVEL_COLOURS: Mapping[Level, str] = {"error": "red", "warning": "yellow", "note": "cyan"}

@@ -31,6 +31,7 @@ FIRST = Stamp(
     reserved=700,
     remaining=9_300,
     ahead=6_100,
+    machine="Support",
 )
 """How every record of the first visit is stamped, before its first call."""
 
@@ -63,5 +64,6 @@ CODE = Stamp(
     reserved=0,
     remaining=100,
     ahead=0,
+    machine="Sums",
 )
 """How a record of code is stamped, that costs nothing."""
