@@ -206,8 +206,8 @@ def close(compiled: CompiledMachine, now: Configuration) -> Books:
     # in full: nobody will report what such a call used, and a provider bills a request that it has begun
     made: list[Record] = []
     for call in tuple(visit_of(now).open):
-        given_up = inputs.CallSettled(call=call, usage=None, cause="given_up", at=now.at)
-        settled = settle(compiled, now, given_up)
+        # without a cause: journals that are stored hold none, and must fold as they did
+        settled = settle(compiled, now, inputs.CallSettled(call=call, usage=None, at=now.at))
         now = settled.configuration
         made += settled.records
     visit = visit_of(now)

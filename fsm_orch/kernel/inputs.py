@@ -91,7 +91,7 @@ class CallSettled(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="ca
     call: Count
     usage: Usage | None
     cause: CallCause | None = None
-    """Why it brought no answer; None: it did, or nobody knows, since its worker died."""
+    """Why it brought no answer; None: it did, or nobody has said."""
     at: Seconds
     path: Path = ()
 

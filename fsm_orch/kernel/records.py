@@ -109,7 +109,7 @@ class CallSettled(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="c
     seconds: Seconds = NO_TIME
     """From its reservation to its end."""
     cause: CallCause | None = None
-    """Why it brought no answer; None: it did, or nobody knows, since its worker died."""
+    """Why it brought no answer; None: it did, or nobody has said."""
 
 
 class CallReleased(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="call_released", gc=False):

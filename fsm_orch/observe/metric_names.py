@@ -22,8 +22,8 @@ LANDINGS: tuple[LandingReason, ...] = get_args(LandingReason)
 REFUSALS: tuple[RefusalReason, ...] = get_args(RefusalReason)
 
 MOST_MODELS = 50
-"""Names of models that are labels in one process: each makes a histogram for each machine, and whoever chooses models at
-run time, such as by tenant, could make any number."""
+"""Names of models that are labels in one process: each makes a histogram for each machine, and whoever chooses models
+at run time, such as by tenant, could make any number."""
 OTHER = "other"
 """The model of whatever comes after these."""
 

@@ -95,8 +95,8 @@ class Metrics:
     def watch(self, runner: Loaded) -> None:
         """Show how much a runner has to do, too: how many runs it drives, which wait, and how its gates stand.
 
-        How many of its runs wait for humans, whoever drove them, is what its store counts, each 15 s at most and only if
-        somebody asks. Runs of other versions of its machine are not among them.
+        How many of its runs wait for humans, whoever drove them, is what its store counts, each 15 s at most and only
+        if somebody asks. Runs of other versions of its machine are not among them.
 
         To watch one twice is to watch it once.
 

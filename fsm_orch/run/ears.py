@@ -68,7 +68,7 @@ class Ear:
 
 
 class Ears:
-    """The ears of all followers, by their runs. Followers come and go on any event loop, each in a thread of its own."""
+    """The ears of all followers, by their runs. Followers come and go on any event loop, in any thread."""
 
     def __init__(self) -> None:
         self._ears: dict[str, set[Ear]] = {}

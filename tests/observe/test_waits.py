@@ -129,8 +129,9 @@ async def test_a_store_that_does_not_come_back_holds_no_scrape_up(monkeypatch: p
 
     assert (1, {}) == (slow.looks, shown)
     held.set()
-    while not shown:
+    for _ in range(9):
         await asyncio.sleep(0)
+    assert {Wait()} == set(shown.values())
 
 
 async def test_a_runner_without_a_store_that_counts_is_let_be() -> None:

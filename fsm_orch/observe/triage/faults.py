@@ -90,7 +90,9 @@ def faults(runs: Iterable[Run]) -> Faults:
             _add(rows.of((run.machine, state)), "landed", reason, 1, run.run_id)
     found = [_failing(machine, state, row) for (machine, state), row in rows.items() if row.counts]
     found.sort(key=lambda each: (-each.lost.low, -sum(each.landed.values()), each.machine, each.state))
-    return Faults(landed=wilson(landed, ended), states=tuple(found), models=_asked(models, causes), left_out=rows.left_out)
+    return Faults(
+        landed=wilson(landed, ended), states=tuple(found), models=_asked(models, causes), left_out=rows.left_out
+    )
 
 
 def _asked(models: Mapping[str, Counter[CallEnd]], causes: Mapping[str, Counter[str]]) -> tuple[Asked, ...]:

@@ -47,7 +47,20 @@ class Run:
     """A run of a machine, as far as its lines were read."""
 
     __slots__ = (
-        *("agents", "at", "calls", "causes", "cost", "ended", "faults", "hops", "inside", "landing", "last_hop", "machine"),
+        *(
+            "agents",
+            "at",
+            "calls",
+            "causes",
+            "cost",
+            "ended",
+            "faults",
+            "hops",
+            "inside",
+            "landing",
+            "last_hop",
+            "machine",
+        ),
         *("models", "place", "run_id", "seconds", "state", "taken", "tokens", "visits"),
     )
 
