@@ -192,7 +192,7 @@ async def test_a_fork_has_another_reply_of_a_machine_inside() -> None:
     async with served(inspected.travel(), inspector="own") as client:
         run_id = (await client.post("/runs", json={"context": {"wish": "Oslo"}})).json()["run_id"]
         path = f"{API}/runs/{run_id}"
-        found = {cut["at"]: cut for cut in (await client.get(path)).json()["cuts"] if cut["is_reply"]}
+        found = {int(at): each for at, each in (await client.get(path)).json()["repliers"].items()}
         search, room = found[6], found[9]
         sent = {"at": 6, "machine": search["machine"], "handoff": "no_seat", "sets": {"flight": None}}
         made = await client.post(f"{path}/fork", json=sent)

@@ -151,6 +151,9 @@ async def looked_at(page: Page) -> AsyncIterator[str]:
 async def tainted(route: Route) -> None:
     """Answer a request of the page as the service does, with markup in every text that could hold a user's words."""
     answer = await route.fetch()
+    if answer.status == 304:
+        await route.fulfill(response=answer)
+        return
     said = await answer.text()
     if "event-stream" in answer.headers.get("content-type", ""):
         lines = [_line(line) for line in said.split("\n")]

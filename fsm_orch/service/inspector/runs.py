@@ -44,6 +44,7 @@ def tag_of(row: Listed) -> str:
 
 def journal_json(compiled: CompiledMachine, journal: Sequence[Input]) -> dict[str, Any]:
     """Return a journal as JSON: inputs, each with how many records the run has after it, and where it can be cut."""
+    repliers = dict[int, dict[str, Any]]()
     inputs, cuts, count, before = list[dict[str, Any]](), list[dict[str, Any]](), 0, None
     for event, (stepped, cut) in zip(journal, walked(compiled, journal), strict=True):
         count += len(stepped.records)
@@ -52,9 +53,9 @@ def journal_json(compiled: CompiledMachine, journal: Sequence[Input]) -> dict[st
             cuts.append(cut._asdict())
             if cut.is_reply:
                 assert before is not None  # a reply is never the first
-                cuts[-1] |= _replier(compiled, before, event)
+                repliers[cut.at] = _replier(compiled, before, event)
         before = stepped.configuration
-    return {"inputs": inputs, "cuts": cuts}
+    return {"inputs": inputs, "cuts": cuts, "repliers": repliers}
 
 
 def _replier(compiled: CompiledMachine, now: Configuration, event: Input) -> dict[str, Any]:
