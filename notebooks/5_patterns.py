@@ -14,7 +14,8 @@
 from figures.patterns import native, picture, shop, table
 
 print(shop.QUESTION)
-print(*(f"  {known}" for known in shop.CATALOGUE[shop.PRODUCT].values()), sep="\n")
+for known in shop.CATALOGUE[shop.PRODUCT].values():
+    print(" ", known)
 
 # %% [markdown]
 # ## The picture
