@@ -110,7 +110,7 @@ CODES = (
         "`none_of_these` then, which takes the edge of a refusal, or lands the run. An agent that is away closes exits "
         "too.",
         expected="models that can refuse what is left to them, and lead somewhere by it",
-        fix="nothing, if landing is right; else declare on_refusal(...) of the state",
+        fix="nothing, if landing is right; else raise the limit that closes the others, or declare on_refusal(...)",
         levels=("note",),
         found="check",
         mending="""
