@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,37 @@ from typer.testing import CliRunner
 
 from fsm_orch.cli import app
 from fsm_orch.cli.new import choices
+
+FEW = """
+from hypothesis import settings
+settings.register_profile("few", max_examples=10)
+settings.load_profile("few")
+"""
+"""For the tests of the projects: the gallery's own tests draw as many examples of the same as ever."""
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a project like each machine of the gallery, `desk_shop` and so on."""
+    folder = tmp_path_factory.mktemp("projects")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for like in choices():
+            done = CliRunner().invoke(app, ["new", f"desk_{like}", "--like", like])
+            assert (0, "") == (done.exit_code, done.stderr)
+    return folder
+
+
+@pytest.fixture
+def alone(like: str, projects: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Work in the project like a machine, where no other is on the path; return its name."""
+    folder, before = projects / f"desk_{like}", {*sys.modules}
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    yield folder.name
+    for name in {*sys.modules} - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]
 
 
 @pytest.fixture(autouse=True)
@@ -30,27 +63,46 @@ def test_the_gallery_is_what_there_is() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("like", choices())
-def test_a_project_is_whole_at_once(like: str, here: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """It passes `check`, its tests, ruff and mypy --strict, and its service has routes."""
-    done = CliRunner().invoke(app, ["new", "my_desk", "--like", like])
-    assert (0, "") == (done.exit_code, done.stderr)
+def test_a_project_is_whole_at_once(alone: str) -> None:
+    """It passes `check` and ruff with no module but its own and the package's, and its service has routes."""
+    checked = CliRunner().invoke(app, ["check", f"{alone}:{alone.title().replace('_', '')}"])
 
-    folder, cache = here / "my_desk", tmp_path_factory.getbasetemp() / "mypy"  # of all projects: it knows the package
-    env = os.environ | {"PYTHONPATH": str(ROOT), "MYPYPATH": str(ROOT), "FSM_ORCH_PROFILE": "ci"}
-    env |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # a project's own environment has only ours: the extra `test`
-    for words in (
-        ("fsm_orch.cli", "check", "my_desk:MyDesk"),
-        ("pytest", "-q", "-W", "error", "-p", "_fsm_orch_pytestplugin"),
-        ("ruff", "check", "--isolated", "--line-length", "120", "."),
-        ("ruff", "format", "--isolated", "--line-length", "120", "--check", "."),
-        ("mypy", "--strict", "--cache-dir", str(cache), f"{folder}/my_desk.py", f"{folder}/test_my_desk.py"),
-    ):
-        program = [sys.executable, "-c", "from fsm_orch.cli import app; app()"] if words[0] == "fsm_orch.cli" else None
-        command = [*(program or [sys.executable, "-m", words[0]]), *words[1:]]
-        ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-        assert ran.returncode == 0, (words, ran.stdout, ran.stderr)
-    served = "import service; assert '/runs' in service.app.openapi()['paths']"
-    subprocess.run([sys.executable, "-c", served], cwd=folder, env=env, check=True)
+    assert checked.exit_code == 0, checked.output
+    passes("ruff", "check", "--isolated", "--line-length", "120", ".")
+    passes("ruff", "format", "--isolated", "--line-length", "120", "--check", ".")
+    assert "/runs" in importlib.import_module("service").app.openapi()["paths"]
+
+
+@pytest.mark.slow
+def test_projects_pass_their_tests(projects: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has two, which pass in one process; no plugin is loaded but ours, as with the extra `test`."""
+    monkeypatch.chdir(projects)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    (projects / "conftest.py").write_text(FEW)
+
+    said = passes("pytest", "-q", "-W", "error", "-p", "_fsm_orch_pytestplugin")
+    assert f"{2 * len(choices())} passed" in said
+
+
+@pytest.mark.slow
+def test_projects_are_typed(projects: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They pass mypy --strict, in one process; modules that several projects have are the same in all."""
+    folders = [projects / f"desk_{like}" for like in choices()]
+    monkeypatch.setenv("MYPYPATH", os.pathsep.join(map(str, (ROOT, *folders))))
+
+    files = [str(folder / file) for folder in folders for file in (f"{folder.name}.py", f"test_{folder.name}.py")]
+    passes("mypy", "--strict", "--cache-dir", str(projects / ".mypy_cache"), *files)
+
+
+def passes(*words: str) -> str:
+    """Run a Python program here; return what it says.
+
+    Raises AssertionError: if it does not exit with 0.
+    """
+    env = os.environ | {"PYTHONPATH": str(ROOT), "FSM_ORCH_PROFILE": "ci"}
+    ran = subprocess.run([sys.executable, "-m", *words], env=env, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, (words, ran.stdout, ran.stderr)
+    return ran.stdout
 
 
 @pytest.mark.parametrize("name", ["no-name", "1st", "class", "json", "service", "a/b", "..", "", "_", "pydantic", "é"])
