@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
 from support import clerks
-from support.browsing import browser
+from support.browsing import chromium
 from support.inspected import MARKUP, attacked, attacker, begun, inspected, looked_at, opened, tainted, travel
 from support.serving import app_of, listening
 from support.tenants import ACME, verify
@@ -19,17 +18,12 @@ from support.tenants import ACME, verify
 import fsm_orch
 from fsm_orch import MemoryStore, Runner, ScriptedModel
 
+__all__ = ["chromium"]
+
 FILES = sorted((Path(fsm_orch.__file__).parent / "service/inspector/page").iterdir())
 AXE = os.environ.get("AXE_CORE")
 OSLO = {"wish": "Oslo"}
 REFUSED = "Failed to load resource: the server responded with a status of 401"
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    """A browser."""
-    async with browser() as chromium:
-        yield chromium
 
 
 @pytest.mark.slow
