@@ -87,14 +87,17 @@ async def inspected(runner: Runner[Any, Any], *contexts: dict[str, Any], **optio
 
 
 @asynccontextmanager
-async def opened(chromium: Browser, url: str, *, odd: str = "^$", **options: Any) -> AsyncIterator[Page]:
+async def opened(
+    chromium: Browser, url: str, *, odd: str = "^$", size: tuple[int, int] = (1440, 860), **options: Any
+) -> AsyncIterator[Page]:
     """Yield the page, open at the newest run; nothing goes wrong in it until the block is left.
 
     Args:
         odd: begins what may be said on the console.
+        size: of the window, in pixels.
         options: of the context of the browser.
     """
-    context = await chromium.new_context(viewport={"width": 1440, "height": 860}, **options)
+    context = await chromium.new_context(viewport={"width": size[0], "height": size[1]}, **options)
     page = await context.new_page()
     wrong = list[str]()
 
@@ -127,6 +130,13 @@ async def looked_at(page: Page) -> AsyncIterator[str]:
             await expect(page.locator("#left h2")).not_to_have_text("Runs")
             await expect(page.locator("#left .note").first).not_to_have_text("proving …")
         yield name
+
+
+async def forked_beside(page: Page) -> None:
+    """Fork the run that is looked at, and look at the fork beside its parent."""
+    await page.locator("#fork").click()
+    await page.get_by_role("button", name="beside its parent").click()
+    await expect(page.locator(".two > *")).to_have_count(2)
 
 
 async def tainted(route: Route) -> None:
