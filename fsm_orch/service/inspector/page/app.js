@@ -1,6 +1,6 @@
 // The inspector: which run is looked at, up to which of its records, and in which of its machines.
 import * as api from "./api.js";
-import { $, ago, changed, el, fill, h } from "./dom.js";
+import { $, ago, changed, el, fill, h, reveal } from "./dom.js";
 import { diagram } from "./draw.js";
 import { moment } from "./fold.js";
 import * as panels from "./panels.js";
@@ -39,6 +39,7 @@ function picked(right) { // what is so after the records up to the one that is l
   const marks = beside ? moment(beside.records.slice(0, look.upto ?? beside.records.length)).levels.get("").hopsTaken : [];
   fill("#crumbs", crumbs(now, at));
   diagram("#diagram", machine, now, at, { marks: at.path === "" ? marks : [], onpick: (within) => { look.path = within.at(-1).path; show(); } });
+  if (changed("stands", machine, at.path, at.state)) reveal($("#diagram"), $("#diagram .here"), 40);
   fill("#ledger", count ? panels.ledger(at, machine, now) : h("p", {}, "No run yet. What is begun is seen here."));
   const list = $("#records"), follows = !list || look.upto !== null || list.scrollTop + list.clientHeight > list.scrollHeight - 60;
   fill(right, happened(upto));
@@ -46,7 +47,7 @@ function picked(right) { // what is so after the records up to the one that is l
   fill("#moment", count ? `${upto}/${count}  ${now.seconds.toFixed(3)} s` : "");
   $("#now").setAttribute("aria-pressed", String(look.upto === null));
   $("#fork").disabled = !cutAt(upto);
-  if (changed("record", run, upto, beside) && follows) $("#records [aria-current=step]")?.scrollIntoView({ block: "nearest" });
+  if (changed("record", run, upto, beside) && follows) reveal($("#records"), $("#records [aria-current=step]"));
 }
 
 function crumbs(now, at) {
@@ -188,8 +189,11 @@ $("#next").addEventListener("click", () => look.upto !== null && go(look.upto + 
 $("#fork").addEventListener("click", fork);
 $("#theme").addEventListener("click", () => { const dark = getComputedStyle(document.documentElement).colorScheme !== "light"; document.documentElement.dataset.theme = dark ? "light" : "dark"; localStorage.setItem("fsm-orch-theme", dark ? "light" : "dark"); });
 addEventListener("keydown", (event) => {
+  if (look.view !== "runs" || $("dialog[open]")) return; // what is not seen stays where it is
   const { tagName, type } = event.target, slides = type === "range" && event.key !== "Escape"; // arrows move a slider by themselves
   if (slides || (["INPUT", "TEXTAREA", "SELECT"].includes(tagName) && type !== "range") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const stage = event.target.closest?.("#diagram");
+  if (stage && stage.scrollWidth > stage.clientWidth && event.key !== "Escape") return; // arrows move what is scrolled
   if (event.key === "ArrowLeft") $("#prev").click();
   else if (event.key === "ArrowRight") $("#next").click();
   else if (event.key === "Escape") go(null);

@@ -73,6 +73,14 @@ function again(node, want) {
   return node;
 }
 
+// Scroll a box, and nothing around it, as far as a part of it is seen.
+export function reveal(box, part, margin = 0) {
+  if (!part) return;
+  const [to, at] = [part.getBoundingClientRect(), box.getBoundingClientRect()];
+  const far = (from, end, first, last) => (from - margin < first ? from - margin - first : Math.max(0, Math.min(end + margin - last, from - margin - first)));
+  box.scrollBy(far(to.left, to.right, at.left, at.left + box.clientWidth), far(to.top, to.bottom, at.top, at.top + box.clientHeight));
+}
+
 const seen = new Map();
 // Whether what a panel shows is not what it showed when this was asked before.
 export function changed(panel, ...shown) {
