@@ -136,6 +136,17 @@ async def test_nothing_is_cut_off_on_narrow_screens(chromium: Browser, width: in
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("size", [(1440, 860), (1200, 620)])
+async def test_the_ledger_is_seen_without_scrolling(chromium: Browser, size: tuple[int, int]) -> None:
+    """On a wide screen the diagram takes what is left, and pushes nothing out of the window."""
+    async with inspected(travel(), OSLO) as url, opened(chromium, url, size=size) as page:
+        await expect(page.locator("form.card")).to_be_visible()
+        bottom = await page.locator("#ledger").evaluate("box => box.getBoundingClientRect().bottom")
+
+        assert 0 < bottom <= size[1]
+
+
+@pytest.mark.slow
 async def test_nothing_moves_for_who_does_not_want_that(chromium: Browser) -> None:
     """No animation and no transition is left."""
     async with inspected(travel(), OSLO) as url, opened(chromium, url, reduced_motion="reduce") as page:
