@@ -76,7 +76,7 @@ function state(node, W, H, run, at, more) {
     h("title", {}, told),
     h("rect", { class: "halo", x: x - W / 2, y: y - H / 2, width: W, height: H, rx: 14 }), h("rect", { class: "box", x: x - W / 2, y: y - H / 2, width: W, height: H, rx: node.kind === "state" ? 14 : H / 2 }),
     node.parts?.length ? h("rect", { class: "inner", x: x - W / 2 + 5, y: y - H / 2 + 5, width: W - 10, height: H - 10, rx: 10 }) : null,
-    h("text", { class: "name", x, y: y - 8 }, short(node.name, 20)), h("text", { class: "sub", x, y: y + 12 }, shut ? "shut" : here && waits(at) ? "waits for a human" : short(node.sub, 26)), dots,
+    h("text", { class: "name", x, y: y - 8 }, short(node.name, 18)), h("text", { class: "sub", x, y: y + 12 }, shut ? "shut" : here && waits(at) ? "waits for a human" : short(node.sub, 26)), dots,
     node.is_start ? h("circle", { class: "start", cx: x - W / 2 - 12, cy: y, r: 4.5 }) : null,
     used > 1 && !dots.length ? h("text", { class: "sub", x: x + W / 2 - 16, y: y - H / 2 + 13 }, `×${used}`) : null,
     counts ? h("g", { class: "count" }, h("rect", { x: x + W / 2 - 22, y: y - H / 2 - 11, width: 34, height: 22, rx: 11 }), h("text", { x: x + W / 2 - 5, y: y - H / 2 + 0.5 }, counts)) : null);
