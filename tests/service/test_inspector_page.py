@@ -10,7 +10,19 @@ import pytest
 from playwright.async_api import Browser, expect
 from support import clerks
 from support.browsing import chromium
-from support.inspected import MARKUP, attacked, attacker, begun, inspected, looked_at, opened, tainted, travel
+from support.inspected import (
+    MARKUP,
+    attacked,
+    attacker,
+    begun,
+    inspected,
+    looked_at,
+    opened,
+    refused,
+    tainted,
+    tainted_inside,
+    travel,
+)  # fmt: skip
 from support.serving import app_of, listening
 from support.tenants import ACME, verify
 
@@ -21,6 +33,7 @@ __all__ = ["chromium"]
 
 FILES = sorted((Path(fsm_orch.__file__).parent / "service/inspector/page").iterdir())
 OSLO = {"wish": "Oslo"}
+FAILED = "Failed to load resource"
 REFUSED = "Failed to load resource: the server responded with a status of 401"
 
 
@@ -175,6 +188,33 @@ async def test_nothing_runs_whatever_the_service_says(chromium: Browser) -> None
             assert 0 == await page.locator("img, iframe, a[href^=javascript], svg svg, main script").count()
         for number in range(await page.locator(".record").count()):
             await page.locator(".record .to").nth(number).click()
+
+
+@pytest.mark.slow
+async def test_nothing_runs_inside_or_played(chromium: Browser) -> None:
+    """Markup in every text: inside a state, in what went wrong, in a counterexample."""
+    runner: Any = Runner(clerks.Shop, model=ScriptedModel([]), store=MemoryStore())
+    nothing = "img, iframe, a[href^=javascript], svg svg, main script, header script"
+    async with inspected(travel(), OSLO) as url, opened(chromium, url, odd=FAILED) as page:
+        await page.locator("form.card").get_by_role("button", name="cancel").click()  # its stream must end
+        await expect(page.locator("#left .pill")).to_have_text("desk")
+        await page.route("**/inspector/api/**", tainted_inside)
+        await page.reload()
+        await page.locator(".node.opens").first.press("Enter")
+        await expect(page.locator("#crumbs")).to_contain_text("Flights")
+        assert 0 == await page.locator(nothing).count()
+        await page.route("**/fork", refused)
+        await page.locator("#fork").click()
+        await expect(page.locator("#live")).to_contain_text("<script>")
+        assert 0 == await page.locator(nothing).count()
+    async with inspected(runner) as url, opened(chromium, url) as page:
+        await page.route("**/inspector/api/**", tainted)
+        await page.reload()
+        await page.locator("button[data-view=proof]").click()
+        await page.get_by_role("button", name="Play it").first.click()
+        await page.locator("#now").click()
+        await expect(page.locator("#records")).to_contain_text("<script>")
+        assert 0 == await page.locator(nothing).count()
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

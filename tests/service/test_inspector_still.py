@@ -83,7 +83,7 @@ async def test_what_is_written_and_where_it_is_read_stay(chromium: Browser) -> N
         await begun(url, {"query": "what?"})
         async with opened(chromium, url) as page:
             field, records = page.locator("form.card textarea"), page.locator("#records")
-            await field.fill("half an ans")
+            await field.fill("half a reply")
             await field.evaluate("field => field.setSelectionRange(4, 4)")
             await records.evaluate("box => { box.scrollTop = 37 }")
             await begun(url, {"query": "another"})
@@ -92,7 +92,7 @@ async def test_what_is_written_and_where_it_is_read_stay(chromium: Browser) -> N
             await expect(field).to_be_focused()
             await page.keyboard.type("long ")
 
-            assert "halflong  an ans" == await field.input_value()
+            assert "halflong  a reply" == await field.input_value()
             assert 37 == await records.evaluate("box => box.scrollTop")
 
 

@@ -1,4 +1,4 @@
-"""Take the pictures of the inspector: `python -m notebooks.tools.views [FOLDER]`, with Chromium.
+"""Take the pictures of the inspector: `python tests/inspector_views.py [FOLDER]`, with Chromium.
 
 Each view is of a service that runs, in dark and in light. Those that how-to/inspector.md shows go into its pictures;
 with a FOLDER all go there, those of a large machine and of narrow screens too.
@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 from playwright.async_api import Browser, Page, expect
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support import clerks
 from support.browsing import browser
@@ -26,7 +26,7 @@ from support.large_machines import sixty
 
 from fsm_orch import MemoryStore, Runner, ScriptedModel
 
-PICTURES = Path(__file__).parents[1] / "pictures"
+PICTURES = Path(__file__).parents[1] / "notebooks" / "pictures"
 DOCUMENTED = (
     "inspector",
     "inspector-in-time",
