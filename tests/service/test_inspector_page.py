@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 from support import clerks
-from support.browsing import browser
+from support.browsing import chromium
 from support.inspected import (
     MARKUP,
     attacked,
     attacker,
     begun,
-    figures_in,
     inspected,
     looked_at,
     opened,
+    refused,
     tainted,
+    tainted_inside,
     travel,
-)
+)  # fmt: skip
 from support.serving import app_of, listening
 from support.tenants import ACME, verify
 
@@ -31,17 +30,12 @@ import fsm_orch
 from fsm_orch import MemoryStore, Runner, ScriptedModel
 from fsm_orch.service import Caller
 
+__all__ = ["chromium"]
+
 FILES = sorted((Path(fsm_orch.__file__).parent / "service/inspector/page").iterdir())
-AXE = os.environ.get("AXE_CORE")
 OSLO = {"wish": "Oslo"}
+FAILED = "Failed to load resource"
 REFUSED = "Failed to load resource: the server responded with a status of 401"
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    """A browser."""
-    async with browser() as chromium:
-        yield chromium
 
 
 @pytest.mark.slow
@@ -259,40 +253,31 @@ async def test_nothing_runs_whatever_the_service_says(chromium: Browser) -> None
             await page.locator(".record .to").nth(number).click()
 
 
-async def shown_to_axe(page: Page) -> AsyncIterator[str]:
-    """Look at each view, at each kind of figures, and at the form of a fork; yield their names."""
-    async for view in looked_at(page):
-        yield view
-    await page.locator("button[data-view=proof]").click()
-    for figures in ("taken by tests", "right routes"):
-        await page.get_by_role("button", name=figures).click()
-        await expect(page.locator(".edge.never").first).to_be_attached()
-        yield figures
-    await page.locator("button[data-view=runs]").click()
-    await page.locator("#edit").click()
-    await expect(page.locator("#otherwise form")).to_be_visible()
-    yield "fork"
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("colours", ["dark", "light"])
-async def test_nobody_is_kept_out(chromium: Browser, colours: Any, tmp_path: Path) -> None:
-    """What axe-core calls a fault of WCAG 2 A or AA: none in any view, in either set of colours."""
-    if AXE is None:
-        pytest.skip("axe-core is not there: `npm pack axe-core`, and the path of its axe.min.js in AXE_CORE")
-    async with (
-        inspected(travel(), OSLO, **figures_in(tmp_path)) as url,
-        opened(chromium, url, bypass_csp=True, color_scheme=colours, reduced_motion="reduce") as page,
-    ):
-        await expect(page.locator("form.card")).to_be_visible()
-        await page.add_script_tag(path=AXE)
-        rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]}
-        found = {}
-        async for view in shown_to_axe(page):
-            told = await page.evaluate("rules => axe.run(document, rules)", rules)
-            found |= {(view, each["id"]): [node["html"][:200] for node in each["nodes"]] for each in told["violations"]}
-
-    assert {} == found
+async def test_nothing_runs_inside_or_played(chromium: Browser) -> None:
+    """Markup in every text: inside a state, in what went wrong, in a counterexample."""
+    runner: Any = Runner(clerks.Shop, model=ScriptedModel([]), store=MemoryStore())
+    nothing = "img, iframe, a[href^=javascript], svg svg, main script, header script"
+    async with inspected(travel(), OSLO) as url, opened(chromium, url, odd=FAILED) as page:
+        await page.locator("form.card").get_by_role("button", name="cancel").click()  # its stream must end
+        await expect(page.locator("#left .pill")).to_have_text("desk")
+        await page.route("**/inspector/api/**", tainted_inside)
+        await page.reload()
+        await page.locator(".node.opens").first.press("Enter")
+        await expect(page.locator("#crumbs")).to_contain_text("Flights")
+        assert 0 == await page.locator(nothing).count()
+        await page.route("**/fork", refused)
+        await page.locator("#fork").click()
+        await expect(page.locator("#live")).to_contain_text("<script>")
+        assert 0 == await page.locator(nothing).count()
+    async with inspected(runner) as url, opened(chromium, url) as page:
+        await page.route("**/inspector/api/**", tainted)
+        await page.reload()
+        await page.locator("button[data-view=proof]").click()
+        await page.get_by_role("button", name="Play it").first.click()
+        await page.locator("#now").click()
+        await expect(page.locator("#records")).to_contain_text("<script>")
+        assert 0 == await page.locator(nothing).count()
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

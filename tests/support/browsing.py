@@ -6,6 +6,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from playwright.async_api import Browser, Page, async_playwright
@@ -73,3 +74,10 @@ async def begun(page: Page, url: str, body: dict[str, object]) -> str:
     await page.evaluate("body => { begin(body) }", body)
     await page.wait_for_function("told.length >= 3")
     return str(await page.evaluate("sessionStorage.run")).rpartition("/")[2]
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser."""
+    async with browser() as chromium:
+        yield chromium

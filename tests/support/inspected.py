@@ -106,14 +106,17 @@ async def inspected(runner: Runner[Any, Any], *contexts: dict[str, Any], **optio
 
 
 @asynccontextmanager
-async def opened(chromium: Browser, url: str, *, odd: str = "^$", **options: Any) -> AsyncIterator[Page]:
+async def opened(
+    chromium: Browser, url: str, *, odd: str = "^$", size: tuple[int, int] = (1440, 860), **options: Any
+) -> AsyncIterator[Page]:
     """Yield the page, open at the newest run; nothing goes wrong in it until the block is left.
 
     Args:
         odd: begins what may be said on the console.
+        size: of the window, in pixels.
         options: of the context of the browser.
     """
-    context = await chromium.new_context(viewport={"width": 1440, "height": 860}, **options)
+    context = await chromium.new_context(viewport={"width": size[0], "height": size[1]}, **options)
     page = await context.new_page()
     wrong = list[str]()
 
@@ -148,27 +151,48 @@ async def looked_at(page: Page) -> AsyncIterator[str]:
         yield name
 
 
-async def tainted(route: Route) -> None:
-    """Answer a request of the page as the service does, with markup in every text that could hold a user's words."""
+async def forked_beside(page: Page) -> None:
+    """Fork the run that is looked at, and look at the fork beside its parent."""
+    await page.locator("#fork").click()
+    await page.get_by_role("button", name="beside its parent").click()
+    await expect(page.locator(".two > *")).to_have_count(2)
+
+
+async def tainted(route: Route, *, spared: frozenset[str] = frozenset()) -> None:
+    """Answer a request of the page as the service does, with markup in every text that could hold a user's words.
+
+    Args:
+        spared: keys whose texts stay as they are, as where a place is found by the names of states.
+    """
     answer = await route.fetch()
     if answer.status == 304:
         await route.fulfill(response=answer)
         return
     said = await answer.text()
     if "event-stream" in answer.headers.get("content-type", ""):
-        lines = [_line(line) for line in said.split("\n")]
+        lines = [_line(line, spared) for line in said.split("\n")]
         await route.fulfill(response=answer, body="\n".join(lines))
         return
-    await route.fulfill(response=answer, body=json.dumps(_taint(json.loads(said))))
+    await route.fulfill(response=answer, body=json.dumps(_taint(json.loads(said), spared)))
 
 
-def _line(line: str) -> str:
-    return f"data: {json.dumps(_taint(json.loads(line[6:])))}" if line.startswith("data: ") else line
+async def tainted_inside(route: Route) -> None:
+    """Answer with markup in every text but the names by which what runs inside a state is found."""
+    await tainted(route, spared=frozenset({"state", "name"}))
 
 
-def _taint(value: Any, key: str = "") -> Any:
+async def refused(route: Route) -> None:
+    """Answer that it is refused, in markup."""
+    await route.fulfill(status=409, json={"title": MARKUP, "detail": MARKUP, "errors": [{"msg": MARKUP}]})
+
+
+def _line(line: str, spared: frozenset[str]) -> str:
+    return f"data: {json.dumps(_taint(json.loads(line[6:]), spared))}" if line.startswith("data: ") else line
+
+
+def _taint(value: Any, spared: frozenset[str], key: str = "") -> Any:
     if isinstance(value, dict):
-        return {name: _taint(each, name) for name, each in value.items()}
+        return {name: _taint(each, spared, name) for name, each in value.items()}
     if isinstance(value, list):
-        return [_taint(each, key) for each in value]
-    return value + MARKUP if isinstance(value, str) and key not in _SHAPES else value
+        return [_taint(each, spared, key) for each in value]
+    return value + MARKUP if isinstance(value, str) and key not in _SHAPES | spared else value

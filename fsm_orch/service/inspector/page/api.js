@@ -21,7 +21,16 @@ let entering = null; // one dialog, however many requests were refused
 function entered() {
   entering ??= new Promise((resolve) => {
     const door = $("#door");
-    door.addEventListener("close", () => { token = $("#token").value; $("#token").value = ""; sessionStorage.setItem("fsm-orch-token", token); entering = null; resolve(); }, { once: true });
+    door.oncancel = (event) => event.preventDefault(); // without a token there is nothing to see
+    door.onclose = () => {
+      const given = $("#token").value;
+      if (!given) return door.showModal();
+      token = given;
+      $("#token").value = "";
+      sessionStorage.setItem("fsm-orch-token", token);
+      entering = null;
+      resolve();
+    };
     door.showModal();
   });
   return entering;
@@ -50,11 +59,10 @@ export async function post(path, body) {
   return answer.json();
 }
 
-// Follow a run: `heard(kind, data, id)` for each event, and again from the last one where a connection breaks off.
-export function follow(runId, heard, told) {
+// Follow a run from its record `last`: `heard(kind, data, id)` for each event, and again from there where a connection breaks off.
+export function follow(runId, heard, told, last = 0) {
   const leave = new AbortController();
   (async () => {
-    let last = 0;
     while (!leave.signal.aborted) {
       try {
         const answer = await asked(`runs/${encodeURIComponent(runId)}/records`, { signal: leave.signal, headers: last ? { "Last-Event-ID": String(last) } : {} });

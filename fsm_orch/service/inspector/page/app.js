@@ -1,16 +1,15 @@
 // The inspector: which run is looked at, up to which of its records, and in which of its machines.
 import * as api from "./api.js";
-import { $, el, fill, num } from "./dom.js";
+import { $, ago, changed, el, fill, h, reveal } from "./dom.js";
 import { diagram } from "./draw.js";
-import { inside, moment } from "./fold.js";
+import { moment } from "./fold.js";
 import * as panels from "./panels.js";
 import { fleet } from "./fleet.js";
 import { otherwise } from "./fork.js";
 import { proof } from "./proof.js";
 
-const NONE = { levels: new Map(), seconds: 0, shut: new Set() };
 const look = { view: "runs", chosen: null, upto: null, path: "", beside: null }; // upto: null follows the run
-let machines = {}, rows = [], leave = () => {}, run = empty(null), beside = null, queued = false;
+let machines = {}, rows = [], leave = () => {}, run = empty(null), beside = null, queued = false, turn = 0;
 
 function empty(id) { return { id, records: [], details: null, values: new Map(), questions: [], text: "", is_counterexample: false }; }
 
@@ -22,25 +21,35 @@ function later() { // one drawing a frame, however many records came
 
 function show() {
   if (!machines[""]) return;
-  for (const button of document.querySelectorAll("button[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === look.view));
-  document.body.dataset.view = look.view;
+  if (changed("view", look.view)) {
+    turn += 1; // what was drawn of another view is to be drawn over
+    for (const button of document.querySelectorAll("button[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === look.view));
+    document.body.dataset.view = look.view;
+  }
   if (look.view === "fleet") return fleet(machines[""], choose);
   if (look.view === "proof") return proof(machines[""], play);
+  const left = $("#left"), right = $("#right");
+  if (changed(left, turn, rows, minute(), look.chosen, run.is_counterexample)) fill(left, h("h2", {}, run.is_counterexample ? "Played" : "Runs"), panels.runs(rows, look.chosen, choose, machines[""].fallback));
+  if (changed("#text", turn, run.text, look.upto)) fill("#text", look.upto === null ? panels.streamed(run.text) : null);
+  if (changed(right, turn, run, run.records.length, run.details, run.questions, look.upto, look.path, beside, beside?.records.length)) picked(right);
+}
+
+function picked(right) { // what is so after the records up to the one that is looked at
   const count = run.records.length, upto = look.upto ?? count, now = moment(run.records.slice(0, upto));
   const at = now.levels.get(look.path) ?? now.levels.get(""), machine = machines[at.place] ?? machines[""];
   const marks = beside ? moment(beside.records.slice(0, look.upto ?? beside.records.length)).levels.get("").hopsTaken : [];
-  fill("#left", el("h2", {}, run.is_counterexample ? "Played" : "Runs"), panels.runs(rows, look.chosen, choose, machines[""].fallback));
   fill("#crumbs", crumbs(now, at));
   diagram("#diagram", machine, now, at, { marks: at.path === "" ? marks : [], onpick: (within) => { look.path = within.at(-1).path; show(); } });
-  fill("#ledger", count ? panels.ledger(at, machine, now) : el("p", {}, "No run yet. What is begun is seen here."));
-  fill("#text", run.text && look.upto === null ? el("blockquote", {}, run.text) : null);
-  fill("#right", ...right(upto));
+  if (changed("stands", machine, at.path, at.state)) reveal($("#diagram"), $("#diagram .here"), 40);
+  fill("#ledger", count ? panels.ledger(at, machine, now) : h("p", {}, "No run yet. What is begun is seen here."));
+  const list = $("#records"), follows = !list || look.upto !== null || list.scrollTop + list.clientHeight > list.scrollHeight - 60;
+  fill(right, happened(upto));
   Object.assign($("#time"), { max: count, value: upto });
-  $("#moment").textContent = count ? `${upto}/${count}  ${now.seconds.toFixed(3)} s` : "";
+  fill("#moment", count ? `${upto}/${count}  ${now.seconds.toFixed(3)} s` : "");
   $("#now").setAttribute("aria-pressed", String(look.upto === null));
   $("#fork").disabled = !cutAt(upto);
   $("#edit").disabled = !replyAt(upto);
-  $("#right [aria-current=step]")?.scrollIntoView({ block: "nearest" });
+  if (changed("record", run, upto, beside) && follows) reveal($("#records"), $("#records [aria-current=step]"));
 }
 
 function crumbs(now, at) {
@@ -48,21 +57,26 @@ function crumbs(now, at) {
   const named = (path) => now.levels.get(path).place.split(".").at(-1), state = (each) => each.place.split(".").slice(0, -1).join(".");
   const beside_ = at.path === "" ? [] : [...now.levels.values()].filter((each) => each.path !== at.path && state(each) === state(at));
   if (found.length === 1) return [];
-  return [found.map((path, i) => el("button", { "aria-current": path === at.path ? "location" : null, onclick: () => { look.path = path; show(); } }, i ? `${named(path)} ${parts[i - 1]}` : machines[""].name)),
-    beside_.length ? el("span", {}, "also: ", beside_.map((each) => el("button", { onclick: () => { look.path = each.path; show(); } }, `${named(each.path)} ${each.path}`))) : null];
+  return [found.map((path, i) => h("button", { "aria-current": path === at.path ? "location" : null, onclick: () => { look.path = path; show(); } }, i ? `${named(path)} ${parts[i - 1]}` : machines[""].name)),
+    beside_.length ? h("span", {}, "also: ", beside_.map((each) => h("button", { onclick: () => { look.path = each.path; show(); } }, `${named(each.path)} ${each.path}`))) : null];
 }
 
-function right(upto) {
-  const parent = run.details?.row.origin?.parent, asked = look.upto === null ? run.questions : [];
-  const head = el("h2", {}, "Records ", el("small", {}, `${upto} of ${run.records.length}`),
-    parent && !beside ? el("button", { class: "beside", onclick: () => compare(parent) }, "beside its parent") : null,
-    beside ? el("button", { class: "beside", onclick: () => { beside = null; show(); } }, "alone") : null,
-    run.details && run.details.row.status !== "finished" ? el("button", { class: "beside", onclick: () => act("cancel") }, "cancel") : null,
-    run.details?.row.origin && !run.details.row.is_driven && run.details.row.status === "running" ? el("button", { class: "beside", onclick: () => act("resume") }, "go on") : null);
+function happened(upto) {
+  const row = run.details?.row, parent = row?.origin?.parent, questions = look.upto === null ? run.questions : [];
+  const button = (word, onclick) => h("button", { key: word, class: "beside", onclick }, word);
+  const head = h("h2", { key: "head" }, "Records ", h("small", {}, `${upto} of ${run.records.length}`),
+    parent && !beside ? button("beside its parent", () => compare(parent)) : null,
+    beside ? button("alone", () => { beside = null; show(); }) : null,
+    row && row.status !== "finished" ? button("cancel", () => act("cancel")) : null,
+    row?.origin && !row.is_driven && row.status === "running" ? button("go on", () => act("resume")) : null);
   const mine = panels.records(run.records, upto, run.values, go);
-  const open = $("#ask")?.dataset.keys === asked.map((each) => each.key).join(" ") ? $("#ask") : el("div", { id: "ask", "data-keys": asked.map((each) => each.key).join(" ") }, asked.map((each) => panels.question(each, answer)));
-  return [open, head, // what somebody is writing into a form stays while records come
-    el("div", { class: "scroll", tabindex: 0, "aria-label": "Records" }, beside ? el("div", { class: "two" }, mine, el("div", {}, el("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine)];
+  return [asked(questions), head,
+    h("div", { key: "records", id: "records", class: "scroll", tabindex: 0, role: "region", "aria-label": "Records" }, beside ? h("div", { key: "two", class: "two" }, mine, h("div", {}, h("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine)];
+}
+
+function asked(questions) { // what somebody is writing into a form stays while records come
+  const keys = questions.map((each) => each.key).join(" "), open = $("#ask");
+  return open?.dataset.keys === keys ? open : el("div", { id: "ask", "data-keys": keys }, questions.map((each) => panels.question(each, answer)));
 }
 
 function go(number) {
@@ -76,12 +90,18 @@ function choose(id) {
   leave();
   Object.assign(look, { view: "runs", chosen: id, upto: null, path: "" });
   run = empty(id); beside = null;
-  leave = api.follow(id, (kind, data, number) => heard(run.id === id ? run : empty(id), kind, data, number), told);
+  follow();
   details(id);
   later();
 }
 
+function follow() {
+  const of = run;
+  leave = api.follow(of.id, (kind, data, number) => heard(of, kind, data, number), told, of.records.length);
+}
+
 function heard(at, kind, data, number) {
+  if (at !== run) return;
   if (kind === "text") at.text += data.text ?? "";
   else if (kind === "withdrawn") at.text = "";
   else if (kind === "result") { at.questions = data.waiting; details(at.id); }
@@ -95,10 +115,13 @@ function heard(at, kind, data, number) {
   later();
 }
 
-let waiting = null; // what is asked for again while records come is asked for once they have come
+let waiting = null; // what is asked for again while records come is asked for once in a while
 function details(id) {
-  clearTimeout(waiting);
-  waiting = setTimeout(async () => {
+  if (waiting === id) return;
+  waiting = id;
+  setTimeout(async () => {
+    if (waiting === id) waiting = null;
+    if (run.id !== id || document.hidden) return;
     const of = `runs/${encodeURIComponent(id)}`;
     const [found, prompts] = await Promise.all([api.get(of, run.details), api.get(`${of}/prompts`)]).catch((error) => { told("problem", error); return []; });
     if (!found || run.id !== id) return;
@@ -124,7 +147,8 @@ async function act(what, body) {
 async function answer(question, given) {
   await api.post(`runs/${encodeURIComponent(run.id)}/answer`, { question, answer: given });
   run.questions = [];
-  details(run.id); later();
+  details(run.id);
+  later();
 }
 async function fork() {
   const made = await act("fork", { at: cutAt(look.upto ?? run.records.length).at });
@@ -149,16 +173,19 @@ function play(example) { // a counterexample is a run that was never run
   show();
 }
 
-function told(state, error) {
-  const live = $("#live");
-  live.className = state;
-  live.textContent = error && state !== "reconnecting" ? error.message : state;
-  if (state === "problem") setTimeout(() => told("live"), 8000);
+let since = 0;
+function told(state, error) { // a problem stays for a while, whatever else is told
+  if (state === "live" && Date.now() - since < 8000) return;
+  since = state === "problem" ? Date.now() : 0;
+  const live = fill("#live", error && state !== "reconnecting" ? error.message : state);
+  if (live.className !== state) live.className = state;
 }
 
+const minute = () => rows.map((row) => ago(row.stored_at)).join();
 async function list() {
   try {
-    rows = await api.get("runs");
+    const found = await api.get("runs");
+    if (changed("rows", JSON.stringify(found))) rows = found;
     if (look.chosen === null && rows.length && look.view === "runs" && !run.is_counterexample) choose(rows[0].run_id);
     told("live");
   } catch (error) { told("reconnecting", error); }
@@ -173,8 +200,11 @@ $("#fork").addEventListener("click", fork);
 $("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); otherwise({ ...cut, ...run.details.repliers[cut.at] }, edited); });
 $("#theme").addEventListener("click", () => { const dark = getComputedStyle(document.documentElement).colorScheme !== "light"; document.documentElement.dataset.theme = dark ? "light" : "dark"; localStorage.setItem("fsm-orch-theme", dark ? "light" : "dark"); });
 addEventListener("keydown", (event) => {
+  if (look.view !== "runs" || $("dialog[open]")) return; // what is not seen stays where it is
   const { tagName, type } = event.target, slides = type === "range" && event.key !== "Escape"; // arrows move a slider by themselves
   if (slides || (["INPUT", "TEXTAREA", "SELECT"].includes(tagName) && type !== "range") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const stage = event.target.closest?.("#diagram");
+  if (stage && stage.scrollWidth > stage.clientWidth && event.key !== "Escape") return; // arrows move what is scrolled
   if (event.key === "ArrowLeft") $("#prev").click();
   else if (event.key === "ArrowRight") $("#next").click();
   else if (event.key === "Escape") go(null);
@@ -182,11 +212,13 @@ addEventListener("keydown", (event) => {
 if (localStorage.getItem("fsm-orch-theme")) document.documentElement.dataset.theme = localStorage.getItem("fsm-orch-theme");
 
 machines = await api.get("machine");
-$("#machine").textContent = machines[""].name;
-$("#digest").textContent = machines[""].digest.slice(0, 12);
-$("#about").textContent = machines[""].about;
+for (const [query, text] of [["#machine", machines[""].name], ["#digest", machines[""].digest.slice(0, 12)], ["#about", machines[""].about]]) $(query).textContent = text;
 document.title = `${machines[""].name} · fsm_orch`;
 show();
+document.addEventListener("visibilitychange", () => { // who looks elsewhere costs the service nothing
+  leave();
+  if (!document.hidden && run.id) { run.text = ""; follow(); details(run.id); }
+});
 for (;;) {
   if (!document.hidden) { await list(); if (look.view !== "proof") later(); }
   await new Promise((resolve) => setTimeout(resolve, 1500));

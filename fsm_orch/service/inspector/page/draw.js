@@ -1,30 +1,28 @@
 // The diagram of a machine: where things stand is the server's, what of them is lit is drawn here.
-import { el, fill } from "./dom.js";
+import { el, fill, h } from "./dom.js";
 import { inside } from "./fold.js";
 
+const LEAST = 0.82; // of its size, at least: the smallest words of 11 px are 9 px then, and the stage scrolls
 const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const place = (at, name) => [at.place, name].filter(Boolean).join(".");
 
 // Args: machine as drawn by the server; run and at from `moment`; more = { marks: extra path, counts, onpick, label }.
 export function diagram(box, machine, run, at, more = {}) {
-  const [W, H] = machine.node, pad = 30, [w, h] = machine.size, low = h + 14;
-  const landed = at.hopsTaken.filter((hop) => hop.handoff === null);
-  const svg = el("svg", { viewBox: `${-pad} ${-pad} ${w + 2 * pad} ${h + 2 * pad + (landed.length ? 34 : 0)}`, role: "group", "aria-label": more.label ?? said(machine, at) }, heads());
+  const [W, H] = machine.node, pad = 30, [wide, high] = machine.size, low = high + 14;
+  const landed = at.hopsTaken.filter((hop) => hop.handoff === null), whole = [wide + 2 * pad, high + 2 * pad + (landed.length ? 34 : 0)];
   const taken = numbered(at.hopsTaken), other = numbered(more.marks ?? []);
-  const badges = el("g"), drawn = machine.edges.map((edge) => one(edge, machine, at, taken, other, badges, svg));
-  fill(box, svg); // an edge is measured only once it is in the page
-  for (const { node } of drawn.sort((a, b) => a.order - b.order)) svg.append(node);
-  drawn.forEach(({ path, badge }) => badge && badges.append(badge(path)));
+  const edges = machine.edges.map((edge, i) => one(edge, i, machine, at, taken, other));
   const find = (name) => machine.nodes.find((node) => node.name === name);
-  for (const hop of landed) {
-    const [ax, ay] = find(hop.source).at, [bx, by] = find(hop.target).at;
-    svg.append(el("g", { class: "edge landing" }, el("path", { d: `M${ax},${ay + H / 2} C${ax},${low + 40} ${bx},${low + 40} ${bx},${by + H / 2 + 4}`, "marker-end": "url(#head-amber)" }), el("text", { x: (ax + bx) / 2, y: low + 18 }, `landed: ${hop.reason}`)));
-  }
-  for (const node of machine.nodes) svg.append(state(node, W, H, run, at, more));
-  svg.append(badges);
+  fill(box, h("svg", { key: machine.digest, viewBox: [-pad, -pad, ...whole].join(" "), role: "group", "aria-label": more.label ?? said(machine, at), style: { "--wide": `${LEAST * whole[0]}px`, "--high": `${LEAST * whole[1]}px` } }, heads(),
+    [0, 1, 2].map((order) => edges.filter((edge) => edge.order === order).map((edge) => edge.node)),
+    landed.map((hop, i) => {
+      const [ax, ay] = find(hop.source).at, [bx, by] = find(hop.target).at;
+      return h("g", { key: `landing ${i}`, class: "edge landing" }, h("path", { d: `M${ax},${ay + H / 2} C${ax},${low + 40} ${bx},${low + 40} ${bx},${by + H / 2 + 4}`, "marker-end": "url(#head-amber)" }), h("text", { x: (ax + bx) / 2, y: low + 18 }, `landed: ${hop.reason}`));
+    }),
+    machine.nodes.map((node) => state(node, W, H, run, at, more)), h("g", { key: "numbers" }, edges.map((edge) => edge.badge))));
 }
 
-const heads = () => el("defs", {}, ["faint", "cyan", "blue", "amber", "red", "violet"].map((tone) => el("marker", { id: `head-${tone}`, class: `head ${tone}`, viewBox: "0 0 8 8", refX: 6.5, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, el("path", { d: "M0,0 L8,4 L0,8 z" }))));
+const heads = () => h("defs", { key: "heads" }, ["faint", "cyan", "blue", "amber", "red", "violet"].map((tone) => h("marker", { id: `head-${tone}`, class: `head ${tone}`, viewBox: "0 0 8 8", refX: 6.5, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, h("path", { d: "M0,0 L8,4 L0,8 z" }))));
 
 function numbered(hops) {
   const found = new Map();
@@ -37,29 +35,32 @@ function said(machine, at) {
   return `${machine.name}, ${at.state ? `at ${at.state}` : "no run"}. ${way}`;
 }
 
-function one(edge, machine, at, taken, other, badges, svg) {
+function one(edge, i, machine, at, taken, other) {
   const key = `${edge.source}.${edge.handoff}`, order = taken.get(key), beside = other.get(key);
   const here = edge.source === at.state && at.status === "running" && edge.kind === "handoff";
   const legal = here && at.legal.includes(edge.handoff), off = here && !legal;
   const failure = edge.kind !== "handoff";
   const tone = order ? "blue" : beside ? "violet" : legal ? "cyan" : failure ? "red" : "faint";
-  const path = el("path", { d: edge.path, "marker-end": `url(#head-${tone})` });
   const title = [`${edge.source} → ${edge.target}: ${edge.handoff}`, edge.about, edge.guard && `only if ${edge.guard}`, failure && `on ${edge.kind}`, edge.where].filter(Boolean).join("\n");
-  const node = el("g", { class: ["edge", edge.mark, failure && "failure", order && "taken", beside && "beside", legal && "legal", off && "off", order?.includes(at.hopsTaken.length) && "last"].filter(Boolean).join(" ") },
-    el("title", {}, title), path, edge.label && el("text", { x: edge.label[0], y: edge.label[1] }, edge.note ? `${edge.handoff} ${edge.note}` : edge.handoff));
-  const badge = (order || beside) && ((curve) => {
-    const spot = free(curve, machine), text = (order ?? beside).join("·");
-    return el("g", { class: order ? "order" : "order beside" }, el("rect", { x: spot.x - 5 - 4 * text.length, y: spot.y - 8.5, width: 10 + 8 * text.length, height: 17, rx: 8.5 }), el("text", { x: spot.x, y: spot.y + 0.5 }, text));
-  });
-  return { node, path, badge, order: order ? 2 : beside || legal ? 1 : 0 };
+  const node = h("g", { key: `edge ${i}`, class: ["edge", edge.mark, failure && "failure", order && "taken", beside && "beside", legal && "legal", off && "off", order?.includes(at.hopsTaken.length) && "last"].filter(Boolean).join(" ") },
+    h("title", {}, title), h("path", { d: edge.path, "marker-end": `url(#head-${tone})` }), edge.label && h("text", { x: edge.label[0], y: edge.label[1] }, edge.note ? `${edge.handoff} ${edge.note}` : edge.handoff));
+  return { node, badge: order || beside ? number(edge, i, machine, order, beside) : null, order: order ? 2 : beside || legal ? 1 : 0 };
 }
 
+function number(edge, i, machine, order, beside) {
+  const spot = free(edge, machine), text = (order ?? beside).join("·");
+  return h("g", { key: i, class: order ? "order" : "order beside" }, h("rect", { x: spot.x - 5 - 4 * text.length, y: spot.y - 8.5, width: 10 + 8 * text.length, height: 17, rx: 8.5 }), h("text", { x: spot.x, y: spot.y + 0.5 }, text));
+}
+
+const spots = new WeakMap(); // by edge: a machine is drawn often, and measured once
 // Where on an edge its number hides no label.
-function free(path, machine) {
-  const long = path.getTotalLength(), labels = machine.edges.filter((edge) => edge.label);
-  const far = (p) => Math.min(...labels.map((edge) => Math.hypot((edge.label[0] - p.x) / 2.6, edge.label[1] - p.y)));
-  const spots = [0.28, 0.5, 0.7, 0.15, 0.82].map((part) => path.getPointAtLength(long * part));
-  return spots.find((p) => far(p) > 16) ?? spots.reduce((a, b) => (far(b) > far(a) ? b : a));
+function free(edge, machine) {
+  if (spots.has(edge)) return spots.get(edge);
+  const path = el("path", { d: edge.path }), long = path.getTotalLength(), labels = machine.edges.filter((each) => each.label);
+  const far = (p) => Math.min(...labels.map((each) => Math.hypot((each.label[0] - p.x) / 2.6, each.label[1] - p.y)));
+  const points = [0.28, 0.5, 0.7, 0.15, 0.82].map((part) => path.getPointAtLength(long * part));
+  spots.set(edge, points.find((p) => far(p) > 16) ?? points.reduce((a, b) => (far(b) > far(a) ? b : a)));
+  return spots.get(edge);
 }
 
 const waits = (at) => [...at.asks.values()].some((ask) => ask.kind === "human" && ask.end === null);
@@ -68,15 +69,15 @@ function state(node, W, H, run, at, more) {
   const [x, y] = node.at, here = node.name === at.state, used = at.visits[node.name] ?? 0, seen = used > 0 || here;
   const shut = run.shut.has(place(at, node.name)), within = node.parts?.length ? inside(run, at, node.name) : [];
   const counts = more.counts?.[node.name];
-  const dots = node.most && node.most <= 6 ? [...Array(node.most)].map((_, i) => el("circle", { class: i < used ? "dot used" : "dot", cx: x + W / 2 - 14 - 9 * (node.most - 1 - i), cy: y - H / 2 + 13, r: 3 })) : [];
+  const dots = node.most && node.most <= 6 ? [...Array(node.most)].map((_, i) => h("circle", { class: i < used ? "dot used" : "dot", cx: x + W / 2 - 14 - 9 * (node.most - 1 - i), cy: y - H / 2 + 13, r: 3 })) : [];
   const told = [node.name, node.sub, used && `${used} visits${node.most ? ` of ${node.most}` : ""}`, shut && "shut: nobody may enter now", node.tools?.length && `tools: ${node.tools.join(", ")}`, node.where].filter(Boolean).join("\n");
   const open = within.length && more.onpick;
-  return el("g", { class: ["node", node.kind, here && "here", seen && "seen", here && at.calls.size && "busy", here && waits(at) && "waits", shut && "shut", open && "opens"].filter(Boolean).join(" "), ...(open ? { tabindex: 0, role: "button", "aria-label": `${node.name}: look inside`, onclick: () => more.onpick(within), onkeydown: (e) => ["Enter", " "].includes(e.key) && (e.preventDefault(), more.onpick(within)) } : {}) },
-    el("title", {}, told),
-    el("rect", { class: "halo", x: x - W / 2, y: y - H / 2, width: W, height: H, rx: 14 }), el("rect", { class: "box", x: x - W / 2, y: y - H / 2, width: W, height: H, rx: node.kind === "state" ? 14 : H / 2 }),
-    node.parts?.length ? el("rect", { class: "inner", x: x - W / 2 + 5, y: y - H / 2 + 5, width: W - 10, height: H - 10, rx: 10 }) : null,
-    el("text", { class: "name", x, y: y - 8 }, short(node.name, 20)), el("text", { class: "sub", x, y: y + 12 }, shut ? "shut" : here && waits(at) ? "waits for a human" : short(node.sub, 26)), dots,
-    node.is_start ? el("circle", { class: "start", cx: x - W / 2 - 12, cy: y, r: 4.5 }) : null,
-    used > 1 && !dots.length ? el("text", { class: "sub", x: x + W / 2 - 16, y: y - H / 2 + 13 }, `×${used}`) : null,
-    counts ? el("g", { class: "count" }, el("rect", { x: x + W / 2 - 22, y: y - H / 2 - 11, width: 34, height: 22, rx: 11 }), el("text", { x: x + W / 2 - 5, y: y - H / 2 + 0.5 }, counts)) : null);
+  return h("g", { key: `state ${node.name}`, class: ["node", node.kind, here && "here", seen && "seen", here && at.calls.size && "busy", here && waits(at) && "waits", shut && "shut", open && "opens"].filter(Boolean).join(" "), ...(open ? { tabindex: 0, role: "button", "aria-label": `${node.name}: look inside`, onclick: () => more.onpick(within), onkeydown: (e) => ["Enter", " "].includes(e.key) && (e.preventDefault(), more.onpick(within)) } : {}) },
+    h("title", {}, told),
+    h("rect", { class: "halo", x: x - W / 2, y: y - H / 2, width: W, height: H, rx: 14 }), h("rect", { class: "box", x: x - W / 2, y: y - H / 2, width: W, height: H, rx: node.kind === "state" ? 14 : H / 2 }),
+    node.parts?.length ? h("rect", { class: "inner", x: x - W / 2 + 5, y: y - H / 2 + 5, width: W - 10, height: H - 10, rx: 10 }) : null,
+    h("text", { class: "name", x, y: y - 8 }, short(node.name, 18)), h("text", { class: "sub", x, y: y + 12 }, shut ? "shut" : here && waits(at) ? "waits for a human" : short(node.sub, 26)), dots,
+    node.is_start ? h("circle", { class: "start", cx: x - W / 2 - 12, cy: y, r: 4.5 }) : null,
+    used > 1 && !dots.length ? h("text", { class: "sub", x: x + W / 2 - 16, y: y - H / 2 + 13 }, `×${used}`) : null,
+    counts ? h("g", { class: "count" }, h("rect", { x: x + W / 2 - 22, y: y - H / 2 - 11, width: 34, height: 22, rx: 11 }), h("text", { x: x + W / 2 - 5, y: y - H / 2 + 0.5 }, counts)) : null);
 }

@@ -1,6 +1,6 @@
 // Figures of other sessions on the edges: how often tests took each, and how many queries of an evaluation went right over it.
 import * as api from "./api.js";
-import { el, num } from "./dom.js";
+import { h, num } from "./dom.js";
 
 let told = null; // files that were given when the service started: they change no more
 export const figures = async () => (told ??= await api.get("figures"));
@@ -12,8 +12,8 @@ const never = (edge) => (edge.times ?? edge.right + edge.wrong) === 0;
 // A button for each that there is. Args: chosen = the name of one, or null; onpick = is called with a name.
 export function choices(found, chosen, onpick) {
   const there = Object.keys(NAMES).filter((name) => found[name]);
-  return there.length ? [el("h2", {}, "On the edges"), el("ol", { class: "runs" }, there.map((name) => el("li", {}, el("button", { class: name === chosen ? "on" : "", "aria-current": name === chosen ? "true" : null, onclick: () => onpick(name) },
-    el("b", {}, NAMES[name]), el("em", {}, name === "coverage" ? `${num(found.coverage.runs)} runs` : `${num(found.evaluation.queries)} queries`)))))] : null;
+  return there.length ? [h("h2", {}, "On the edges"), h("ol", { class: "runs" }, there.map((name) => h("li", {}, h("button", { class: name === chosen ? "on" : "", "aria-current": name === chosen ? "true" : null, onclick: () => onpick(name) },
+    h("b", {}, NAMES[name]), h("em", {}, name === "coverage" ? `${num(found.coverage.runs)} runs` : `${num(found.evaluation.queries)} queries`)))))] : null;
 }
 
 // The machine with a note on each edge, and a mark on what was never taken, or went wrong.
@@ -28,18 +28,18 @@ export function marked(machine, name, figure) {
 
 export function summary(name, figure) {
   const taken = figure.edges.filter((each) => !never(each)).length, all = figure.edges.length;
-  return [el("div", { class: "row" }, el("span", {}, name === "coverage" ? `${taken} of ${all} edges were taken, in ${num(figure.runs)} runs of tests` : `${num(figure.queries)} queries of ${figure.source}${figure.model ? `, on ${figure.model}` : ""}: on each edge, right : wrong`)),
-    figure.is_this_version ? null : el("p", { class: "wrong" }, `These figures are of another version of the machine, ${figure.digest.slice(0, 12)}. Edges are matched by their names.`),
+  return [h("div", { class: "row" }, h("span", {}, name === "coverage" ? `${taken} of ${all} edges were taken, in ${num(figure.runs)} runs of tests` : `${num(figure.queries)} queries of ${figure.source}${figure.model ? `, on ${figure.model}` : ""}: on each edge, right : wrong`)),
+    figure.is_this_version ? null : h("p", { class: "wrong" }, `These figures are of another version of the machine, ${figure.digest.slice(0, 12)}. Edges are matched by their names.`),
     name === "coverage" ? [reasons("refused", figure.refusals), reasons("landed", figure.landings)] : null];
 }
 
-const reasons = (label, counted) => (Object.keys(counted).length ? el("p", { class: "note" }, `${label}: ${Object.entries(counted).map(([reason, times]) => `${reason} ${num(times)}`).join(", ")}`) : null);
+const reasons = (label, counted) => (Object.keys(counted).length ? h("p", { class: "note" }, `${label}: ${Object.entries(counted).map(([reason, times]) => `${reason} ${num(times)}`).join(", ")}`) : null);
 
 export function tables(name, figure) {
-  return name === "coverage" ? [el("h2", {}, "Edges"), edges(["taken"], figure, (each) => [never(each) ? "never" : num(each.times)])] :
-    [el("h2", {}, "Edges"), edges(["right", "wrong", "share"], figure, (each) => [num(each.right), num(each.wrong), share(each.right, each.wrong)]),
-      figure.edges.some((each) => !each.is_alone) ? el("p", { class: "note" }, "* has another edge beside it, from and to the same states: their figures are one.") : null,
-      el("h2", {}, "Where queries went"), confusion(figure)];
+  return name === "coverage" ? [h("h2", {}, "Edges"), edges(["taken"], figure, (each) => [never(each) ? "never" : num(each.times)])] :
+    [h("h2", {}, "Edges"), edges(["right", "wrong", "share"], figure, (each) => [num(each.right), num(each.wrong), share(each.right, each.wrong)]),
+      figure.edges.some((each) => !each.is_alone) ? h("p", { class: "note" }, "* has another edge beside it, from and to the same states: their figures are one.") : null,
+      h("h2", {}, "Where queries went"), confusion(figure)];
 }
 
 function edges(columns, figure, cells) {
@@ -50,10 +50,10 @@ function edges(columns, figure, cells) {
 function confusion(figure) {
   const is_right = (expected, reached) => (figure.labels.includes(expected) ? expected === reached : !figure.labels.includes(reached));
   return table("Where queries went", ["expected \\ reached", ...figure.reached], Object.entries(figure.matrix).map(([expected, row]) => ({
-    head: expected, cells: figure.reached.map((reached) => el("span", { class: row[reached] ? (is_right(expected, reached) ? "is-right" : "is-wrong") : "faint", title: is_right(expected, reached) ? "right" : "wrong" }, num(row[reached] ?? 0))),
+    head: expected, cells: figure.reached.map((reached) => h("span", { class: row[reached] ? (is_right(expected, reached) ? "is-right" : "is-wrong") : "faint", title: is_right(expected, reached) ? "right" : "wrong" }, num(row[reached] ?? 0))),
   })));
 }
 
-const table = (label, headings, rows) => el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": label }, el("table", {},
-  el("thead", {}, el("tr", {}, headings.map((each) => el("th", { scope: "col" }, each)))),
-  el("tbody", {}, rows.map(({ mark, head, cells }) => el("tr", { class: mark }, el("th", { scope: "row" }, head), cells.map((each) => el("td", {}, each)))))));
+const table = (label, headings, rows) => h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": label }, h("table", {},
+  h("thead", {}, h("tr", {}, headings.map((each) => h("th", { scope: "col" }, each)))),
+  h("tbody", {}, rows.map(({ mark, head, cells }) => h("tr", { class: mark }, h("th", { scope: "row" }, head), cells.map((each) => h("td", {}, each)))))));

@@ -1,6 +1,6 @@
 // All runs at once: how many stand where, how they ended, what they took.
 import * as api from "./api.js";
-import { $, ago, el, fill, num } from "./dom.js";
+import { $, ago, h, fill, num } from "./dom.js";
 import { diagram } from "./draw.js";
 import { moment } from "./fold.js";
 
@@ -17,12 +17,12 @@ export async function fleet(machine, choose) {
   fill("#crumbs"); fill("#text");
   diagram("#diagram", machine, run, run.levels.get(""), { counts: Object.fromEntries(Object.entries(counts).map(([state, n]) => [state, n > 999 ? "999+" : n])), label: Object.entries(counts).map(([state, n]) => `${n} at ${state}`).join(", ") });
   const total = (of) => Object.values(of).reduce((a, b) => a + b, 0);
-  fill("#left", el("h2", {}, "Fleet"), el("dl", { class: "sums" }, [["running", total(told.standing)], ["waiting for humans", total(told.waiting)], ["ended", total(told.ended)], ["landed", total(told.landings)]].map(([name, n]) => [el("dt", {}, name), el("dd", {}, num(n))])),
-    el("p", { class: "note" }, told.is_all ? `all ${num(told.runs)} runs` : `the newest ${num(told.runs)} runs`, told.of_others ? `; ${num(told.of_others)} of other versions` : ""));
+  fill("#left", h("h2", {}, "Fleet"), h("dl", { class: "sums" }, [["running", total(told.standing)], ["waiting for humans", total(told.waiting)], ["ended", total(told.ended)], ["landed", total(told.landings)]].map(([name, n]) => [h("dt", {}, name), h("dd", {}, num(n))])),
+    h("p", { class: "note" }, told.is_all ? `all ${num(told.runs)} runs` : `the newest ${num(told.runs)} runs`, told.of_others ? `; ${num(told.of_others)} of other versions` : ""));
   const most = Math.max(1, ...told.minutes.map((each) => each.tokens)), now = told.minutes.at(-2);
-  fill("#ledger", el("div", { class: "row" }, el("div", {}, el("b", { class: "sum" }, num(now.tokens)), el("span", { class: "of" }, " tokens in the last whole minute")), el("span", {}, `${num(now.runs)} runs`)),
-    el("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": `tokens of the last ten minutes: ${told.minutes.map((each) => each.tokens).join(", ")}` }, told.minutes.map((each, i) => el("rect", { x: i * 10 + 1, width: 8, y: 24 - (22 * each.tokens) / most, height: (22 * each.tokens) / most }))));
-  fill("#right", el("h2", {}, "Landings"), Object.keys(told.landings).length ? el("dl", { class: "sums" }, Object.entries(told.landings).sort((a, b) => b[1] - a[1]).map(([reason, n]) => [el("dt", {}, reason), el("dd", {}, num(n))])) : el("p", { class: "note" }, "none"),
-    el("h2", {}, "Most tokens"), el("ol", { class: "runs" }, told.worst.map((row) => el("li", {}, el("button", { onclick: () => choose(row.run_id) }, el("b", {}, row.run_id.slice(0, 12), el("span", {}, num(row.tokens))), el("em", {}, `${row.hops} hops, ${row.state}`, el("span", {}, ago(row.stored_at))))))));
+  fill("#ledger", h("div", { class: "row" }, h("div", {}, h("b", { class: "sum" }, num(now.tokens)), h("span", { class: "of" }, " tokens in the last whole minute")), h("span", {}, `${num(now.runs)} runs`)),
+    h("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": `tokens of the last ten minutes: ${told.minutes.map((each) => each.tokens).join(", ")}` }, told.minutes.map((each, i) => h("rect", { x: i * 10 + 1, width: 8, y: 24 - (22 * each.tokens) / most, height: (22 * each.tokens) / most }))));
+  fill("#right", h("h2", {}, "Landings"), Object.keys(told.landings).length ? h("dl", { class: "sums" }, Object.entries(told.landings).sort((a, b) => b[1] - a[1]).map(([reason, n]) => [h("dt", {}, reason), h("dd", {}, num(n))])) : h("p", { class: "note" }, "none"),
+    h("h2", {}, "Most tokens"), h("ol", { class: "runs" }, told.worst.map((row) => h("li", {}, h("button", { onclick: () => choose(row.run_id) }, h("b", {}, row.run_id.slice(0, 12), h("span", {}, num(row.tokens))), h("em", {}, `${row.hops} hops, ${row.state}`, h("span", {}, ago(row.stored_at))))))));
   $("#moment").textContent = "";
 }

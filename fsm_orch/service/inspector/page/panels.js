@@ -1,19 +1,19 @@
 // What stands around the diagram: the list of runs, records in words, the ledger, and what a human is asked.
-import { ago, el, num, shown } from "./dom.js";
+import { ago, el, h, num, shown } from "./dom.js";
 
 const TONES = { visit_started: "blue", call_reserved: "amber", call_settled: "amber", call_denied: "red", overspent: "red", refused: "red", guard_raised: "red", attempt_failed: "red", handed_off: "cyan", landed: "amber", run_finished: "green", asked: "violet", approved: "violet", answered: "violet", gates_seen: "red" };
 
 export function ledger(at, machine, run) {
   const most = at.settled + at.reserved + at.remaining, worst = at.settled + at.reserved + at.ahead, { hops } = machine.limits;
-  const bar = (tone, amount) => el("i", { class: tone, style: { width: `${Math.min(100, (100 * amount) / Math.max(1, most))}%` } });
-  const key = (tone, name, amount) => el("span", {}, el("i", { class: tone }), `${name} `, el("b", {}, num(amount)));
+  const bar = (tone, amount) => h("i", { class: tone, style: { width: `${Math.min(100, (100 * amount) / Math.max(1, most))}%` } });
+  const key = (tone, name, amount) => h("span", {}, h("i", { class: tone }), `${name} `, h("b", {}, num(amount)));
   const ended = at.status === "finished";
   return [
-    el("div", { class: "row" }, el("div", {}, el("b", { class: "sum" }, num(at.settled + at.reserved)), el("span", { class: "of" }, ` of ${num(most)} tokens`)),
-      el("span", {}, ended ? `ended after ${run.seconds.toFixed(2)} s of ${machine.limits.deadline_s} s` : at.state === null ? "" : `at most ${num(worst)} when it ends, ${worst <= most ? "within the limit" : "the ledger decides"}`)),
-    el("div", { class: "bar", role: "img", "aria-label": `${num(at.settled)} settled, ${num(at.reserved)} reserved, at most ${num(at.ahead)} ahead, of ${num(most)}` }, bar("settled", at.settled), bar("reserved", at.reserved), bar("ahead", Math.min(at.ahead, at.remaining))),
-    el("div", { class: "keys" }, key("settled", "settled", at.settled), key("reserved", "reserved", at.reserved), key("ahead", "ahead at most", at.ahead),
-      el("span", { class: "hops", title: "the last hop is kept for landing" }, "hops ", hops <= 24 ? [...Array(hops)].map((_, i) => el("u", { class: i < at.hops ? "on" : i === hops - 1 ? "kept" : "" })) : null, el("b", {}, `${at.hops}/${hops}`))),
+    h("div", { class: "row" }, h("div", {}, h("b", { class: "sum" }, num(at.settled + at.reserved)), h("span", { class: "of" }, ` of ${num(most)} tokens`)),
+      h("span", {}, ended ? `ended after ${run.seconds.toFixed(2)} s of ${machine.limits.deadline_s} s` : at.state === null ? "" : `at most ${num(worst)} when it ends, ${worst <= most ? "within the limit" : "the ledger decides"}`)),
+    h("div", { class: "bar", role: "img", "aria-label": `${num(at.settled)} settled, ${num(at.reserved)} reserved, at most ${num(at.ahead)} ahead, of ${num(most)}` }, bar("settled", at.settled), bar("reserved", at.reserved), bar("ahead", Math.min(at.ahead, at.remaining))),
+    h("div", { class: "keys" }, key("settled", "settled", at.settled), key("reserved", "reserved", at.reserved), key("ahead", "ahead at most", at.ahead),
+      h("span", { class: "hops", title: "the last hop is kept for landing" }, "hops ", hops <= 24 ? [...Array(hops)].map((_, i) => h("u", { class: i < at.hops ? "on" : i === hops - 1 ? "kept" : "" })) : null, h("b", {}, `${at.hops}/${hops}`))),
   ];
 }
 
@@ -39,14 +39,27 @@ const said = {
   run_finished: (r) => [["ends in ", [r.stamp.state]], r.landing ? "with the default answer" : ""],
 };
 
+const told = new WeakMap(); // by record: how it was told last, which is the same until it is picked
 // Args: values = by record number, what its input holds, where that has been loaded.
-export function records(list, upto, values, onpick) {
-  return el("ol", { class: "records" }, list.map((record, i) => {
-    const [line, detail] = (said[record.kind] ?? ((r) => [[r.kind], ""]))(record), depth = record.stamp.path.length, held = values?.get(i + 1);
-    return el("li", { class: ["record", TONES[record.kind] ?? "faint", i === upto - 1 && "at", i >= upto && "later"].filter(Boolean).join(" "), ...(i === upto - 1 ? { "aria-current": "step" } : {}), style: { "--depth": depth } },
-      el("button", { class: "to", onclick: () => onpick(i + 1) }, el("time", {}, record.stamp.at.toFixed(3)), el("span", { class: "knob" }), el("span", { class: "told" }, el("span", { class: "line" }, line.map((part) => (Array.isArray(part) ? el("b", {}, part[0]) : part))), detail ? el("span", { class: "detail" }, detail) : null)),
-      held && i === upto - 1 ? el("dl", { class: "held" }, held.map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value, 4000))])) : null);
-  }));
+export const records = (list, upto, values, onpick) => h("ol", { class: "records" }, list.map((record, i) => {
+  const is = i === upto - 1 ? "at" : i >= upto ? "later" : null, held = is === "at" ? values?.get(i + 1) : null, had = told.get(record);
+  if (had?.is === is && had.held === held) return had.row;
+  const row = line(record, i, is, held, onpick);
+  told.set(record, { is, held, row });
+  return row;
+}));
+
+function line(record, i, is, held, onpick) {
+  const [words, detail] = (said[record.kind] ?? ((r) => [[r.kind], ""]))(record);
+  return h("li", { key: i, class: ["record", TONES[record.kind] ?? "faint", is].filter(Boolean).join(" "), "aria-current": is === "at" ? "step" : null, style: { "--depth": record.stamp.path.length } },
+    h("button", { class: "to", onclick: () => onpick(i + 1) }, h("time", {}, record.stamp.at.toFixed(3)), h("span", { class: "knob" }), h("span", { class: "told" }, h("span", { class: "line" }, words.map((part) => (Array.isArray(part) ? h("b", {}, part[0]) : part))), detail ? h("span", { class: "detail" }, detail) : null)),
+    held ? h("dl", { class: "held" }, held.map(([name, value]) => [h("dt", {}, name), h("dd", {}, shown(value, 4000))])) : null);
+}
+
+// Text as it comes: a screen reader reads each sentence once, when it is whole.
+export function streamed(text) {
+  const whole = text.match(/[^.!?\n]*[.!?\n]+\s+/g) ?? [], rest = text.slice(whole.join("").length);
+  return text ? h("blockquote", {}, whole.map((each, i) => h("span", { key: i }, each)), h("span", { key: "rest", "aria-hidden": "true" }, rest)) : null;
 }
 
 // What an input holds that its records do not: values, arguments and results.
@@ -72,10 +85,10 @@ export function prompted(prompts, records) {
 }
 
 export function runs(rows, chosen, onpick, fallback) {
-  return el("ol", { class: "runs" }, rows.map((row) => {
+  return h("ol", { class: "runs" }, rows.map((row) => {
     const word = row.status === "finished" ? row.state : row.status, tone = row.status === "waiting" ? "violet" : row.status === "running" ? "blue" : row.state === fallback ? "amber" : "green";
-    return el("li", {}, el("button", { class: row.run_id === chosen ? "on" : "", "aria-current": row.run_id === chosen ? "true" : null, onclick: () => onpick(row.run_id) },
-      el("b", {}, row.run_id.slice(0, 12), el("span", { class: `pill ${tone}` }, word)), el("em", {}, `${row.hops} hops${row.origin ? ", a fork" : ""}`, el("span", {}, `${num(row.tokens)} tok · ${ago(row.stored_at)}`))));
+    return h("li", { key: row.run_id }, h("button", { class: row.run_id === chosen ? "on" : "", "aria-current": row.run_id === chosen ? "true" : null, onclick: () => onpick(row.run_id) },
+      h("b", {}, row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)), h("em", {}, `${row.hops} hops${row.origin ? ", a fork" : ""}`, h("span", {}, `${num(row.tokens)} tok · ${ago(row.stored_at)}`))));
   }));
 }
 
