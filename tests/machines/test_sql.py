@@ -17,7 +17,8 @@ from fsm_orch.models.local import LocalModel
 from fsm_orch.proof import prove
 from fsm_orch.testing import RoutingSafety
 from machines.library import Library
-from machines.sql import AskDatabase, Question, made
+from machines.orders import TABLES, fill
+from machines.sql import AskDatabase, Question
 
 CHEAP = {"query": "SELECT count(*) FROM orders WHERE shop_id = 3"}
 DEAR = {"query": "SELECT sum(cents) FROM orders"}
@@ -63,7 +64,7 @@ TestAskDatabase = RoutingSafety(AskDatabase).TestCase
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     """Return a database that no test has changed at the end."""
-    one = made(tmp_path_factory.mktemp("sql") / "shops.db")
+    one = Library(path=fill(tmp_path_factory.mktemp("sql") / "shops.db"), tables=TABLES)
     before = one.path.read_bytes()
     yield one
     assert before == one.path.read_bytes()
@@ -202,7 +203,7 @@ def test_nothing_is_run_that_does_not_only_read() -> None:
 @pytest.mark.local
 async def test_the_local_model_changes_nothing(tmp_path: Path) -> None:
     """What a real model writes is run only if it only reads."""
-    library = made(tmp_path / "shops.db")
+    library = Library(path=fill(tmp_path / "shops.db"), tables=TABLES)
     before = library.path.read_bytes()
     with closing(LocalModel()) as model:
         own = Runner(AskDatabase, model=model, store=MemoryStore())
