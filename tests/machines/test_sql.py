@@ -96,6 +96,19 @@ async def test_a_dear_query_waits_for_a_human(library: Library, answer: Any) -> 
     assert (result.state is AskDatabase.explained, result.context.rows is not None) == (is_run, is_run)
 
 
+async def test_a_dear_query_that_nobody_looks_at(library: Library) -> None:
+    """It is not run after a day, but done by hand."""
+    now = [1e9]
+    own = Runner(AskDatabase, model=ScriptedModel([DEAR]), store=MemoryStore(), wall_clock=lambda: now[0])
+    waits = await own.run(Question(text="All of it?"), deps=library)
+    now[0] += 86_000
+    assert (await own.expire(waits.run_id, deps=library)).waiting
+    now[0] += 500
+    result = await own.expire(waits.run_id, deps=library)
+
+    assert (result.state, result.landing, result.context.rows) == (AskDatabase.by_hand, None, None)
+
+
 async def test_a_refused_query_is_written_once_more(library: Library) -> None:
     """The model is shown its query, and what SQLite says of it; the second time it is the last."""
     model = ScriptedModel([DROP, CHEAP, SAID])
