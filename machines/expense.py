@@ -22,19 +22,15 @@ total or a date that it reads wrong is found, and the claim is done by hand.
 from __future__ import annotations
 
 import datetime as dt
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, State, Visit, guard, never
 from fsm_orch.agents import Changes
+from machines.claims import checked
 
 LARGE = 500_00
 """Cents; above this a manager signs."""
-MOST = {"taxi": 100_00, "train": 400_00, "meal": 150_00, "hotel": 2_000_00}
-"""Cents at most of a claim of each kind."""
 
 
 class Claim(Context):
@@ -88,30 +84,8 @@ class Till:
 def check_claim(visit: Visit[Claim, Till]) -> Changes:
     """Write how much is claimed, and the first thing that is wrong with it."""
     claim = visit.context
-    amounts = re.findall(r"(?<![\d.,-])\d{1,5}\.\d\d(?= EUR\b)", claim.text)
-    total = str(claim.total).removesuffix(" EUR")
-    cents = _cents(total) if total in amounts else 0  # a total that stands nowhere is no number perhaps
-    return {Claim.cents: cents, Claim.wrong: next(_faults(claim, cents, amounts, visit.deps.today), "")}
-
-
-def _faults(claim: Claim, cents: int, amounts: list[str], today: dt.date) -> Iterator[str]:
-    """Yield what is wrong with a claim."""
-    if len(amounts) != len(re.findall(r"\d[.,]\d", claim.text)) or re.search(r"USD|GBP|CHF|[$£€]", claim.text):
-        yield "an amount is not written as 12.30 EUR"
-    if not cents:
-        yield "the total does not stand in the claim"
-    if len(amounts) > 1 and sum(map(_cents, amounts)) != 2 * cents:
-        yield "the amounts do not add up to the total"
-    if claim.date is None or claim.date.isoformat() not in claim.text:
-        yield "the date does not stand in the claim"
-    elif not 0 <= (today - claim.date).days <= 90:
-        yield "the date is not within the last 90 days"
-    if cents > MOST[str(claim.kind)]:
-        yield "it is above the limit of its kind"
-
-
-def _cents(amount: str) -> int:
-    return int(Decimal(amount) * 100)
+    cents, wrong = checked(claim.text, claim.date, claim.total, claim.kind, visit.deps.today)
+    return {Claim.cents: cents, Claim.wrong: wrong}
 
 
 def pay_claim(visit: Visit[Claim, Till]) -> Changes:

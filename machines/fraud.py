@@ -16,32 +16,15 @@ Proved of every run: no score before each step before it is valid, and nothing b
     fsm-orch check machines.fraud
     fsm-orch run machines.fraud "Customer 17 paid 940.00 EUR for electronics in Lagos at 03:12"
 
-The small local model reads the places of six payments right, and calls nearly all goods jewellery. What it makes up is
-found, so four of six came to the analyst without a score.
+The small local model reads five of six places right, and calls nearly all goods jewellery. What it makes up is found,
+so five of six came to the analyst without a score.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
-
 from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, State, Visit, guard, never
 from fsm_orch.agents import Changes
-
-Goods = Literal["groceries", "electronics", "travel", "jewellery"]
-Place = Literal["Vienna", "Rome", "Oslo", "Lagos"]
-
-
-class Customer(NamedTuple):
-    """What is usual for a customer."""
-
-    home: Place
-    most_cents: int
-    goods: tuple[Goods, ...]
-
-
-CUSTOMERS = {17: Customer("Vienna", 200_00, ("groceries", "travel")), 21: Customer("Oslo", 2_000_00, ("electronics",))}
+from machines.signals import CUSTOMERS, RULES, Facts, Goods, Place, cents_of, customer_of, points_of, signals_of
 
 
 class Payment(Context):
@@ -55,26 +38,6 @@ class Payment(Context):
     """Each rule, and whether it fires."""
     points: int = -1
     why: str | None = None
-
-
-RULES: Mapping[str, tuple[int, Callable[[Payment, Customer], bool]]] = {
-    "far from home": (35, lambda payment, customer: payment.place != customer.home),
-    "more than usual": (25, lambda payment, customer: cents_of(payment.text) > customer.most_cents),
-    "goods never bought": (20, lambda payment, customer: payment.goods not in customer.goods),
-    "at night": (20, lambda payment, _: re.search(r"\b0[0-5]:\d\d\b", payment.text) is not None),
-}
-"""Each rule with its points; together 100."""
-
-
-def cents_of(text: str) -> int:
-    """Return the first amount in a text; 0: there is none."""
-    found = re.search(r"(\d{1,7})\.(\d\d) EUR", text)
-    return int(found[1] + found[2]) if found else 0
-
-
-def points_of(payment: Payment) -> int:
-    """Return the points of the rules that fire."""
-    return sum(RULES[name][0] for name, fires in payment.signals if fires)
 
 
 @guard
@@ -94,7 +57,7 @@ def is_compared(payment: Payment) -> bool:
 
 @guard
 def is_scored(payment: Payment) -> bool:
-    return payment.points == points_of(payment)
+    return payment.points == points_of(payment.signals)
 
 
 @guard
@@ -113,18 +76,16 @@ def is_fraud(payment: Payment) -> bool:
 
 
 def find_customer(visit: Visit[Payment]) -> Changes:
-    named = re.search(r"[Cc]ustomer (\d{1,9})\b", visit.context.text)
-    return {Payment.customer: int(named[1]) if named else None}
+    return {Payment.customer: customer_of(visit.context.text)}
 
 
 def compare_rules(visit: Visit[Payment]) -> Changes:
     payment = visit.context
-    customer = CUSTOMERS[payment.customer or 0]
-    return {Payment.signals: tuple((name, fires(payment, customer)) for name, (_, fires) in RULES.items())}
+    return {Payment.signals: signals_of(Facts(payment.text, payment.goods, payment.place), payment.customer or 0)}
 
 
 def add_points(visit: Visit[Payment]) -> Changes:
-    return {Payment.points: points_of(visit.context)}
+    return {Payment.points: points_of(visit.context.signals)}
 
 
 def judge(_: Visit[Payment]) -> Changes:

@@ -23,22 +23,15 @@ Asked to delete all orders it wrote a DELETE, twice, which was refused, twice. T
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, Preset, State, Visit, guard, never
 from fsm_orch.agents import Changes
 from machines.library import Library
-
-TABLES = ("shops", "orders")
-SCHEMA = """
-CREATE TABLE shops (id INTEGER PRIMARY KEY, city TEXT);
-CREATE TABLE orders (id INTEGER PRIMARY KEY, shop_id INTEGER, day TEXT, cents INTEGER);
-CREATE INDEX orders_by_shop ON orders (shop_id);
-"""
+from machines.orders import SCHEMA, TABLES, fill
 
 
 class Question(Context):
@@ -77,13 +70,8 @@ def check_query(visit: Visit[Question, Library]) -> Changes:
         dear, wrong = visit.deps.plan(str(question.query)), ""
     except ValueError as error:
         dear, wrong = True, f"{question.query}: {error}"[:400]
-    tries = question.tries + 1
-    return {
-        Question.is_read_only: not wrong,
-        Question.is_dear: dear,
-        Question.wrong: wrong,
-        Question.tries: tries,
-    }
+    judged = {Question.is_read_only: not wrong, Question.is_dear: dear}
+    return judged | {Question.wrong: wrong, Question.tries: question.tries + 1}
 
 
 def run_query(visit: Visit[Question, Library]) -> Changes:
@@ -114,7 +102,7 @@ class AskDatabase(Machine[Question, Library]):
         thread=True,
         repeatable=True,
     )
-    review = State(HumanAgent("This reads many rows. Run it?", reads=(Question.text, Question.query)))
+    review = State(HumanAgent("This reads many rows. Run it?", reads=(Question.text, Question.query)), expires_s=86_400)
     run = State(run_query, reads=Question.query, writes=Question.rows, thread=True, repeatable=True)
     explain = State(
         LLMAgent(
@@ -135,6 +123,7 @@ class AskDatabase(Machine[Question, Library]):
     refused = check.to(write, guard=may_try_again & ~is_read_only)
     given_up = check.to(by_hand)
     yes, no = review.to(run, "run it"), review.to(by_hand, "do not run it")
+    late = review.on_timeout(by_hand)
     told = run >> explain >> explained
 
     limits = Limits(hops=7, tokens=12_968, deadline_s=240)
@@ -145,15 +134,4 @@ class AskDatabase(Machine[Question, Library]):
 def deps() -> Iterator[Library]:
     """Yield a small database in a folder of its own; `fsm-orch` calls this."""
     with tempfile.TemporaryDirectory() as folder:
-        yield made(Path(folder, "shops.db"))
-
-
-def made(path: Path, *, orders: int = 2_000) -> Library:
-    """Make a database of four shops, and of their orders."""
-    with closing(sqlite3.connect(path)) as database, database:
-        database.executescript(SCHEMA)
-        cities = enumerate(("Lisbon", "Oslo", "Rome", "Vienna"), start=1)
-        database.executemany("INSERT INTO shops VALUES (?, ?)", cities)
-        rows = ((n, n % 4 + 1, f"2026-{n % 12 + 1:02}-{n % 28 + 1:02}", n * 37 % 9_000) for n in range(1, orders + 1))
-        database.executemany("INSERT INTO orders VALUES (?, ?, ?, ?)", rows)
-    return Library(path=path, tables=TABLES)
+        yield Library(path=fill(Path(folder, "shops.db")), tables=TABLES)

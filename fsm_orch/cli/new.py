@@ -128,7 +128,8 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
     own = re.sub(rf"\b{old}\b", machine, source)
     own = re.sub(rf"\bmachines[./]{like}\b(?:\.py)?", name, own)
     for module in beside:
-        own = own.replace(f"from machines.{module}", f"\nfrom {module}")  # a block of its own: it is the project's
+        block = "\n" if module == beside[0] else ""  # they are the project's own, in a block of their own
+        own = own.replace(f"from machines.{module}", f"{block}from {module}")
         own = own.replace(f"machines.{module}", module).replace(f"machines/{module}.py", f"{module}.py")
     (field,) = (
         node.target.id

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
 from support.walked import path
 
 from fsm_orch import MemoryStore, Runner, ScriptedModel
+from fsm_orch.models.local import LocalModel
 from fsm_orch.proof import prove
 from fsm_orch.testing import RoutingSafety
-from machines.fraud import RULES, Payment, Screening
+from machines.fraud import Payment, Screening
+from machines.signals import RULES
 
 FRAUD = "Customer 17 paid 940.00 EUR for electronics in Lagos at 03:12"
 SAFE = "Customer 17 paid 32.50 EUR for groceries in Vienna at 17:40"
@@ -42,6 +45,20 @@ async def test_an_analyst_decides_what_is_in_doubt(answer: Any, end: Any) -> Non
 
     assert (path(waits)[-1], waits.context.points) == ("analyst", 55)
     assert (await own.resume(waits.run_id, answer)).state is end
+
+
+async def test_an_analyst_who_says_nothing_for_a_day() -> None:
+    """The payment is neither cleared nor blocked: it stays with the analyst, with its score."""
+    now = [1e9]
+    model = ScriptedModel([{"goods": "jewellery", "place": "Rome"}, WHY])
+    own = Runner(Screening, model=model, store=MemoryStore(), wall_clock=lambda: now[0])
+    waits = await own.run(Payment(text=DOUBT))
+    now[0] += 86_000
+    assert (await own.expire(waits.run_id)).waiting
+    now[0] += 500
+    result = await own.expire(waits.run_id)
+
+    assert (result.state, result.landing, result.context.points) == (Screening.by_analyst, None, 55)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +106,16 @@ def test_each_step_is_validated_before_the_next() -> None:
     assert [verdict.verdict for verdict in proof.policies] == ["holds"] * 7
     assert (proof.bounds.tokens, proof.bounds.calls, proof.bounds.hops) == (8_448, 4, 8)
     assert () == proof.findings
+
+
+@pytest.mark.local
+@pytest.mark.parametrize("text", [FRAUD, SAFE, DOUBT])
+async def test_the_local_model_decides_nothing(text: str) -> None:
+    """Whatever a real model reads, a payment is cleared or blocked by its points, and else an analyst is asked."""
+    with closing(LocalModel()) as model:
+        result = await Runner(Screening, model=model, store=MemoryStore()).run(Payment(text=text))
+
+    points = result.context.points
+    assert (result.state is Screening.cleared) == (0 <= points < 30)
+    assert (result.state is Screening.blocked) <= (points > 70)
+    assert result.waiting or result.state in (Screening.cleared, Screening.blocked)

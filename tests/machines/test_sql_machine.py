@@ -17,7 +17,8 @@ from fsm_orch.models.local import LocalModel
 from fsm_orch.proof import prove
 from fsm_orch.testing import RoutingSafety
 from machines.library import Library
-from machines.sql import AskDatabase, Question, made
+from machines.orders import TABLES, fill
+from machines.sql import AskDatabase, Question
 
 CHEAP = {"query": "SELECT count(*) FROM orders WHERE shop_id = 3"}
 DEAR = {"query": "SELECT sum(cents) FROM orders"}
@@ -63,7 +64,7 @@ TestAskDatabase = RoutingSafety(AskDatabase).TestCase
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     """Return a database that no test has changed at the end."""
-    one = made(tmp_path_factory.mktemp("sql") / "shops.db")
+    one = Library(path=fill(tmp_path_factory.mktemp("sql") / "shops.db"), tables=TABLES)
     before = one.path.read_bytes()
     yield one
     assert before == one.path.read_bytes()
@@ -93,6 +94,19 @@ async def test_a_dear_query_waits_for_a_human(library: Library, answer: Any) -> 
     result = await own.resume(waits.run_id, answer, deps=library)
     is_run = answer is AskDatabase.yes
     assert (result.state is AskDatabase.explained, result.context.rows is not None) == (is_run, is_run)
+
+
+async def test_a_dear_query_that_nobody_looks_at(library: Library) -> None:
+    """It is not run after a day, but done by hand."""
+    now = [1e9]
+    own = Runner(AskDatabase, model=ScriptedModel([DEAR]), store=MemoryStore(), wall_clock=lambda: now[0])
+    waits = await own.run(Question(text="All of it?"), deps=library)
+    now[0] += 86_000
+    assert (await own.expire(waits.run_id, deps=library)).waiting
+    now[0] += 500
+    result = await own.expire(waits.run_id, deps=library)
+
+    assert (result.state, result.landing, result.context.rows) == (AskDatabase.by_hand, None, None)
 
 
 async def test_a_refused_query_is_written_once_more(library: Library) -> None:
@@ -202,7 +216,7 @@ def test_nothing_is_run_that_does_not_only_read() -> None:
 @pytest.mark.local
 async def test_the_local_model_changes_nothing(tmp_path: Path) -> None:
     """What a real model writes is run only if it only reads."""
-    library = made(tmp_path / "shops.db")
+    library = Library(path=fill(tmp_path / "shops.db"), tables=TABLES)
     before = library.path.read_bytes()
     with closing(LocalModel()) as model:
         own = Runner(AskDatabase, model=model, store=MemoryStore())
