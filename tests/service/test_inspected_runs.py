@@ -193,23 +193,24 @@ async def test_a_fork_has_another_reply_of_a_machine_inside() -> None:
         run_id = (await client.post("/runs", json={"context": {"wish": "Oslo"}})).json()["run_id"]
         path = f"{API}/runs/{run_id}"
         found = {int(at): each for at, each in (await client.get(path)).json()["repliers"].items()}
-        search, room = found[6], found[9]
-        sent = {"at": 6, "machine": search["machine"], "handoff": "no_seat", "sets": {"flight": None}}
+        sent = {"at": 8, "machine": "fly.Flights", "handoff": "flow_1", "sets": {"day": "Sunday"}}
         made = await client.post(f"{path}/fork", json=sent)
         refused = [
             await client.post(f"{path}/fork", json=sent | each)
-            for each in ({"machine": "fly"}, {"machine": "stay.Hotels"}, {"handoff": "planned"}, {"machine": "x.y"})
+            for each in ({"machine": "fly"}, {"machine": "fly.Hotels"}, {"handoff": "by_air"}, {"machine": "x.y"})
         ]
         at = f"{API}/runs/{made.json()['run_id']}"
         last = (await client.get(at)).json()["inputs"][-1]["input"]
 
-    assert ("fly.Flights", "search", ["seat", "no_seat"]) == tuple(
-        search[name] for name in ("machine", "replier", "handoffs")
-    )
-    assert ("stay.Hotels", "search", ["room"]) == tuple(room[name] for name in ("machine", "replier", "handoffs"))
-    assert ("", "fly", ["seat", "no_seat"]) == tuple(found[7][name] for name in ("machine", "replier", "handoffs"))
+    assert {
+        4: ("", "read", ["by_air", "only_hotel"]),
+        8: ("fly.Flights", "when", ["flow_1"]),
+        9: ("fly.Hotels", "search", ["flow"]),
+        10: ("fly.Flights", "search", ["flow_2"]),
+        11: ("", "fly", ["seat", "no_seat"]),
+    } == {at: (each["machine"], each["replier"], each["handoffs"]) for at, each in found.items()}
     assert ([422] * 4, 201) == ([each.status_code for each in refused], made.status_code)
-    assert ("no_seat", None, [1]) == (last["handoff"], last["changes"]["flight"], last["path"])
+    assert ("flow_1", "Sunday", [1]) == (last["handoff"], last["changes"]["day"], last["path"])
 
 
 @pytest.mark.parametrize("kept", ["here", "elsewhere"])
