@@ -25,6 +25,7 @@ from ..define.states import State
 from ..errors import ContextError, StartError
 from ..kernel.configuration import Configuration
 from ..run import start
+from .patterns import drawable
 from .tape import Tape
 
 
@@ -96,10 +97,8 @@ def _fitting_values(context: type[Context], name: str) -> SearchStrategy[Any]:
 
 
 def _values(info: FieldInfo, refused: list[str]) -> SearchStrategy[Any]:
-    patterns = [pattern for mark in info.metadata if (pattern := getattr(mark, "pattern", None)) is not None]
-    if patterns:
-        return st.from_regex(patterns[0])
-    return _buildable(st.from_type(_annotation(info)), refused).filter(_is_finite)
+    drawn = drawable(Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation)
+    return _buildable(st.from_type(drawn), refused).filter(_is_finite)
 
 
 @st.composite
@@ -172,12 +171,6 @@ def _own_types(annotation: object) -> Iterator[str]:
         yield from _own_types(argument)
     if isinstance(annotation, type) and not get_args(annotation) and annotation.__module__ != "builtins":
         yield annotation.__name__
-
-
-def _annotation(info: FieldInfo) -> Any:
-    """Return the type of a field with the constraints that Hypothesis knows; validation checks pydantic's own."""
-    known = [mark for mark in info.metadata if not type(mark).__module__.startswith("pydantic")]
-    return Annotated[(info.annotation, *known)] if known else info.annotation
 
 
 def _is_finite(value: object) -> bool:

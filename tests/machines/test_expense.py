@@ -64,6 +64,23 @@ async def test_a_large_claim_waits_for_a_signature() -> None:
         await own.resume(waits.run_id, SIGNED, deps=world)
 
 
+@pytest.mark.parametrize(
+    ("kind", "total", "end"),
+    [
+        ("taxi", "100.00", Expenses.paid),
+        ("taxi", "100.01", Expenses.by_hand),
+        ("hotel", "500.00", Expenses.paid),
+        ("hotel", "500.01", Expenses.approve),
+    ],
+)
+async def test_limits_are_kept_to_the_cent(kind: str, total: str, end: Any) -> None:
+    """What is as much as a limit is within it."""
+    read = {"date": "2026-11-20", "total": total, "kind": kind}
+    result = await runner(read).run(Claim(text=f"A {kind}, 2026-11-20: {total} EUR"), deps=till())
+
+    assert result.state is end
+
+
 async def test_a_manager_says_no() -> None:
     """What is not signed is not paid."""
     own, world = runner(LARGE_READ), till()

@@ -37,6 +37,24 @@ async def test_code_decides_what_is_clear() -> None:
     assert (cleared.state, cleared.context.points) == (Screening.cleared, 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "points", "end"),
+    [
+        ("Customer 17 paid 32.50 EUR for groceries in Vienna at 03:40", 20, Screening.cleared),
+        ("Customer 17 paid 32.50 EUR for groceries in Rome at 17:40", 35, Screening.analyst),
+        ("Customer 17 paid 32.50 EUR for electronics in Vienna at 03:40", 40, Screening.analyst),
+        ("Customer 17 paid 940.00 EUR for groceries in Rome at 13:00", 60, Screening.analyst),
+        ("Customer 17 paid 940.00 EUR for groceries in Rome at 03:00", 80, Screening.blocked),
+    ],
+)
+async def test_points_decide(text: str, points: int, end: Any) -> None:
+    """Few points clear a payment, many block it, and between them an analyst is asked."""
+    words = text.split()
+    result = await runner({"goods": words[6], "place": words[8]}, WHY).run(Payment(text=text))
+
+    assert (result.context.points, result.state) == (points, end)
+
+
 @pytest.mark.parametrize(("answer", "end"), [(Screening.good, Screening.cleared), (Screening.bad, Screening.blocked)])
 async def test_an_analyst_decides_what_is_in_doubt(answer: Any, end: Any) -> None:
     """Some rules and not others: a human is asked, and decides."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from enum import Enum
@@ -11,12 +12,13 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import ResolutionFailed
-from pydantic import AnyUrl, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AnyUrl, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, field_validator
 from support.desk import Support, Ticket
 
 from fsm_orch import Context, Final, LLMAgent, Machine, Reply, RunResult, State
 from fsm_orch.kernel.inputs import GatesSeen
 from fsm_orch.testing import assert_replays, contexts, ready, replies, runs
+from fsm_orch.testing.strategies import starts, values
 from machines.shop import ShopFloor
 
 
@@ -240,3 +242,39 @@ def test_what_was_taught_is_drawn() -> None:
     ready.replay(machine)
 
     assert Patch(line=Line(digest="0" * 12)) == find(contexts(machine), lambda _: True)
+
+
+Short = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class Patterned(Context):
+    """Texts with patterns, at all depths of a type."""
+
+    short: Short
+    perhaps: Short | None
+    many: tuple[Short, ...]
+    found: Annotated[str, StringConstraints(pattern="[a-c]", max_length=2)]
+    deep: tuple[tuple[int, Annotated[Short | None, Field(description="it may be away")]], ...]
+
+
+@given(starts(Patterned))
+def test_a_text_has_its_pattern_wherever_it_stands(context: Patterned) -> None:
+    """As pydantic finds it, and Hypothesis warns of none that it ignores."""
+    shorts = [context.short, context.perhaps, *context.many, *(short for _, short in context.deep)]
+
+    assert all(short is None or re.fullmatch("[A-Z]{3}", short) for short in shorts)
+    assert re.search("[a-c]", context.found)
+    assert len(context.found) <= 2
+
+
+@pytest.mark.parametrize("name", sorted(Patterned.model_fields))
+def test_values_are_taken_by_pydantic(name: str) -> None:
+    """Each value that is drawn for a field fits its annotation."""
+    info = Patterned.__pydantic_fields__[name]
+    taken = TypeAdapter[Any](Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation)
+
+    @given(values(Patterned, name))
+    def fits(value: Any) -> None:
+        assert taken.validate_python(value) == value
+
+    fits()
