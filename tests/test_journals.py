@@ -26,7 +26,8 @@ TO_DO = (
     "{what}: what users have stored would be stranded too.\n"
     "If this was not meant, mend it. If it was, raise `fsm_orch.kernel.VERSION` and record anew, in the same commit:\n"
     "    python tests/journals/record.py\n"
-    "(If only a machine of the gallery or of the tests was edited, record anew and leave the version.)"
+    "(If only a machine of the gallery or of the tests was edited, record anew and leave the version. If records\n"
+    "have only gained a field, leave it too, and fold again: python tests/journals/record.py folded)"
 )
 
 

@@ -314,3 +314,9 @@ def main() -> None:
             path.unlink()
     for name, text in made.items():
         (STORED / name).write_text(text, encoding="utf-8")
+
+
+def fold_again() -> None:
+    """Write what the stored journals fold to now; their inputs stay as an older version wrote them."""
+    for path in STORED.glob("*.journal"):
+        path.write_text(told(*read(path.read_text(encoding="utf-8"))), encoding="utf-8")
