@@ -33,6 +33,9 @@ class HumanAgent(PlainAgent):
         yes, no = approve.to(refund, "pay"), approve.to(declined, "decline")
         late = approve.on_timeout(declined)
 
+    `runner.resume(run_id, Refunds.yes)` answers; elsewhere an answer is JSON, `{"handoff": "yes"}`. After `expires_s`
+    a worker makes the question expire, or `runner.expire(run_id)`.
+
     Nobody passes a human by: a handoff of the state is taken only after an answer. Where several are declared the
     answer must name one, or `none_of_these`, which its form offers where visits, hops or money have closed an exit.
 
@@ -91,6 +94,8 @@ class HumanAgent(PlainAgent):
         asked = form(context, self._written, names, names, may_decline=bool(names))
         if asked.schema is None:
             return Reply()
+        if not isinstance(answer, Mapping):
+            return Reply(refusal=Refusal("wrong_type", _no_object(answer, names, self._written)))
         decision = asked.read(to_json(answer).decode(), is_truncated=False)
         if isinstance(decision, Refusal):
             return Reply(refusal=decision)
@@ -115,6 +120,12 @@ class HumanAgent(PlainAgent):
 def _choices(exits: Sequence[Handoff]) -> tuple[str, ...]:
     """Return the names of the handoffs to choose from; a sole one is not asked for."""
     return tuple(handoff.name for handoff in exits) if len(exits) > 1 else ()
+
+
+def _no_object(answer: object, names: Sequence[str], written: Sequence[str]) -> str:
+    """Return what is wrong with an answer that is no object, and one that would do."""
+    example = ", ".join([*(f'"{name}": ...' for name in written), *(f'"handoff": "{name}"' for name in names[:1])])
+    return f"An answer is an object, not {kind_of(answer)}, such as {{{example}}}."
 
 
 def as_answer(answer: object, state: State, context: type[Context]) -> Any:

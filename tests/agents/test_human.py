@@ -114,9 +114,20 @@ async def test_what_does_not_fit_is_asked_again(answer: object) -> None:
     """An answer that does not fit its fields, or names no handoff, changes nothing."""
     runner, run_id, _ = await asked()
 
-    with pytest.raises(AnswerError, match=r"fit|JSON"):
+    with pytest.raises(AnswerError, match=r"fit|JSON|object"):
         await runner.resume(run_id, answer)
     assert (await runner.resume(run_id, YES)).state is Desk.done
+
+
+async def test_a_bare_word_is_told_what_an_answer_looks_like() -> None:
+    """The names of its fields, and a handoff, so that the next one fits."""
+    runner, run_id, _ = await asked()
+
+    with pytest.raises(AnswerError) as told:
+        await runner.resume(run_id, "pay")
+
+    says = 'An answer is an object, not a str, such as {"cents": ..., "level": ..., "handoff": "pay"}.'
+    assert says in str(told.value)
 
 
 async def test_none_of_these_is_an_answer() -> None:
