@@ -20,6 +20,11 @@ from .writer import Run
 GRACE_S = 1.0
 """Seconds that a cancelled attempt has to clean up before it is abandoned."""
 
+_LATE = (
+    "the visit's time was over; what its agent had begun has an unknown outcome "
+    "(State(..., timeout_s=) or Limits(visit_s=) gives it more)"
+)
+
 
 async def in_time(
     run: Run,
@@ -69,7 +74,7 @@ async def in_time(
         return came  # also if it was cancelled or is late: an interrupt out of a clean-up is for the caller
     if cancelled is not None:
         raise cancelled
-    return TooLate("the visit's time was over; what its agent had begun has an unknown outcome") if is_late else came
+    return TooLate(_LATE) if is_late else came
 
 
 async def _signalling(
