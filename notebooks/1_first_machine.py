@@ -180,7 +180,13 @@ Desk
 # `pay_back` is a *tool* of the agent in `refund`: a typed function, whose docstring the model is told. The model fills in
 # its parameters, reads what it returns, and then decides. Here `approval=True` says that each use waits for a human,
 # `choices` that the order must be one of those that `identify` found, `tool_first=True` that the model uses the tool
-# before it may say that money was paid, and `asks=1` that it uses it once. Its visit then takes two calls.
+# before it may say that money was paid, and `asks=1` that it uses it once. Its visit then takes two calls: one to use the
+# tool, one to answer. With `calls=3` an answer that was refused may be mended. A use that was not approved counts too,
+# and the model is told so. What a tool has done is not undone if the run is landed afterwards: where that matters let
+# code, not the model, tell the customer, as `machines/refund.py` does.
+#
+# A human can be an agent too: `ask = State(HumanAgent("Pay this back?", reads=Ticket.query), expires_s=86_400)`, with
+# `yes, no = ask.to(refund), ask.to(human)`. The run waits, and `resume(run_id, Desk.yes)` answers.
 #
 # One final state is the `fallback`. What it `sets` is the default answer of a run that did not get to another end. A
 # declared handoff to the fallback, such as `stranger`, is not a landing.
@@ -188,7 +194,9 @@ Desk
 # ### Handoffs and guards
 #
 # A *guard* is a function of the context that says yes or no. It may look at the context and at nothing else. Guards
-# combine: `a & b`, `a | b`, `~a`. A handoff whose guard says no is not legal, and a model is not even offered it.
+# combine: `a & b`, `a | b`, `~a`. A handoff whose guard says no is not legal, and a model is not even offered it. A model
+# may also decline: its reply says `none_of_these`, and the run is landed. Give a model that decides an exit for anything
+# else.
 #
 # A model chooses among the legal handoffs, by their names and descriptions, so choose names that say what a customer
 # wants. A function that names none takes the first of its handoffs, in the order in which you declare them, whose guard
@@ -228,7 +236,8 @@ Path("endless.py").write_text(source.replace("max_visits=2,", ""))
 # we verified first. `never(refund.tool(pay_back)).when(~knows_them)`: nor while the guard `knows_them` says no. Policies
 # speak of states too, as in `never(refund).before(verify)`. There are also `at_most(2, faq)`, `eventually(refund)` and
 # `after(verify).eventually(refund)`, imported from `fsm_orch`. A run that was landed is excused, unless you say
-# `strict=True`. A policy changes no run. It is proved before any run, as you will see.
+# `strict=True`, as in `eventually(refund, strict=True)`. A policy changes no run. It is proved before any run, as you
+# will see.
 #
 # ## Run it with a model that says what you want
 #
@@ -415,7 +424,8 @@ def test_what_a_customer_can_cost():
 # !pytest -q test_desk.py | tail -1
 
 # %% [markdown]
-# `pytest --fsm desk.py` runs the property test, and more of its kind, without a file of your own.
+# `pytest --fsm desk.py` runs the property test, and more of its kind, without a file of your own. `pytest
+# --fsm-coverage` lists the edges that the runs of your own tests never took.
 #
 # ## What you have now
 #
