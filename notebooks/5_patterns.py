@@ -133,3 +133,5 @@ print(table.native_as_text())
 #
 # They mix: a state of a handoff may hold an agent with tools, and a branch may hold a machine. The bill of the whole is
 # proved all the same: [branches, machines in machines, humans](how-to/parts.md).
+#
+# Next: [a machine in production](6_in_production.ipynb), with kills, limits, and an answer on the next day.
