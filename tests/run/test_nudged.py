@@ -13,8 +13,9 @@ from support.working import Job, runner
 from fsm_orch import MemoryStore
 from fsm_orch.errors import StoreError
 from fsm_orch.kernel.inputs import Input
+from fsm_orch.run.ears import Ear, Ears
 from fsm_orch.run.following import NUDGED_POLL_S, Numbered
-from fsm_orch.run.nudged import AGAIN_S
+from fsm_orch.run.nudged import AGAIN_S, Listening
 from fsm_orch.store.nudges import Nudges
 
 pytestmark = pytest.mark.looptime
@@ -207,3 +208,20 @@ async def test_who_comes_later_relies_on_nothing_that_was_before() -> None:
     await following
 
     assert numbers[-1][1] - began <= 2 + 2
+
+
+async def test_a_connection_that_is_lost_tells_nothing() -> None:
+    """Who trusts it is woken and looks more often, until it is there again."""
+    store, ears, listening, ear = Told(), Ears(), Listening(), Ear(text=False)
+    store.telling = telling = Telling()
+    with listening.held(store, ears), ears.listening("r1", ear):
+        await ear.wait(1)
+        ear.rest()
+        was_on, telling.is_away = listening.is_on, True
+        telling.cut()
+        is_woken = await ear.wait(AGAIN_S / 2)
+        is_on, telling.is_away = listening.is_on, False
+        await asyncio.sleep(2 * AGAIN_S)
+        is_on_again = listening.is_on
+
+    assert (True, True, False, True) == (was_on, is_woken, is_on, is_on_again)
