@@ -166,7 +166,8 @@ class Domain:
         except BaseException as raised:
             if not is_failure(raised):
                 raise
-            outcome, error = "raises", f"{type(raised).__name__} in {leaf!r}"
+            missing = raised.name if isinstance(raised, AttributeError) else None
+            outcome, error = "raises", f"{type(raised).__name__} in {leaf!r}" + (f": no {missing!r}" if missing else "")
         # Looked up among the reads and not taken from the exception, which a bare `except` in the guard swallows: its
         # answer would then rest on a value that is not there.
         first_opaque = next((number for number, name in enumerate(reads) if name not in known), None)

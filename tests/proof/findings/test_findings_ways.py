@@ -222,16 +222,16 @@ def told_never(*policies, guard=None):
 
 
 def test_why_a_guard_never_holds_is_told():
-    """What it raises is named as in a run, and so is an answer that is no bool; what depends on text is not seen."""
+    """What it raises is named, and so is an answer that is no bool; what depends on text is not seen."""
     for one, why in (
-        (is_misspelt, "is_misspelt (AttributeError in is_misspelt)"),
-        (~is_misspelt, "~is_misspelt (AttributeError in is_misspelt)"),
-        (is_odd, "is_odd (AttributeError in is_odd)"),
+        (is_misspelt, "is_misspelt (AttributeError in is_misspelt: no 'vipp')"),
+        (~is_misspelt, "~is_misspelt (AttributeError in is_misspelt: no 'vipp')"),
+        (is_odd, "is_odd (AttributeError in is_odd: no 'vipp')"),
         (is_kind, "is_kind (is_kind returns something other than a bool)"),
         (
             is_small & is_misspelt & is_kind,
-            "((is_small & is_misspelt) & is_kind) (AttributeError in is_misspelt; is_kind returns something other "
-            "than a bool)",
+            "((is_small & is_misspelt) & is_kind) (AttributeError in is_misspelt: no 'vipp'; is_kind returns something "
+            "other than a bool)",
         ),
     ):
         assert told_never(guard=one) == [(f"the guard of 'done' never holds: {why}", "error")]
@@ -240,7 +240,7 @@ def test_why_a_guard_never_holds_is_told():
 
 def test_a_part_of_a_guard_that_is_a_mistake_is_found():
     """A guard that holds by its other part hides it; a part that just never holds may be meant."""
-    why = "a part of the guard of 'done' never holds: is_misspelt (AttributeError in is_misspelt)"
+    why = "a part of the guard of 'done' never holds: is_misspelt (AttributeError in is_misspelt: no 'vipp')"
 
     assert told_never(guard=is_vip | is_misspelt) == [(why, "error")]
     assert told_never(guard=is_vip | (is_used & ~is_used)) == []
@@ -251,7 +251,10 @@ def test_a_policy_whose_guard_never_holds_is_found_where_it_is_declared():
     broken, idle = never(is_misspelt), at_most(1, is_vip & ~is_vip)
 
     assert told_never(broken, idle, never(is_vip | is_used)) == [
-        ("the guard of never(is_misspelt) never holds: is_misspelt (AttributeError in is_misspelt)", "error"),
+        (
+            "the guard of never(is_misspelt) never holds: is_misspelt (AttributeError in is_misspelt: no 'vipp')",
+            "error",
+        ),
         ("the guard of at_most(1, is_vip & ~is_vip) never holds: (is_vip & ~is_vip)", "warning"),
     ]
     (finding,) = never_open(replace(desk(is_vip, None), policies=(broken,)))
