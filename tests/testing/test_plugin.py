@@ -372,9 +372,9 @@ def test_unused_it_loads_nothing() -> None:
 
 
 def test_the_wheel_brings_the_plug_in() -> None:
-    """The entry point names a module, and the module is in the wheel."""
+    """The entry point names a module, and the module is in the wheel; beside it there is the gallery, and no more."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
 
     assert {"fsm_orch": "_fsm_orch_pytestplugin"} == project["project"]["entry-points"]["pytest11"]
     forced = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert {"fsm_orch/testing/entry.py": "_fsm_orch_pytestplugin.py"} == forced
+    assert {"fsm_orch/testing/entry.py": "_fsm_orch_pytestplugin.py", "machines": "fsm_orch/gallery"} == forced
