@@ -125,3 +125,17 @@ async def test_a_terminal_that_goes_drains_all(tmp_path: Path) -> None:
 
     assert 2 == len(served.events("serve_drained"))
     assert not list(scratch.glob("fsm-orch-metrics-*"))
+
+
+def test_a_terminal_that_goes_is_nothing_to_nohup(tmp_path: Path) -> None:
+    """Begun with SIGHUP ignored, they go on, and one that dies is begun anew; a deploy ends them all the same."""
+    words = ("--workers", "2", "--store", f"sqlite:///{tmp_path}/runs.db")
+    with ServeProcess(tmp_path, *words, hangup=signal.SIG_IGN) as served:
+        served.url(workers=2)
+        served.send(signal.SIGHUP)
+        os.kill(served.events("serve_started")[0]["pid"], signal.SIGKILL)
+        wait_until(lambda: len(served.events("serve_started")) == 3, lambda: served.said)
+        served.send(signal.SIGTERM)
+        assert 0 == served.ended()
+
+    assert 2 == len(served.events("serve_drained"))

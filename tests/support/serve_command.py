@@ -19,6 +19,13 @@ from support.fleet import PATIENCE_S, SCRIPT, wait_until
 STEPS = "support.serving_alone"
 """A machine whose second step waits until there is a file."""
 
+_AT_HANGUP = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.Handlers(int(sys.argv[1])))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Begins what follows in its own place, with SIGHUP as is wished: not in a fork of a process that has threads."""
+
 
 class ServeProcess:
     """A service in a process of its own, or several, which ends with its block.
@@ -28,6 +35,7 @@ class ServeProcess:
         words: further arguments of the command.
         environment: further variables.
         name: of the command; another than `serve` writes no `serve_started`.
+        hangup: what is done at SIGHUP to begin with, whoever runs the tests; ignored, as `nohup` has it, or not.
     """
 
     def __init__(
@@ -37,9 +45,11 @@ class ServeProcess:
         target: str = STEPS,
         environment: Mapping[str, str] | None = None,
         name: str = "serve",
+        hangup: signal.Handlers = signal.SIG_DFL,
     ) -> None:
         self._out, self._log = (folder / f"serve{time.monotonic_ns()}.{each}" for each in ("out", "log"))
-        command = [sys.executable, str(SCRIPT), name, target, "--port", "0", *words]
+        command = [sys.executable, "-c", _AT_HANGUP, str(int(hangup))]
+        command += [sys.executable, str(SCRIPT), name, target, "--port", "0", *words]
         known = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})}
         with self._out.open("wb") as out, self._log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=folder, env=known, stdout=out, stderr=log)
