@@ -63,12 +63,13 @@ def _place(file: BinaryIO) -> tuple[int, int] | None:
 
 @contextmanager
 def _unpacked(file: BinaryIO) -> Iterator[BinaryIO]:
-    begun = _Begun(file.read(2), file)
-    if begun.first != _GZIP:
-        yield io.BufferedReader(begun, 1 << 16)
+    first = file.read(2)
+    whole = io.BufferedReader(_Pieces(file, first=first), 1 << 16)
+    if first != _GZIP:
+        yield whole
         return
-    with gzip.open(io.BufferedReader(begun, 1 << 16)) as packed:
-        yield io.BufferedReader(_Unpacked(packed), 1 << 16)
+    with gzip.open(whole) as packed:
+        yield io.BufferedReader(_Pieces(packed), 1 << 16)
 
 
 def _lines(name: str, file: BinaryIO) -> Iterator[bytes]:
@@ -83,12 +84,15 @@ def _lines(name: str, file: BinaryIO) -> Iterator[bytes]:
             raw = file.readline(LONGEST + 1)
 
 
-class _Begun(io.RawIOBase):
-    """A stream of which the first bytes were read; it is not closed with this."""
+class _Pieces(io.RawIOBase):
+    """What a stream gives, piece by piece, after bytes of it that were read already; it is not closed with this.
 
-    def __init__(self, first: bytes, rest: BinaryIO) -> None:
+    So of a packed file that was cut all is read that stands before the cut, and a log that grows is read as it does.
+    """
+
+    def __init__(self, rest: BinaryIO | gzip.GzipFile, *, first: bytes = b"") -> None:
         super().__init__()
-        self.first, self._left, self._rest = first, first, rest
+        self._left, self._rest = first, rest
 
     def readable(self) -> bool:
         """Return that it is."""
@@ -98,23 +102,5 @@ class _Begun(io.RawIOBase):
         """Read some bytes into a buffer, and return how many; 0 at the end."""
         piece = self._left or getattr(self._rest, "read1", self._rest.read)(len(into))
         self._left = b""
-        into[: len(piece)] = piece
-        return len(piece)
-
-
-class _Unpacked(io.RawIOBase):
-    """What a packed file holds, piece by piece: of one that was cut, all that stands before the cut."""
-
-    def __init__(self, packed: gzip.GzipFile) -> None:
-        super().__init__()
-        self._packed = packed
-
-    def readable(self) -> bool:
-        """Return that it is."""
-        return True
-
-    def readinto(self, into: Any, /) -> int:
-        """Read some bytes into a buffer, and return how many; 0 at the end."""
-        piece = self._packed.read1(len(into))
         into[: len(piece)] = piece
         return len(piece)
