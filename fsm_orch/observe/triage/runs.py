@@ -47,21 +47,8 @@ class Run:
     """A run of a machine, as far as its lines were read."""
 
     __slots__ = (
-        *(
-            "agents",
-            "at",
-            "calls",
-            "causes",
-            "cost",
-            "ended",
-            "faults",
-            "hops",
-            "inside",
-            "landing",
-            "last_hop",
-            "machine",
-        ),
-        *("models", "place", "run_id", "seconds", "state", "taken", "tokens", "visits"),
+        *("agents", "at", "calls", "causes", "cost", "ended", "faults", "hops", "inside", "landing", "last_hop"),
+        *("machine", "models", "place", "run_id", "seconds", "state", "taken", "tokens", "visits"),
     )
 
     def __init__(self, run_id: str, place: str) -> None:
@@ -84,9 +71,9 @@ class Run:
         self.visits = Counter[str]()
         self.faults = Counter[Fault]()
         self.models = Counter[tuple[str, CallEnd]]()
-        self.causes = Counter[tuple[str, str]]()
-        """By model, why calls of it brought no answer."""
         """How often the calls of each model ended in which way; those of machines inside it included."""
+        self.causes = Counter[tuple[str, str]]()
+        """By model, why calls of it brought no answer; those of machines inside included, too."""
         self.agents: dict[str, str] = {}
         """What works in each state."""
         self.inside: dict[str, Run] = {}
