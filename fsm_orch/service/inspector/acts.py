@@ -70,19 +70,18 @@ def _edits(definition: Definition, body: NewFork) -> dict[str, Any]:
 
     Raises Problem: if there is no such machine, handoff or field.
     """
-    found = dict(machines_in(definition)).get(body.machine)
-    if found is None:
+    machine = dict(machines_in(definition)).get(body.machine)
+    if machine is None:
         raise Problem("invalid_request", f"There is no machine {body.machine!r}.")
-    definition = found
     edits: dict[str, Any] = {}
     if body.handoff is not None:
-        edits["handoff"] = next((each for each in definition.handoffs if each.name == body.handoff), None)
+        edits["handoff"] = next((each for each in machine.handoffs if each.name == body.handoff), None)
         if edits["handoff"] is None:
             raise Problem("invalid_request", f"There is no handoff {body.handoff!r}.")
     if body.sets is not None:
-        if unknown := [name for name in body.sets if name not in definition.context.model_fields]:
+        if unknown := [name for name in body.sets if name not in machine.context.model_fields]:
             raise Problem("invalid_request", f"There is no field {unknown[0]!r}.")
-        edits["sets"] = {getattr(definition.context, name): value for name, value in body.sets.items()}
+        edits["sets"] = {getattr(machine.context, name): value for name, value in body.sets.items()}
     return edits
 
 
