@@ -109,7 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
             from fsm_orch.testing.plugin import install  # noqa: PLC0415 - not for those who do not ask
         except ModuleNotFoundError as error:
             raise pytest.UsageError(_what_is_missing("--fsm", error)) from None
-        install(config)
+        install(config, covers=covers)
 
 
 def _what_is_missing(what: str, error: ModuleNotFoundError) -> str:

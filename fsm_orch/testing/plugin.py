@@ -26,8 +26,12 @@ from .ready import TESTS, Ready, agents_act
 COVERAGE = pytest.StashKey[Coverage]()
 
 
-def install(config: pytest.Config) -> None:
+def install(config: pytest.Config, *, covers: bool) -> None:
     """Register what the options of a session ask for.
+
+    Args:
+        config: of the session.
+        covers: whether one of them asks for the coverage of edges.
 
     Raises pytest.UsageError: if a target is not there.
     """
@@ -44,7 +48,7 @@ def install(config: pytest.Config) -> None:
     _choose(config, collector)
     if options.fsm_call_agents or options.fsm_call_agent:
         config.pluginmanager.register(Called(config), "fsm_orch_called")
-    if options.fsm_coverage or options.fsm_require_coverage is not None or options.fsm_coverage_json is not None:
+    if covers:
         config.pluginmanager.register(Covered(config), "fsm_orch_coverage")
 
 
