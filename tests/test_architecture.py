@@ -49,7 +49,7 @@ OUTLETS = {
     "anthropic": ["models/anthropic.py"],
     "dbos": ["durable/dbos.py", "durable/sweep.py"],
     "fastapi": ["service/*"],
-    "starlette": ["service/limits.py", "service/problems.py"],
+    "starlette": ["service/limits.py", "service/problems.py", "service/route.py"],
     "genai_prices": ["models/prices.py"],
     "msgspec": ["*"],
     "httpx2": [

@@ -20,8 +20,8 @@ from .caller import Caller
 from .chats import Chats
 from .hub import Live
 from .ids import thread_of
-from .limits import route_class
 from .problems import Problem
+from .route import route_class
 
 
 class AguiRun(RunAgentInput):

@@ -4,7 +4,7 @@
 from fastapi import APIRouter
 
 from .driving import Driving
-from .limits import route_class
+from .route import route_class
 from .shown import refusals
 from .views import Health
 

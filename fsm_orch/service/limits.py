@@ -1,27 +1,17 @@
-"""Limits of requests: whose pages may send them, how long a body may be, and how deeply nested.
-
-And that whatever is raised becomes a problem, and that ids with a slash are found.
+"""Limits of requests: how long a body may be, and how deeply nested.
 
 FastAPI has a limit of its own, and says a body that is declared too long in plain text; ours is said as all else is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import orjson
-from fastapi import HTTPException, Request, Response
-from fastapi.routing import APIRoute
-from starlette.requests import ClientDisconnect
-from starlette.routing import Match
-from starlette.types import Message, Receive, Scope
+from fastapi import Request
+from starlette.types import Message, Receive
 
-from ..define.options import whole
-from .cross_site import check_site
-from .disconnect import Gone
-from .paths import routed, shown
-from .problems import Problem, answer_to, problem_of
+from .problems import Problem
 
 
 class JsonRequest(Request):
@@ -37,7 +27,7 @@ class JsonRequest(Request):
         return read
 
 
-def _limited(request: Request, most: int) -> Receive:
+def limited(request: Request, most: int) -> Receive:
     """Return what gives the body of a request, and no more of it than so many bytes."""
     # no method of a request that has it: the two would hold each other, and wait for the garbage collector
     got = 0
@@ -59,39 +49,3 @@ def _limited(request: Request, most: int) -> Receive:
 def _too_large(most: int) -> Problem:
     # what is still to come is not read: the connection is closed instead
     return Problem("too_large", f"At most {most} bytes are taken.", headers={"Connection": "close"})
-
-
-def route_class(most: int, answer: Callable[[HTTPException], Response] = answer_to) -> type[APIRoute]:
-    """Return the class of routes that take no changes from other sites' pages, and whose bodies have a limit.
-
-    Whatever is raised they answer with a problem. A part of their path may hold a slash, sent as %2F.
-
-    Args:
-        most: how many bytes a body may have.
-        answer: says a problem.
-    """
-
-    whole("max_body= of a router", most)
-
-    class Route(APIRoute):
-        def matches(self, scope: Scope) -> tuple[Match, Scope]:
-            match, found = super().matches(routed(scope))
-            if "path_params" in found:
-                found["path_params"] = shown(found["path_params"])
-            return match, found
-
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            handle = super().get_route_handler()
-
-            async def answered(request: Request) -> Response:
-                try:
-                    check_site(request)
-                    return await handle(JsonRequest(request.scope, _limited(request, most)))
-                except (Exception, SystemExit) as error:  # an exit would end every other run with it
-                    if isinstance(error, Gone) or isinstance(error.__cause__, ClientDisconnect):
-                        return Response(status_code=499)  # which nobody reads
-                    return answer(problem_of(error))
-
-            return answered
-
-    return Route

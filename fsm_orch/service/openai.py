@@ -19,8 +19,8 @@ from .chat_errors import openai_answer
 from .chats import Chats
 from .disconnect import unless_gone
 from .headers import SHOWN_KEY, key_of
-from .limits import route_class
 from .problems import Problem
+from .route import route_class
 
 
 def openai_routes(chats: Chats, auth: Callable[..., Any], *, max_body: int) -> APIRouter:

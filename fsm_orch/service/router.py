@@ -31,9 +31,9 @@ from .hub import Hub, Live
 from .ids import thread_of
 from .inspector import Figures, Sees, inspector_of
 from .lifespan import lifespan
-from .limits import route_class
 from .paths import path_of
 from .problems import Problem, seen_at
+from .route import route_class
 from .shown import EVENTS, refusals
 from .streams import Streams
 from .views import Accepted, Views, view_of

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
 from ..front import Front
-from ..limits import route_class
+from ..route import route_class
 from ..seen import Seen, Sees
 from ..streams import Streams
 from .acts import add_acts
