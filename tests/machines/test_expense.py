@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from contextlib import closing
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.walked import path
 
@@ -24,6 +25,7 @@ HOTEL = "Hotel in Rome on 2026-11-12: three nights 690.00 EUR. Total 690.00 EUR.
 READ = {"date": "2026-11-20", "total": "20.00", "kind": "taxi"}
 LARGE_READ = {"date": "2026-11-12", "total": "690.00 EUR", "kind": "hotel"}
 SIGNED = {"handoff": "yes", "signed": "Ada"}
+DECLINED = {"handoff": "no", "signed": ""}
 
 TestExpenses = RoutingSafety(Expenses).TestCase
 
@@ -141,10 +143,12 @@ async def test_a_model_that_fills_in_nothing_lands(wrong: Any) -> None:
 
 
 amounts = st.integers(1, 300_000).map(lambda cents: f"{cents // 100}.{cents % 100:02}")
-signatures = st.sampled_from([SIGNED, {"handoff": "no", "signed": ""}])
+signatures = st.sampled_from([SIGNED, DECLINED])
 
 
 @given(st.lists(amounts, max_size=3), amounts, amounts, st.sampled_from(sorted(MOST)), signatures)
+@example([], "690.00", "690.00", "hotel", SIGNED)
+@example([], "690.00", "690.00", "hotel", DECLINED)
 def test_whatever_is_claimed_and_read(items: list[str], total: str, read: str, kind: str, signed: Any) -> None:
     """What is paid stands in the claim, is within the limit of its kind, and is signed if it is large."""
     world = till()
@@ -153,7 +157,7 @@ def test_whatever_is_claimed_and_read(items: list[str], total: str, read: str, k
     result = own.run_sync(Claim(text=text), deps=world)
     if result.waiting:
         assert not world.paid
-        result = own.resume_sync(result.run_id, signed, deps=world)
+        result = asyncio.run(own.resume(result.run_id, signed, deps=world))
 
     assert (result.state is Expenses.paid) == (len(world.paid) == 1)
     for payment in world.paid.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -166,29 +167,13 @@ def test_a_query_is_cut(library: Library) -> None:
         Library(path=library.path, tables=("shops",)).plan("SELECT * FROM orders")
 
 
-words = st.sampled_from(
-    [
-        *" ".join(ATTACKS).split(),
-        "SELECT",
-        "FROM",
-        "orders",
-        "shops",
-        "*",
-        "(",
-        ")",
-        ",",
-        ";",
-        "--",
-        "/*",
-        "*/",
-        "'",
-        "1",
-    ]
-)
+words = st.sampled_from(" ".join((*ATTACKS, "SELECT FROM orders shops * ( ) , ; -- /* */ ' 1")).split())
 
 
 @given(st.one_of(st.text(max_size=80), st.lists(words, max_size=12).map(" ".join), st.sampled_from(ATTACKS)))
 @example("VACUUM INTO 'stolen.db'")
+@example(CHEAP["query"])
+@example(DEAR["query"])
 def test_whatever_a_model_writes_the_database_is_the_same(library: Library, query: str) -> None:
     """Any text at all, passed by a human who passes everything, changes nothing, and is run only if it only reads."""
     before = library.path.read_bytes()
@@ -198,7 +183,7 @@ def test_whatever_a_model_writes_the_database_is_the_same(library: Library, quer
     except ValueError:  # half a surrogate pair, which no journal holds
         return
     if result.waiting:
-        result = own.resume_sync(result.run_id, AskDatabase.yes, deps=library)
+        result = asyncio.run(own.resume(result.run_id, AskDatabase.yes, deps=library))
 
     assert result.context.rows is None or result.context.is_read_only
     assert before == library.path.read_bytes()
