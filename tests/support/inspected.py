@@ -137,6 +137,7 @@ async def opened(
         assert [] == wrong
         assert await page.evaluate("window.pwned === undefined")
     finally:
+        await page.unroute_all(behavior="ignoreErrors")  # what answers for the service must not outlive the page
         await context.close()
 
 
