@@ -374,31 +374,17 @@ async def test_a_load_that_raises_ends_no_scrape(caplog: pytest.LogCaptureFixtur
 
 
 @pytest.mark.slow
-def test_a_load_that_raises_stops_no_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """Of several processes one still tells when its runs have ended, though another runner of it cannot say."""
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    registry = CollectorRegistry()
-    metrics, model = Metrics(registry), ScriptedModel([{"answer": "x"}], delay_s=0.5)
-    runner = Runner(Replies, model=model, observers=[metrics.of(Replies)])
-    metrics.watch(Unsteady())
-    metrics.watch(runner)
-    runner.run_sync(Asked(query="x"))
-    for _ in range(100):
-        if not registry.get_sample_value("agent_runs_active", {"machine": "Replies"}):
-            break
-        threading.Event().wait(0.05)
-
-    assert 0.0 == registry.get_sample_value("agent_runs_active", {"machine": "Replies"})
-
-
-@pytest.mark.slow
-def test_what_ended_with_its_loop_is_looked_at_once_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+@pytest.mark.parametrize("others", [(), (Unsteady(),)], ids=["alone", "beside one that cannot say"])
+def test_what_ended_with_its_loop_is_looked_at_once_more(
+    others: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
     """Of several processes one that is idle has nothing to do, though nobody asks it and its last loop is closed."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     registry = CollectorRegistry()
     metrics, model = Metrics(registry), ScriptedModel([{"answer": "x"}], delay_s=0.5)
     runner = Runner(Replies, model=model, observers=[metrics.of(Replies)])
-    metrics.watch(runner)
+    for each in (*others, runner):
+        metrics.watch(each)
 
     def active() -> float | None:
         return registry.get_sample_value("agent_runs_active", {"machine": "Replies"})
