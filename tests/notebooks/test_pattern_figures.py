@@ -16,18 +16,26 @@ from figures.patterns import native, picture, played, shop, table
 from fsm_orch.models import Request
 from fsm_orch.models.openai import ResponsesModel
 
-ROWS = {machine.__name__: row for machine, row in table.by_machine().items()}
+PATTERNS = pytest.mark.parametrize("pattern", table.PATTERNS, ids=lambda each: each.machine.__name__)
 
 
-@pytest.mark.parametrize("row", table.rows(), ids=list(ROWS))
-def test_the_bound_covers_what_a_pattern_takes(row: table.Row) -> None:
+@pytest.fixture(scope="module")
+def rows() -> dict[str, table.Row]:
+    """Return what each pattern took, by the name of its machine. It is played then, not at collection."""
+    return {machine.__name__: row for machine, row in table.by_machine().items()}
+
+
+@PATTERNS
+def test_the_bound_covers_what_a_pattern_takes(pattern: table.Pattern, rows: dict[str, table.Row]) -> None:
     """Calls, tokens and dollars are within what was proved, and as many calls are made as can be."""
+    row = rows[pattern.machine.__name__]
+
     assert len(row.bill.calls) == row.proved.calls
     assert row.bill.tokens <= row.proved.tokens
     assert row.bill.usd <= row.proved.usd
 
 
-@pytest.mark.parametrize("pattern", table.PATTERNS, ids=list(ROWS))
+@PATTERNS
 def test_what_the_provider_counts_is_what_is_charged(pattern: table.Pattern) -> None:
     """The tokens of the bodies that were sent are those of the run's ledger, and the customer is answered."""
     made = played.play(pattern.machine, pattern.uses, pattern.answer)
@@ -36,7 +44,7 @@ def test_what_the_provider_counts_is_what_is_charged(pattern: table.Pattern) -> 
     assert made.answer == pattern.answer
 
 
-@pytest.mark.parametrize("pattern", table.PATTERNS, ids=list(ROWS))
+@PATTERNS
 def test_caps_are_as_low_as_they_can_be(pattern: table.Pattern, monkeypatch) -> None:
     """The longest request of a pattern takes no more than its cap, and more than a hundred below it."""
     counted: list[int] = []
@@ -54,29 +62,29 @@ def test_caps_are_as_low_as_they_can_be(pattern: table.Pattern, monkeypatch) -> 
     assert cap - 100 < max(counted) <= cap
 
 
-def test_time_is_that_of_the_calls_that_wait_for_each_other() -> None:
+def test_time_is_that_of_the_calls_that_wait_for_each_other(rows: dict[str, table.Row]) -> None:
     """A pattern takes 0.44 s for each call, but for those at once, of which the slowest counts."""
-    calls = {name: round(row.seconds / played.SECONDS_A_CALL, 6) for name, row in ROWS.items()}
+    calls = {name: round(row.seconds / played.SECONDS_A_CALL, 6) for name, row in rows.items()}
     at_once = calls.pop("AllAtOnce")
 
-    assert calls == {name: len(row.bill.calls) for name, row in ROWS.items() if name != "AllAtOnce"}
+    assert calls == {name: len(row.bill.calls) for name, row in rows.items() if name != "AllAtOnce"}
     assert at_once == 2
-    assert ROWS["AllAtOnce"].bill.tokens == ROWS["Sequence"].bill.tokens
+    assert rows["AllAtOnce"].bill.tokens == rows["Sequence"].bill.tokens
 
 
-def test_tools_are_sent_as_a_form() -> None:
+def test_tools_are_sent_as_a_form(rows: dict[str, table.Row]) -> None:
     """No request that was sent has `tools`: they stand in the prompt and in the schema of the reply."""
     bodies = [one.body for row in table.rows() for one in row.exchanges]
 
     assert not any("tools" in body for body in bodies)
     assert all(body["text"]["format"]["type"] == "json_schema" for body in bodies)
-    assert list(played.tools_in(ROWS["OneByOne"].exchanges[0].body)) == ["description", "in_stock", "price_of"]
-    assert not list(played.tools_in(ROWS["OneByOne"].exchanges[-1].body))
+    assert list(played.tools_in(rows["OneByOne"].exchanges[0].body)) == ["description", "in_stock", "price_of"]
+    assert not list(played.tools_in(rows["OneByOne"].exchanges[-1].body))
 
 
-def test_a_native_talk_says_the_same() -> None:
+def test_a_native_talk_says_the_same(rows: dict[str, table.Row]) -> None:
     """Its requests have each tool, the uses and their results, in the order in which they were sent as text."""
-    sent = ROWS["OneByOne"].exchanges
+    sent = rows["OneByOne"].exchanges
     names = ["description", "in_stock", "price_of"]
     bodies = [native.native_body(one.body, sent[-1].body, names) for one in sent]
     kinds = [item.get("type", item.get("role")) for item in bodies[-1]["input"]]
@@ -90,9 +98,9 @@ def test_a_native_talk_says_the_same() -> None:
     assert "You may use tools" not in json.dumps(bodies)
 
 
-def test_a_native_talk_grows_and_ours_drops_the_tools_at_the_end() -> None:
+def test_a_native_talk_grows_and_ours_drops_the_tools_at_the_end(rows: dict[str, table.Row]) -> None:
     """Natively each request is longer than the one before; ours is the shortest when no tool is left to offer."""
-    row = ROWS["OneByOne"]
+    row = rows["OneByOne"]
     assert row.native is not None
     sizes = [call.input_tokens for call in row.native.calls]
 
@@ -100,11 +108,11 @@ def test_a_native_talk_grows_and_ours_drops_the_tools_at_the_end() -> None:
     assert min(one.call.input_tokens for one in row.exchanges) == input_tokens(row.exchanges[-1].body)
 
 
-def test_what_the_notebook_says_of_the_claim() -> None:
+def test_what_the_notebook_says_of_the_claim(rows: dict[str, table.Row]) -> None:
     """Code is the cheapest answer; one tool is cheaper without a handoff than behind one; three tools cost more."""
-    tokens = {name: row.bill.tokens for name, row in ROWS.items()}
-    whole = {name: count for name, count in tokens.items() if not ROWS[name].is_half}
-    natively = {name: row.native.tokens for name, row in ROWS.items() if row.native}
+    tokens = {name: row.bill.tokens for name, row in rows.items()}
+    whole = {name: count for name, count in tokens.items() if not rows[name].is_half}
+    natively = {name: row.native.tokens for name, row in rows.items() if row.native}
 
     assert min(whole, key=lambda name: whole[name]) == "Code"
     assert tokens["InAMachine"] < tokens["OneTool"] < tokens["HandoffTool"] < tokens["Sequence"] < tokens["AtOnce"]
@@ -116,9 +124,11 @@ def test_what_the_notebook_says_of_the_claim() -> None:
     assert tokens["InAMachine"] - tokens["Code"] == tokens["HandoffTool"] - tokens["OneTool"]
 
 
-@pytest.mark.parametrize("row", table.rows(), ids=list(ROWS))
-def test_the_bound_is_about_twice_what_is_taken(row: table.Row) -> None:
+@PATTERNS
+def test_the_bound_is_about_twice_what_is_taken(pattern: table.Pattern, rows: dict[str, table.Row]) -> None:
     """So it is in each pattern: caps are rounded up, a form counts twice, and a reply may be as long as its cap."""
+    row = rows[pattern.machine.__name__]
+
     assert 1.8 < row.proved.tokens / row.bill.tokens < 2.6
 
 
@@ -151,9 +161,9 @@ def test_the_picture_of_patterns_says_what_the_table_says(drawn: dict[str, str])
         assert {row.name, row.note, f"{row.bill.tokens:,}", f"{row.proved.tokens:,}", *inputs} <= {*texts}
 
 
-def test_calls_at_once_lie_below_each_other() -> None:
+def test_calls_at_once_lie_below_each_other(rows: dict[str, table.Row]) -> None:
     """Three at once have three lanes, and the fourth, which waits for them, has the first again."""
-    at_once, in_sequence = (list(picture.lanes(ROWS[name].exchanges)) for name in ("AllAtOnce", "Sequence"))
+    at_once, in_sequence = (list(picture.lanes(rows[name].exchanges)) for name in ("AllAtOnce", "Sequence"))
 
     assert [lane for lane, _ in at_once] == [0, 1, 2, 0]
     assert {lane for lane, _ in in_sequence} == {0}

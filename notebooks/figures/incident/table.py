@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import count
+from typing import Any
 
+from fsm_orch import Machine
 from fsm_orch.proof import prove
 from machines.incident import FrontDesk
 
@@ -56,8 +58,13 @@ def seconds_a_call() -> float:
 
 @cache
 def bound() -> Bound:
-    """Prove what no run of the machine exceeds."""
-    proved = prove(FrontDesk, model=f"openai:{MODEL}").bounds
+    """Prove what no run of the front desk exceeds."""
+    return bound_of(FrontDesk)
+
+
+def bound_of(machine: type[Machine[Any]]) -> Bound:
+    """Prove what no run of a machine exceeds."""
+    proved = prove(machine, model=f"openai:{MODEL}").bounds
     if proved.cost_usd is None:
         raise LookupError(f"genai_prices has no price for {MODEL}: install a version that does")
     return Bound(proved.calls, proved.tokens, Fraction(proved.cost_usd))

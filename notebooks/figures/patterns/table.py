@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 from typing import Literal
 
 from fsm_orch import Machine
-from fsm_orch.proof import prove
 
-from ..incident.bill import MODEL, Bill
-from ..incident.table import Bound
+from ..incident.bill import Bill
+from ..incident.table import Bound, bound_of
 from . import shop
 from .native import as_native, is_of_tools
 from .played import Exchange, Uses, play
@@ -86,14 +84,7 @@ def _row(pattern: Pattern) -> Row:
     played = play(pattern.machine, pattern.uses, pattern.answer)
     native = as_native(played.exchanges) if any(map(is_of_tools, played.exchanges)) else None
     told = (pattern.name, pattern.note, pattern.kind)
-    return Row(*told, played.exchanges, played.seconds, played.answer, _bound(pattern.machine), native)
-
-
-def _bound(machine: type[Machine[shop.Query]]) -> Bound:
-    proved = prove(machine, model=f"openai:{MODEL}").bounds
-    if proved.cost_usd is None:
-        raise LookupError(f"genai_prices has no price for {MODEL}: install a version that does")
-    return Bound(proved.calls, proved.tokens, Fraction(proved.cost_usd))
+    return Row(*told, played.exchanges, played.seconds, played.answer, bound_of(pattern.machine), native)
 
 
 def as_text() -> str:
