@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import importlib
 import re
-from pathlib import Path
 
 import pytest
+from support.shown import ROOT
 
-from fsm_orch import Machine
+from fsm_orch import discover
+from fsm_orch.cli.new import choices
 from fsm_orch.proof import prove
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "notebooks" / "how-to" / "gallery.md"
 ROW = re.compile(r"^\| `machines\.(?P<module>\w+)` .*\| (?P<calls>[\d,]+) \| (?P<tokens>[\d,]+) \|", re.MULTILINE)
 
 
-def machines(module: str) -> list[type[Machine]]:
-    """Return the machines that a module of the gallery declares."""
-    found = vars(importlib.import_module(f"machines.{module}")).values()
-    return [each for each in found if isinstance(each, type) and each.__module__ == f"machines.{module}"
-            and issubclass(each, Machine)]  # fmt: skip
-
-
-MODULES = [path.stem for path in sorted((ROOT / "machines").glob("[a-z]*.py")) if machines(path.stem)]
+MODULES = choices()
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_row_says_what_is_proved(module: str) -> None:
     """The calls and tokens of the worst run of the dearest machine of a module; all its policies hold."""
     (row,) = [found for found in ROW.finditer(PAGE.read_text(encoding="utf-8")) if found["module"] == module]
-    proofs = [prove(each) for each in machines(module)]
+    proofs = [prove(each) for each in discover.machines(f"machines.{module}", ROOT).values()]
 
     assert all(proof.is_sound() for proof in proofs)
     assert (max(proof.bounds.calls or 0 for proof in proofs), max(proof.bounds.tokens for proof in proofs)) == (
