@@ -2,10 +2,10 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.fleet import SCRIPT
 
 import fsm_orch
 from fsm_orch.cli import app
@@ -116,8 +116,7 @@ def test_a_full_disk_keeps_the_good_file(cli, tmp_path):
     """A real limit on the size of files stands for it: what was there is whole, and nothing half-written is left."""
     rules = tmp_path / "fsm_orch.rules.yml"
     rules.write_text("groups: []\n", encoding="utf-8")
-    script = Path(sys.executable).with_name("fsm-orch")
-    limited = f"ulimit -f 1; trap '' XFSZ; exec {script} ops export {tmp_path} --force"
+    limited = f"ulimit -f 1; trap '' XFSZ; exec {SCRIPT} ops export {tmp_path} --force"
     ran = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
 
     assert (2, 1) == (ran.returncode, ran.stderr.count("\n"))

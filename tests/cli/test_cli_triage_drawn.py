@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.lanes import in_both_lanes
 from typer.testing import CliRunner
 
 from fsm_orch.cli import app
@@ -65,34 +65,35 @@ def is_plain(shown: str) -> bool:
     )
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "drawn.log"
-
-
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(texts() | st.text(max_size=30), min_size=1, max_size=8), st.sampled_from([(), ("--since", "1h")]))
-@example([json.dumps({"event": "run_started", "run_id": "7", "state": "a", "hops": 0, "machine": HOSTILE})], ())
-def test_whatever_a_log_holds_each_command_ends(log: Path, lines: list[str], more: tuple[str, ...]) -> None:
+@in_both_lanes(few=3, many=25)
+def test_whatever_a_log_holds_each_command_ends(tmp_path: Path, examples: int) -> None:
     """With a result and no error of ours, and no escape sequence of a line on the terminal."""
-    log.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
-    for command in COMMANDS:
-        words = ["triage", command, *(["7"] if command == "context" else []), str(log), *more]
-        shown = CliRunner().invoke(app, words)
-        told = CliRunner().invoke(app, [*words, "--json"])
+    log = tmp_path / "drawn.log"
 
-        assert not isinstance(shown.exception or told.exception, Exception), (shown.exception, told.exception)
-        assert shown.exit_code in (0, 1, 2)
-        assert shown.exit_code == told.exit_code
-        assert is_plain(shown.output), repr(shown.output)
-        assert is_plain(told.stderr)
-        if told.exit_code == 0:
-            json.loads(told.stdout)
-            assert is_plain(told.stdout), repr(told.stdout)
+    @settings(max_examples=examples)
+    @given(st.lists(texts() | st.text(max_size=30), min_size=1, max_size=8), st.sampled_from([(), ("--since", "1h")]))
+    @example([json.dumps({"event": "run_started", "run_id": "7", "state": "a", "hops": 0, "machine": HOSTILE})], ())
+    def each_command_ends(lines: list[str], more: tuple[str, ...]) -> None:
+        log.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
+        for command in COMMANDS:
+            words = ["triage", command, *(["7"] if command == "context" else []), str(log), *more]
+            shown = CliRunner().invoke(app, words)
+            told = CliRunner().invoke(app, [*words, "--json"])
+
+            assert not isinstance(shown.exception or told.exception, Exception), (shown.exception, told.exception)
+            assert shown.exit_code in (0, 1, 2)
+            assert shown.exit_code == told.exit_code
+            assert is_plain(shown.output), repr(shown.output)
+            assert is_plain(told.stderr)
+            if told.exit_code == 0:
+                json.loads(told.stdout)
+                assert is_plain(told.stdout), repr(told.stdout)
+
+    each_command_ends()
 
 
 def test_the_name_of_a_file_and_of_a_run_is_shown_safely(tmp_path: Path) -> None:
-    """As is what is asked for."""
+    """What a user has asked for rules no terminal either."""
     hostile = "\x1b[2J\x07"
     missing = CliRunner().invoke(app, ["triage", "worst", str(tmp_path / f"{hostile}.log")])
     empty = tmp_path / f"{hostile}empty.log"

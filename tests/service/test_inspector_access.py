@@ -32,7 +32,7 @@ async def faults(page: Page) -> dict[str, list[str]]:
 
 @pytest.fixture
 def axe() -> str:
-    """The file of axe-core."""
+    """Return the path of axe-core."""
     if AXE is None:
         missing("axe-core is not there: `npm pack axe-core`, unpack it, and the path of its axe.min.js in AXE_CORE")
     return AXE

@@ -78,6 +78,6 @@ async def begun(page: Page, url: str, body: dict[str, object]) -> str:
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
-    """A browser."""
+    """Yield a browser."""
     async with browser() as chromium:
         yield chromium
