@@ -5,19 +5,25 @@
 - the file is opened to be read (`mode=ro`, `query_only`), and no other can be attached;
 - an authorizer names what is allowed: to select, the columns of some tables, some functions. What it does not name is
   refused when the query is compiled, before anything is run: recursion, pragmas, extensions, the schema;
-- one statement, of so many bytes; values of so many bytes; so many seconds on the clock; so many rows.
+- one statement, of so many bytes; values and patterns of so many bytes; so many rows;
+- a process of its own for each query, with so many seconds of CPU and on the clock, and so much memory: to compile a
+  query of 270 characters can take SQLite gigabytes, and it asks nobody meanwhile whether it may go on.
 
 **Not kept**: all rows of these tables may be read. A query may use a core, and disk to sort, until its time is over. A
-hole in SQLite is a hole here.
+hole in SQLite is a hole here. The limits of a process are those of Linux.
 """
 
 from __future__ import annotations
 
+import json
+import resource
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +41,7 @@ class Library:
     """Those that may be read."""
     seconds: float = 1.0
     """On the clock, for one query."""
+    memory_mb: int = 256
     most_rows: int = 20
     dear_rows: int = 1_000
     """A query is dear if its plan goes through more rows than these."""
@@ -42,8 +49,31 @@ class Library:
     def plan(self, query: str) -> bool:
         """Return whether a query is dear; nothing is run.
 
-        Raises ValueError: if it is no single query that only reads.
+        Raises ValueError: if it is no single query that only reads, or takes too long or too much to compile.
         """
+        return bool(self._asked("_planned", query))
+
+    def rows(self, query: str) -> str:
+        """Return the first rows of a query, one a line.
+
+        Raises ValueError: if it is no single query that only reads, or takes too long or too much.
+        """
+        return str(self._asked("_read", query))
+
+    def _asked(self, what: str, query: str) -> Any:
+        """Have a process of its own answer."""
+        given = json.dumps([asdict(self) | {"path": str(self.path)}, what, query]).encode()
+        program = [sys.executable, "-I", "-S", __file__]
+        try:  # a second more, in which the process starts
+            ran = subprocess.run(program, input=given, capture_output=True, timeout=self.seconds + 1, check=False)  # noqa: S603
+            answer, wrong = json.loads(ran.stdout)
+        except (subprocess.TimeoutExpired, ValueError):  # nothing came: it was ended
+            raise ValueError(f"it takes more than {self.seconds:g} s, or {self.memory_mb} MB") from None
+        if wrong is not None:
+            raise ValueError(wrong)
+        return answer
+
+    def _planned(self, query: str) -> bool:
         seen: set[tuple[int, str | None]] = set()
         with self._opened(seen) as database:
             plan = [row[3] for row in _rows(database, f"EXPLAIN QUERY PLAN {query}", 1_000)]
@@ -56,11 +86,7 @@ class Library:
             most = max([_size(database, name) for action, name in seen if action == sqlite3.SQLITE_READ], default=1)
         return bool(through > 0 and most**through > self.dear_rows)
 
-    def rows(self, query: str) -> str:
-        """Return the first rows of a query, one a line.
-
-        Raises ValueError: if it is no single query that only reads, or takes too long or too much.
-        """
+    def _read(self, query: str) -> str:
         with self._opened(set()) as database:
             found = _rows(database, query, self.most_rows)
         return "\n".join(", ".join(str(value)[:40] for value in row) for row in found) or "no rows"
@@ -85,6 +111,7 @@ class Library:
                 for limit, most in (
                     (sqlite3.SQLITE_LIMIT_LENGTH, 100_000),
                     (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 2_000),
+                    (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100),
                     (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
                 ):
                     database.setlimit(limit, most)
@@ -106,3 +133,21 @@ def _rows(database: sqlite3.Connection, query: str, most: int) -> list[tuple[Any
 def _size(database: sqlite3.Connection, table: str | None) -> int:
     """Return how many rows a table has."""
     return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - a name that is ours
+
+
+def _inside() -> None:
+    """Answer what this process is given, under its limits, and end."""
+    given, what, query = json.load(sys.stdin)
+    library = Library(**given | {"path": Path(given["path"]), "tables": tuple(given["tables"])})
+    cpu_s, memory = int(library.seconds) + 1, library.memory_mb << 20
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    try:
+        told = [getattr(library, what)(query), None]
+    except ValueError as error:
+        told = [None, str(error)]
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    _inside()

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.lanes import in_both_lanes
 from support.walked import path
 
 from fsm_orch import MemoryStore, Runner, ScriptedModel
@@ -170,23 +171,54 @@ def test_a_query_is_cut(library: Library) -> None:
 words = st.sampled_from(" ".join((*ATTACKS, "SELECT FROM orders shops * ( ) , ; -- /* */ ' 1")).split())
 
 
-@given(st.one_of(st.text(max_size=80), st.lists(words, max_size=12).map(" ".join), st.sampled_from(ATTACKS)))
-@example("VACUUM INTO 'stolen.db'")
-@example(CHEAP["query"])
-@example(DEAR["query"])
-def test_whatever_a_model_writes_the_database_is_the_same(library: Library, query: str) -> None:
+@in_both_lanes(few=10, many=100)
+def test_whatever_a_model_writes_the_database_is_the_same(library: Library, examples: int) -> None:
     """Any text at all, passed by a human who passes everything, changes nothing, and is run only if it only reads."""
     before = library.path.read_bytes()
-    own = runner(*[{"query": query}] * 4)
-    try:
-        result = own.run_sync(Question(text="?"), deps=library)
-    except ValueError:  # half a surrogate pair, which no journal holds
-        return
-    if result.waiting:
-        result = asyncio.run(own.resume(result.run_id, AskDatabase.yes, deps=library))
 
-    assert result.context.rows is None or result.context.is_read_only
-    assert before == library.path.read_bytes()
+    @settings(max_examples=examples, deadline=None)
+    @given(st.one_of(st.text(max_size=80), st.lists(words, max_size=12).map(" ".join), st.sampled_from(ATTACKS)))
+    @example("VACUUM INTO 'stolen.db'")
+    @example(CHEAP["query"])
+    @example(DEAR["query"])
+    def nothing_changes(query: str) -> None:
+        own = runner(*[{"query": query}] * 4)
+        try:
+            result = own.run_sync(Question(text="?"), deps=library)
+        except ValueError:  # half a surrogate pair, which no journal holds
+            return
+        if result.waiting:
+            result = asyncio.run(own.resume(result.run_id, AskDatabase.yes, deps=library))
+
+        assert result.context.rows is None or result.context.is_read_only
+        assert before == library.path.read_bytes()
+
+    nothing_changes()
+
+
+def doubled(times: int) -> str:
+    """Return a query of a few hundred characters, which compiles into one of 8 to the power of so many."""
+    query = "SELECT id x FROM shops"
+    for _ in range(times):
+        query = f"SELECT {'+'.join(['x'] * 8)} x FROM({query})"
+    return query
+
+
+def referred(times: int) -> str:
+    """Return a query each of whose parts stands twice in the next one."""
+    parts = [f"a{i} AS (SELECT (SELECT x FROM a{i - 1}) + (SELECT x FROM a{i - 1}) x)" for i in range(1, times)]
+    return f"WITH a0 AS (SELECT 1 x), {', '.join(parts)} SELECT x FROM a{times - 1}"
+
+
+LIKE = "SELECT {} LIKE '%a' || {} || 'b' FROM shops".format(*("||".join([f"'{c * 200}'"] * 4) for c in "a_"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("query", [doubled(8), referred(20), LIKE], ids=["doubled", "referred", "like"])
+def test_what_takes_much_before_it_is_run_is_ended(library: Library, query: str) -> None:
+    """SQLite asks nobody while it compiles, or compares: the process of the query is ended, and this one goes on."""
+    with pytest.raises(ValueError, match=r"it takes more than 1 s, or 256 MB|too complex|out of memory"):
+        library.rows(query)
 
 
 def test_nothing_is_run_that_does_not_only_read() -> None:
