@@ -21,6 +21,9 @@ _EACH_S = 15.0
 _PATIENCE_S = 1.0
 """For how many seconds who asks waits for a count; then it is given what was counted before."""
 
+_MOST_S = 10.0
+"""Seconds that one store may take: less than until the next look, so that one which hangs is asked again."""
+
 
 class Wait(NamedTuple):
     """The runs that wait in one state."""
@@ -32,6 +35,10 @@ class Wait(NamedTuple):
     def beside(self, other: Wait) -> Wait:
         """Return both together."""
         return Wait(self.runs + other.runs, max(self.oldest_s, other.oldest_s))
+
+
+_Found = tuple[tuple[str, str], Wait]
+"""The names of a machine and of a state, and what waits there."""
 
 
 class Waits:
@@ -57,7 +64,8 @@ class Waits:
     async def look(self, runners: Collection[Loaded]) -> None:
         """Look at the stores of runners, unless that was done lately; wait for it, but not for long."""
         looking = self._looking
-        is_under_way = looking is not None and not looking.done() and not looking.get_loop().is_closed()
+        # one of a loop that is stopped, or closed, never ends
+        is_under_way = looking is not None and not looking.done() and looking.get_loop().is_running()
         if is_under_way or self._clock() < self._again_at:
             return
         self._again_at = self._clock() + _EACH_S
@@ -66,23 +74,35 @@ class Waits:
 
     async def _look(self, runners: Sequence[Loaded]) -> None:
         waits: dict[tuple[str, str], Wait] = {}
+        unknown = set[tuple[str, str]]()
         by_store: dict[int, tuple[CountsWaiting, list[Loaded]]] = {}
         for runner in runners:
             store = getattr(runner, "store", None)
             if isinstance(store, CountsWaiting):
                 by_store.setdefault(id(store), (store, []))[1].append(runner)
-        for store, beside in by_store.values():
-            try:
-                counted = await store.waiting()
-            except Exception as error:
-                report("what waits in %s is not counted: it raised %s", named(store), type(error).__name__)
-                return  # what was counted before stays
-            for place, wait in self._of(counted, beside):
+        stores = list(by_store.values())
+        counted = await asyncio.gather(*(self._counted(*each) for each in stores))
+        for (_, beside), found in zip(stores, counted, strict=True):
+            if found is None:
+                # what was counted before stays, also where another store has such a machine
+                unknown |= {(each.definition.name, state) for each in beside for state in each.definition.states}
+                continue
+            for place, wait in found:
                 waits[place] = wait.beside(waits.get(place, Wait()))
         for (machine, state), wait in waits.items():
-            self._show(machine, state, wait)
+            if (machine, state) not in unknown:
+                self._show(machine, state, wait)
 
-    def _of(self, counted: Sequence[Waiting], runners: Sequence[Loaded]) -> list[tuple[tuple[str, str], Wait]]:
+    async def _counted(self, store: CountsWaiting, runners: Sequence[Loaded]) -> list[_Found] | None:
+        """Return what waits in a store; None if it cannot say, or not in time, which is logged."""
+        try:
+            async with asyncio.timeout(_MOST_S):
+                return self._of(await store.waiting(), runners)
+        except Exception as error:
+            report("what waits in %s is not counted: it raised %s", named(store), type(error).__name__)
+            return None
+
+    def _of(self, counted: Sequence[Waiting], runners: Sequence[Loaded]) -> list[_Found]:
         """Return the runs of some machines that wait, by machine and state; without what nobody here knows."""
         now = self._wall_clock()
         found = {(each.digest, each.state): Wait(each.runs, max(0.0, now - each.since)) for each in counted}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 from support.approvals import Claim, PayBack
+from support.asking import Refunds
 
 from fsm_orch import MemoryStore, Runner
 from fsm_orch.observe.load import Load
@@ -132,6 +133,61 @@ async def test_a_store_that_does_not_come_back_holds_no_scrape_up(monkeypatch: p
     for _ in range(9):
         await asyncio.sleep(0)
     assert {Wait()} == set(shown.values())
+
+
+@pytest.mark.parametrize("how", ["raises", "hangs", "says nonsense"])
+async def test_a_store_that_cannot_say_hides_no_other(
+    how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What waits in the others is shown, and it is logged which could not; it is asked again the next time."""
+    monkeypatch.setattr("fsm_orch.observe.waiting._MOST_S", 0.01)
+
+    class Bad(Counted):
+        definition = Refunds.definition
+
+        async def waiting(self) -> Sequence[Waiting]:
+            self.looks += 1
+            if how == "raises":
+                raise OSError
+            if how == "hangs":
+                await asyncio.sleep(3_600)
+            return [None]  # type: ignore[list-item]
+
+    waits, shown = looking(now := [0.0])
+    state, bad = next(iter(PayBack.definition.states)), Bad()
+    for now[0] in (0.0, 15.0):
+        await waits.look([bad, Counted(Waiting(PayBack.definition.digest, state, 1, 999.0))])
+
+    assert Wait(1, 1.0) == shown["PayBack", state]
+    assert {"PayBack"} == {machine for machine, _ in shown}
+    assert 2 == bad.looks
+    assert all("Bad is not counted" in each for each in caplog.messages)
+    assert caplog.messages
+
+
+def test_a_loop_that_was_stopped_holds_up_no_look() -> None:
+    """What was begun on it never ends."""
+    waits, shown = looking(now := [0.0])
+    state = next(iter(PayBack.definition.states))
+
+    class Slow(Counted):
+        async def waiting(self) -> Sequence[Waiting]:
+            asyncio.get_running_loop().stop()
+            await asyncio.sleep(3_600)
+            return ()
+
+    stopped = asyncio.new_event_loop()
+    begun = stopped.create_task(waits.look([Slow()]))
+    stopped.run_forever()
+    now[0] = 15.0
+    asyncio.run(waits.look([Counted(Waiting(PayBack.definition.digest, state, 1, 999.0))]))
+
+    assert Wait(1, 1.0) == shown["PayBack", state]
+    left = [begun, *asyncio.all_tasks(stopped)]
+    for each in left:
+        each.cancel()
+    stopped.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    stopped.close()
 
 
 async def test_a_runner_without_a_store_that_counts_is_let_be() -> None:
