@@ -13,7 +13,7 @@ MOST = {"taxi": 100_00, "train": 400_00, "meal": 150_00, "hotel": 2_000_00}
 
 def checked(text: str, date: dt.date | None, total: str | None, kind: str | None, today: dt.date) -> tuple[int, str]:
     """Return how many cents are claimed, and the first thing that is wrong with the claim: nothing, if it is right."""
-    amounts = re.findall(r"(?<![\d.,-])\d{1,5}\.\d\d(?= EUR\b)", text)
+    amounts = re.findall(r"(?<![\d.,'’_-])(?<!\d )\d{1,5}\.\d\d(?= EUR\b)", text)
     read = str(total).removesuffix(" EUR")
     cents = _cents(read) if read in amounts else 0  # a total that stands nowhere is no number perhaps
     wrong = (*_wrong_amounts(text, amounts, cents), *_wrong_date(text, date, today))
@@ -22,7 +22,9 @@ def checked(text: str, date: dt.date | None, total: str | None, kind: str | None
 
 
 def _wrong_amounts(text: str, amounts: list[str], cents: int) -> Iterator[str]:
-    if len(amounts) != len(re.findall(r"\d[.,]\d", text)) or re.search(r"USD|GBP|CHF|[$£€]", text):
+    if len(amounts) != len(re.findall(r"\d[.,]\d", text)) or re.search(
+        r"USD|GBP|CHF|[$£€¥]|\d ?(?!EUR\b)[A-Z]{3}\b", text
+    ):
         yield "an amount is not written as 12.30 EUR"
     if not cents:
         yield "the total does not stand in the claim"

@@ -3,7 +3,7 @@
     read       a model fills in typed fields from the words of the claim; it decides nothing
     check      code compares them with the words and with the rules, and says what is wrong
     approve    a manager signs a claim above 500 EUR, or does not
-    pay        code pays, once for a claim, under the key of the visit
+    pay        code pays, once for one date, kind and total, under the key of the visit; the same again is done by hand
     paid, declined, by_hand
 
 The pattern is to extract, then to check: a figure that a model made up stands nowhere in the claim, so it gets no
@@ -90,8 +90,9 @@ def check_claim(visit: Visit[Claim, Till]) -> Changes:
 
 def pay_claim(visit: Visit[Claim, Till]) -> Changes:
     """Pay a claim, unless it was paid before."""
-    mine = Payment(visit.context.cents, visit.key)
-    payment = visit.deps.paid.setdefault(" ".join(visit.context.text.casefold().split()), mine)
+    claim, mine = visit.context, Payment(visit.context.cents, visit.key)
+    # by what was checked, not by its words: a claim that says it otherwise is the same claim
+    payment = visit.deps.paid.setdefault(f"{claim.date} {claim.kind} {claim.cents}", mine)
     return {Claim.answer: f"{mine.cents / 100:.2f} EUR are on their way to you." if payment == mine else None}
 
 
@@ -119,7 +120,7 @@ class Expenses(Machine[Claim, Till]):
         HumanAgent("Pay this? Sign with your name.", reads=(Claim.text, Claim.cents), writes=Claim.signed),
         expires_s=7 * 86_400,
     )
-    pay = State(pay_claim, reads=(Claim.text, Claim.cents), writes=Claim.answer, repeatable=True)
+    pay = State(pay_claim, reads=(Claim.date, Claim.kind, Claim.cents), writes=Claim.answer, repeatable=True)
     paid = Final()
     declined = Final(sets={Claim.answer: "Your manager has not signed it."})
     by_hand = Final(fallback=True, sets={Claim.answer: "Somebody will read your claim, and write to you."})

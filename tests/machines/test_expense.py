@@ -112,6 +112,9 @@ async def test_a_manager_says_no() -> None:
         ("Taxi, 2026-11-20: -20.00 EUR", READ, "an amount is not written as 12.30 EUR"),
         ("Taxi, 2026-11-20: 9.120.00 EUR", READ | {"total": "120.00"}, "an amount is not written as 12.30 EUR"),
         ("Taxi, 2026-11-20: 9,120.00 EUR", READ | {"total": "120.00"}, "an amount is not written as 12.30 EUR"),
+        ("Taxi, 2026-11-20: 9'020.00 EUR", READ | {"total": "020.00"}, "an amount is not written as 12.30 EUR"),
+        ("Taxi, 2026-11-20: 9 020.00 EUR", READ | {"total": "020.00"}, "an amount is not written as 12.30 EUR"),
+        ("Taxi, 2026-11-20: 500 JPY = 20.00 EUR", READ, "an amount is not written as 12.30 EUR"),
     ],
 )
 async def test_what_code_finds_wrong_is_done_by_hand(text: str, read: dict[str, str], wrong: str) -> None:
@@ -129,6 +132,17 @@ async def test_a_claim_is_paid_once_over_all_runs() -> None:
     for text in (TAXI, TAXI.upper().replace("UR.", "ur.").replace("EUR", "EUR "), f" {TAXI} "):
         await runner(READ).run(Claim(text=text), deps=world)
 
+    assert len(world.paid) == 1
+
+
+async def test_a_claim_in_other_words_is_not_paid_again() -> None:
+    """What was checked is the same, so it is done by hand."""
+    world = till()
+    ends = [
+        (await runner(READ).run(Claim(text=f"{TAXI}{more}"), deps=world)).state for more in ("", " Thanks.", "\u200b")
+    ]
+
+    assert [Expenses.paid, Expenses.by_hand, Expenses.by_hand] == ends
     assert len(world.paid) == 1
 
 
