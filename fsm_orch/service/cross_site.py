@@ -35,7 +35,15 @@ def _is_foreign(request: Request) -> bool:
     if site is not None:
         return site not in _OUR_OWN
     # older browsers, and those that call by HTTP alone; `null` is an origin that has no name
-    return origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
+    return origin is not None and _host_of(origin) != request.headers.get("host", "").lower()
+
+
+def _host_of(origin: str) -> str | None:
+    """Return the host and port of an origin; None: it is none, as no browser sends it."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _is_agreed(request: Request) -> bool:

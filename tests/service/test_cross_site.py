@@ -20,6 +20,7 @@ FOREIGN: list[dict[str, str]] = [
     {"Origin": "https://evil.example"},
     {"Origin": "null"},
     {"Origin": ""},
+    {"Origin": "http://["},  # which cannot be read
     {"Sec-Fetch-Site": "cross-site", "Authorization": "Basic eDp5"},  # a browser adds that by itself
     {"Sec-Fetch-Site": "cross-site", "Content-Type": "text/plain; x=application/json"},
     {"Sec-Fetch-Site": "", "Origin": "https://evil.example"},
