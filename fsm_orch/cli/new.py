@@ -49,7 +49,7 @@ from fsm_orch import MemoryStore, Runner
 from fsm_orch.service import router
 
 from {name} import {names}
-
+{world}
 app = FastAPI(title="{name}")
 app.include_router(router(Runner({machine}, model="local:smollm2", store=MemoryStore()){deps}))
 '''
@@ -103,8 +103,10 @@ def _check_name(name: str) -> None:
 
     Raises CommandError: if it may not.
     """
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
-        raise CommandError(f"NAME {name!r} is no identifier: give one of Python, such as 'my_desk'")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,59}", name) or keyword.iskeyword(name):
+        raise CommandError(
+            f"NAME {name!r} is no identifier: give one of Python, of 60 letters at most, such as 'my_desk'"
+        )
     if name in _RESERVED or name in sys.stdlib_module_names:
         raise CommandError(f"NAME {name!r} is a module already, which yours would hide: give another")
     if Path(name).exists():
@@ -114,7 +116,10 @@ def _check_name(name: str) -> None:
 
 
 def _files(name: str, like: str, source: str) -> dict[str, bytes]:
-    """Return the files of a project by their names."""
+    """Return the files of a project by their names.
+
+    Raises CommandError: if the machine has another module of that name.
+    """
     tree = ast.parse(source)
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     old, context = _machine(classes)
@@ -124,6 +129,8 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
     has_deps = any(isinstance(node, ast.FunctionDef) and node.name == "deps" for node in tree.body)
     is_opened = has_deps and "@contextmanager\ndef deps(" in source
     beside = re.findall(r"^from machines\.(\w+) import", source, re.M)
+    if name in beside:
+        raise CommandError(f"NAME {name!r} is a module that {like!r} has beside it: give another")
     data = [path for path in _gallery().glob(f"{like}_*") if path.is_file()]
     own = re.sub(rf"\b{old}\b", machine, source)
     own = re.sub(rf"\bmachines[./]{like}\b(?:\.py)?", name, own)
@@ -145,7 +152,9 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
         name=name,
         machine=machine,
         names=", ".join([machine, *(["deps"] if has_deps else [])]),
-        deps=", deps=lambda run: deps()" if has_deps else "",
+        # what is opened is opened for each run; a plain object, such as a till, is the world that all runs share
+        world="" if is_opened or not has_deps else "\nworld = deps()  # of all runs\n",
+        deps=", deps=lambda run: deps()" if is_opened else ", deps=lambda run: world" if has_deps else "",
     )
     texts = {f"{name}.py": own, f"test_{name}.py": test, "service.py": service}
     texts |= {f"{module}.py": (_gallery() / f"{module}.py").read_text("utf-8") for module in beside}

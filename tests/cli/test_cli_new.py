@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from support.shown import ROOT
 from typer.testing import CliRunner
 
+from fsm_orch import ScriptedModel
 from fsm_orch.cli import app
 from fsm_orch.cli.new import choices
 
@@ -105,13 +109,40 @@ def passes(*words: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.parametrize("name", ["no-name", "1st", "class", "json", "service", "a/b", "..", "", "_", "pydantic", "é"])
+@pytest.mark.parametrize(
+    "name", ["no-name", "1st", "class", "json", "service", "a/b", "..", "", "_", "pydantic", "é", "a" * 61, "a" * 256]
+)
 def test_a_name_is_an_identifier_of_its_own(name: str, here: Path) -> None:
     """A name that no module may bear, or that another bears, is refused, and nothing is written."""
     done = CliRunner().invoke(app, ["new", name])
 
     assert (2, 1) == (done.exit_code, len(done.stderr.splitlines()))
     assert [] == list(here.iterdir())
+
+
+@pytest.mark.parametrize(("name", "like"), [("library", "sql"), ("orders", "sql"), ("claims", "expense")])
+def test_a_name_is_none_of_the_modules_beside_the_machine(name: str, like: str, here: Path) -> None:
+    """They are written too, and one would stand in the place of the other."""
+    done = CliRunner().invoke(app, ["new", name, "--like", like])
+
+    assert (2, []) == (done.exit_code, list(here.iterdir()))
+    assert f"NAME {name!r} is a module that {like!r} has beside it" in done.stderr
+
+
+def test_a_service_has_one_world_for_all_its_runs(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim that comes again is not paid again."""
+    assert CliRunner().invoke(app, ["new", "own_claims", "--like", "expense"]).exit_code == 0
+    monkeypatch.syspath_prepend(here / "own_claims")
+    today = dt.date.today().isoformat()
+    reply = {"date": today, "total": "20.00", "kind": "taxi"}
+    text = (here / "own_claims" / "service.py").read_text()
+    names: dict[str, Any] = {"replies": ScriptedModel([reply] * 2)}
+    exec(text.replace('model="local:smollm2"', "model=replies"), names)
+    claim = {"context": {"text": f"Taxi on {today}: 20.00 EUR. Total 20.00 EUR."}}
+    with TestClient(names["app"]) as client:
+        ends = [client.post("/runs", json=claim).json()["state"] for _ in range(2)]
+
+    assert ["paid", "by_hand"] == ends
 
 
 def test_a_wrong_choice_lists_the_right_ones() -> None:
