@@ -59,24 +59,28 @@ def check_writable(path: Path, kind: Kind, *, force: bool) -> None:
     """
     if path.is_dir():
         raise _refusal(path, os.strerror(errno.EISDIR))
+    if _descriptor(path) is not None:
+        return  # it is added to, and loses nothing
     if path.is_symlink() and not path.exists():
         raise _refusal(path, "it is a link to what is not there")
     if not path.parent.is_dir():
         raise _refusal(path, os.strerror(errno.ENOENT))
-    if path.is_fifo() and not _is_open(path):  # to open one that nobody reads would wait without an end
+    if path.is_fifo():  # to open one that nobody reads would wait without an end
         raise _refusal(path, "it is a named pipe")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise _refusal(path, os.strerror(errno.EACCES))
-    if path.is_file():  # a device, such as /dev/stdout, loses nothing
+    if path.is_file():  # a device loses nothing
         if not os.access(path.resolve().parent, os.W_OK):  # a new file is written beside it first
             raise _refusal(path, f"its folder: {os.strerror(errno.EACCES)}")
         if not force:
             _check_kind(path, kind)
 
 
-def _is_open(path: Path) -> bool:
-    """Return whether this process has the file open already, as its output or as what the shell has given it."""
-    return path.parts[:2] in (("/", "dev"), ("/", "proc"))
+def _descriptor(path: Path) -> int | None:
+    """Return what this process has a file open by, as its output or as what the shell has given it; else None."""
+    if str(path.parent) in ("/dev/fd", "/proc/self/fd") and path.name.isdecimal():
+        return int(path.name)
+    return {"/dev/stdout": 1, "/dev/stderr": 2}.get(str(path))
 
 
 def _check_kind(path: Path, kind: Kind) -> None:
@@ -94,7 +98,11 @@ def write(path: Path, text: bytes) -> None:
     Raises CommandError: if it cannot be written; what was there is then as it was.
     """
     try:
-        if path.exists() and not path.is_file():
+        if (descriptor := _descriptor(path)) is not None:
+            # by this and not by its name: what others write there stays, before it and after it
+            with open(os.dup(descriptor), "wb") as file:
+                file.write(text)
+        elif path.exists() and not path.is_file():
             path.write_bytes(text)
         else:
             _replace(path.resolve(), text)
@@ -105,7 +113,7 @@ def write(path: Path, text: bytes) -> None:
 def _replace(path: Path, text: bytes) -> None:
     """Write a file beside it, and put that in its place: on a full disk the old one stays."""
     mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask()
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".fsm-orch.", dir=path.parent)  # its own name may be as long as names can be
     try:
         with open(handle, "wb") as file:
             file.write(text)

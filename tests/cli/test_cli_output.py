@@ -101,3 +101,16 @@ def test_what_cannot_be_said_is_an_exit_code() -> None:
         os.close(writer)
 
     assert ran.returncode != 0
+
+
+@pytest.mark.parametrize("opened", [">", ">>"])
+def test_a_file_that_stdout_is_keeps_what_others_write_to_it(opened: str, tmp_path: Path) -> None:
+    """Before and after: the name of an output that is open already is no file to be put in another's place."""
+    program = f"{sys.executable} -c 'from fsm_orch.cli import app; app()' graph machines.shop --output /dev/stdout"
+    file = tmp_path / "all.mmd"
+    subprocess.run(
+        ["sh", "-c", f"(echo FIRST; {program}; {program}; echo LAST) {opened} {file}"], cwd=ROOT, timeout=60, check=True
+    )
+    said = file.read_text(encoding="utf-8")
+
+    assert (said[:6], said[-5:], said.count("flowchart TD")) == ("FIRST\n", "LAST\n", 2)
