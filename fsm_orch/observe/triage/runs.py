@@ -95,27 +95,25 @@ def runs(lines: Iterable[Line], tally: Tally, *, most_open: int = MOST_OPEN) -> 
 
     Args:
         tally: its runs are counted up.
-        most_open: runs that are kept at once.
+        most_open: runs that are kept at once, and machines inside of them.
     """
     kept = _Opened(most_open, tally)
     for line in lines:
         key = kept.key_of(line)
-        run = kept.runs.pop(key, None)
+        run = kept.take(key)
         if run is None:
             if kept.has_ended(key, line):
                 continue
             run = Run(line.root, "")
             run.machine = Machine(line.run or "")
-            if len(kept.runs) >= most_open:
-                silent = kept.runs.pop(next(iter(kept.runs)))
-                tally.dropped += 1
-                yield from _counted(silent, tally)
         yield from _told(run, line)
         if run.ended:
             kept.end(key)
             yield from _counted(run, tally)
         else:
-            kept.runs[key] = run  # last, so that the first is the one that was silent for longest
+            for silent in kept.keep(key, run):
+                tally.dropped += 1
+                yield from _counted(silent, tally)
     for run in kept.runs.values():
         yield from _counted(run, tally)
 
@@ -140,6 +138,23 @@ class _Opened:
         """How many runs began while another had their id: mixed, if a line comes that names no machine."""
         self._ended: dict[_Key, None] = {}
         self._most, self._tally = most, tally
+        self._inside = 0
+        """How many machines are open inside all of them."""
+
+    def take(self, key: _Key) -> Run | None:
+        """Take a run out, if it is open."""
+        run = self.runs.pop(key, None)
+        self._inside -= 0 if run is None else len(run.inside)
+        return run
+
+    def keep(self, key: _Key, run: Run) -> Iterator[Run]:
+        """Keep a run open, and yield those that are no longer, since there are too many, or too many inside of them."""
+        self.runs[key] = run  # last, so that the first is the one that was silent for longest
+        self._inside += len(run.inside)
+        while len(self.runs) > self._most or (self._inside > self._most and len(self.runs) > 1):
+            silent = self.take(next(iter(self.runs)))
+            assert silent is not None
+            yield silent
 
     def key_of(self, line: Line) -> _Key:
         """Return the key of a line's run."""

@@ -175,6 +175,20 @@ def test_of_too_many_open_runs_the_most_silent_is_let_go() -> None:
     assert Counter(f"r{number}" for number in range(10)) == Counter(run.run_id for run in seen)
 
 
+def test_of_too_many_machines_inside_the_runs_most_silent_are_let_go() -> None:
+    """Few runs may have many machines inside, so these have a bound of their own, over all runs."""
+
+    def line(number: int, inside: int) -> bytes:
+        within = {"run_id": f"r{number}:1.{inside}", "path": f"1.{inside}", "machine": "Part", "root": "Whole"}
+        return orjson.dumps({"event": "visit_started", "state": "b", **within})
+
+    lines = [line(number, inside) for number in range(4) for inside in range(3)]
+    seen, tally = put_together(lines, most_open=6)
+
+    assert (2, 4) == (tally.dropped, tally.runs)
+    assert ["r0", "r1", "r2", "r3"] == [run.run_id for run in seen if not run.is_inside]
+
+
 def test_what_is_told_after_the_end_is_no_run() -> None:
     """A call whose true size is known late belongs to a run that is over, and costs it nothing."""
     late = {"event": "overspent", "run_id": "r", "state": "done", "cost": 5, "tokens": 5}
