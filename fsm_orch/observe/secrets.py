@@ -11,18 +11,25 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import quote, quote_plus
 
 from ..messages import REDACTED
 
 _SHORT = r"(?<![\w+/-]{208})"
 """What follows a short beginning: in data as long as that, as in pictures in base64, it stands by chance."""
+_EDGE = (
+    r"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2})"
+    r"|(?<=\[\dm)|(?<=\[\d\dm)|(?<=\[\d;\d\dm))"
+)
+"""No letter and no digit before this, but the last of what JSON, a URL or a terminal writes for another character."""
 _SHAPES = (
     # OpenAI, Anthropic and others. A part of it is long and has no dash, unlike `task-oriented-dialogue-systems`. In
     # front of it stands no letter or digit, unlike `task-5f3c…`, or else it names its kind, or that part mixes letters
     # of both cases and digits. Each look ahead is bounded, for the time.
-    r"(?<![A-Za-z0-9])sk-" + _SHORT + r"(?=[\w-]{0,48}?\w{16})[\w-]{16,}",
+    _EDGE + r"sk-" + _SHORT + r"(?=[\w-]{0,48}?\w{16})[\w-]{16,}",
     r"sk-(?:ant-\w{3,8}|or-v1|(?:proj|svcacct|admin)(?=[\w-]{0,48}?[A-Z])(?=[\w-]{0,48}?\d))-[\w-]{40,}",
     r"sk-" + _SHORT + r"(?:[a-z0-9]{1,8}-){0,2}(?=\w{0,47}\d)(?=\w{0,19}[A-Z])(?=\w{0,19}[a-z])\w{20}[\w-]*",
+    r"sk-lf-[0-9a-f]{8}-[0-9a-f-]{27}",  # Langfuse
     r"gh[pousr]_" + _SHORT + r"[A-Za-z0-9]{20,}|github_pat_\w{20,}",
     r"gl(?:pat|dt|rt|ptt|cbt|soat|agent)-[\w-]{20,}(?:\.[0-9a-z]{2,9}){0,2}",  # GitLab
     r"xox[a-z]-[\w-]{10,}|xapp-\d-[\w-]{20,}",  # Slack
@@ -37,7 +44,7 @@ _SHAPES = (
     r"SG\.[\w-]{22}\.[\w-]{43,}",  # SendGrid
     r"glsa_[A-Za-z0-9]{32}_[0-9A-Fa-f]{8}",  # Grafana
     r"do[opr]_v1_[0-9a-f]{64}",  # DigitalOcean
-    r"(?<![A-Za-z0-9])r8_" + _SHORT + r"[A-Za-z0-9]{30,}",  # Replicate
+    _EDGE + r"r8_" + _SHORT + r"[A-Za-z0-9]{30,}",  # Replicate
     r"tvly-(?:[a-z]{1,8}-)?[A-Za-z0-9]{16,}[\w-]*",  # Tavily
     r"pcsk_[A-Za-z0-9]{4,8}_[A-Za-z0-9]{32,}",  # Pinecone
     r"lsv2_[a-z]{2}_\w{16,}",  # LangSmith
@@ -82,8 +89,8 @@ def without_secrets(environment: Mapping[str, str] | None = None) -> Callable[[s
 
     Args:
         environment: names and values; what is named as keys are, such as `OPENAI_API_KEY`, is replaced wherever it
-            stands, as it is, in JSON or in base64, if it has 8 characters or more. None: that of this process, as it
-            is now.
+            stands, as it is, in JSON, in a URL or in base64, if it has 8 characters or more. None: that of this
+            process, as it is now.
     """
     named = os.environ if environment is None else environment
     keys = (value.strip() for name, value in named.items() if _NAMED.search(name.upper()))
@@ -105,7 +112,7 @@ def without_secrets(environment: Mapping[str, str] | None = None) -> Callable[[s
 
 
 def _forms(key: str) -> set[str]:
-    """Return how a key may stand in a text: as it is, in JSON, in JSON that is in JSON, and what is encoded of it.
+    """Return how a key may stand in a text: as it is, in JSON, in JSON that is in JSON, in a URL, and in base64.
 
     In base64 it is found with what stands around it; alone it may be too short to look like base64 at all.
     """
@@ -114,6 +121,7 @@ def _forms(key: str) -> set[str]:
         once = {json.dumps(form, ensure_ascii=is_ascii)[1:-1] for form in once for is_ascii in (False, True)}
         forms = forms | once
     as_bytes = {form.encode("utf-8", "surrogateescape") for form in forms}
+    forms = forms | {quote(key, safe="", errors="surrogateescape"), quote_plus(key, errors="surrogateescape")}
     alone = base64.b64encode(key.encode("utf-8", "surrogateescape")).decode().rstrip("=")
     return forms | {form.decode("latin-1") for form in as_bytes} | {alone, alone.translate(_URL_ALPHABET)}
 

@@ -30,6 +30,23 @@ def test_a_key_is_found_in_json_too(key: str) -> None:
         assert key[-4:] not in clean(form)
 
 
+@pytest.mark.parametrize("key", ["sk-" + "0a1b" * 8, "r8_" + "a1B2" * 10, "sk-lf-0a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"])
+@pytest.mark.parametrize(
+    "before",
+    ["", "\n", "\\n", "\\t", "\\u003d", "%20", "%3D", "%22", "\x1b[31m", "\\u001b[1;31m", "=", '"', "(", "key:"],
+)
+def test_a_key_is_found_behind_what_stands_for_a_character(key: str, before: str) -> None:
+    """As JSON, URLs and terminals write one, which ends with a letter or a digit."""
+    assert f"{before}[redacted] ." == without_secrets({})(f"{before}{key} .")
+
+
+def test_a_key_of_the_environment_is_found_in_a_url() -> None:
+    """With the characters that a URL may not hold written by their numbers."""
+    clean = without_secrets({"ACME_KEY": "pa ss/w&rd=1"})
+
+    assert "?key=[redacted]&key=[redacted]" == clean("?key=pa%20ss%2Fw%26rd%3D1&key=pa+ss%2Fw%26rd%3D1")
+
+
 def test_what_is_no_key_stays() -> None:
     """Other names, and values that are too short, are in many texts."""
     assert "/home/of-somebody abc123 eyJ" == without_secrets(HELD)("/home/of-somebody abc123 eyJ")
