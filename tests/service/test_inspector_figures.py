@@ -181,6 +181,22 @@ def test_what_is_no_file_of_figures_is_refused(which: str, held: bytes | None, t
         router(helpdesk(), inspector="own", **{which: path})  # type: ignore[arg-type]
 
 
+def test_a_file_without_an_end_is_refused() -> None:
+    """No more of it is read than any session writes."""
+    with pytest.raises(StartError, match=r"/dev/zero is nothing .* has written: it has more than 64 MB"):
+        figures_json(ByKeyword.definition, Figures(coverage=Path("/dev/zero")))
+
+
+def test_of_many_machines_the_first_are_named(tmp_path: Path) -> None:
+    """Whose figures they are; a session may have run any number."""
+    taken = covered(tmp_path / "taken.json")
+    ((_, held),) = json.loads(taken.read_text()).items()
+    taken.write_text(json.dumps({f"M{number} (m.py:1)": held | {"digest": "0"} for number in range(2_000)}))
+
+    with pytest.raises(StartError, match=r"but of: M0 \(m.py:1\), .*, M4 \(m.py:1\) and 1,995 more$"):
+        figures_json(Travel.definition, Figures(coverage=taken))
+
+
 def test_counts_below_zero_are_refused(tmp_path: Path) -> None:
     """Nobody has written them."""
     path = covered(tmp_path / "taken.json")

@@ -20,6 +20,8 @@ from ...errors import StartError
 from ...evaluate.routes import verdict
 
 T = TypeVar("T")
+_MOST_BYTES = 64 << 20
+"""Of a file: what a session or an evaluation has written is a thousandth of it."""
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 
 
@@ -78,7 +80,7 @@ def _coverage(definition: Definition, file: Path) -> dict[str, Any]:
     named = {name: taken for name, taken in held.items() if name.rpartition(" (")[0] == definition.name}
     same = [taken for taken in held.values() if taken.digest == definition.digest]
     if not (found := same or list(named.values())):
-        raise StartError(f"{file} holds nothing of {definition.name!r}, but of: {', '.join(held) or 'no machine'}")
+        raise StartError(f"{file} holds nothing of {definition.name!r}, but of: {_names(held)}")
     times = Counter[tuple[str, str]]()
     for taken in found:
         for source, handoff, count in taken.edges:
@@ -137,6 +139,12 @@ def _hops(definition: Definition, row: _Row) -> Iterator[tuple[str, str]]:
     yield from pairwise(path)
 
 
+def _names(held: Mapping[str, object]) -> str:
+    """Return the first names of machines, and how many more there are."""
+    shown, more = list(held)[:5], len(held) - 5
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "") or "no machine"
+
+
 def _sum(counted: Iterator[Mapping[str, int]]) -> dict[str, int]:
     return dict(sum(map(Counter, counted), Counter[str]()).most_common())
 
@@ -147,7 +155,10 @@ def _read(file: Path, kind: type[T], writer: str) -> T:
     Raises StartError: if it cannot be read, or is none of its kind.
     """
     try:
-        held = file.read_bytes()
+        with open(file, "rb") as opened:  # not all of it: it may have no end
+            held = opened.read(_MOST_BYTES + 1)
+        if len(held) > _MOST_BYTES:
+            raise ValueError(f"it has more than {_MOST_BYTES >> 20} MB")
         return msgspec.json.decode(held.decode(json.detect_encoding(held)), type=kind)
     except OSError as error:
         raise StartError(f"{file} cannot be read: {error.strerror or error}") from None
