@@ -1,0 +1,116 @@
+"""What an object of another framework is read as: nodes, edges, and what that framework itself stops at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Trust = Literal["declared", "read", "assumed"]
+"""How sure an edge is: written down as data, read from source code, or written down nowhere and so taken as possible."""
+
+Chooser = Literal["model", "code", "always"]
+"""Who takes an edge: a model by its reply, a function by its result, or nobody, since it is the only way."""
+
+END = "__end__"
+"""The target of an edge that ends the run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One agent, or one function, of the framework."""
+
+    key: str
+    """Its name there."""
+
+    kind: Literal["llm", "code", "human"] = "code"
+
+    instructions: str | None = None
+    """What its model is told; None if that is computed, or if no model is asked."""
+
+    does: str = ""
+    """What the others are told that it is for."""
+
+    model: str | None = None
+    """By the framework's name."""
+
+    calls: int | None = 1
+    """Requests to a model in one visit, at most; None if nothing bounds them."""
+
+    max_output_tokens: int | None = None
+    """Of one reply; None if nothing bounds them."""
+
+    tools: tuple[str, ...] = ()
+
+    source: str | None = None
+    """How its object is reached from the module, such as `triage.handoffs[1]`; None if it cannot be."""
+
+    blind: bool = False
+    """True if no request to a model was seen in its code, so that it is taken to make none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """One way from a node to another, or to `END`."""
+
+    source: str
+    target: str
+
+    via: str
+    """What leads along it there: a handoff's tool, a router's function, the name of a condition."""
+
+    chooses: Chooser
+    trust: Trust = "declared"
+    description: str = ""
+
+    condition: str | None = None
+    """What else must hold, by the framework's own name for it; it is not read, and so taken both ways."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """What the framework itself stops at."""
+
+    name: str
+    value: int | None
+    """None if it is not set, so that nothing stops a cycle."""
+
+    unit: str
+    """What is counted, such as `requests`."""
+
+    then: str
+    """What the caller gets when it is reached."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """Everything that was read of one object."""
+
+    framework: str
+    name: str
+    entry: str
+    nodes: Mapping[str, Node]
+    edges: tuple[Edge, ...]
+    cap: Cap
+
+    joins: Mapping[str, tuple[str, ...]]
+    """For each node that waits for several others: those."""
+
+    forks: frozenset[str]
+    """Nodes whose edges are taken all at once."""
+
+    sends: frozenset[str]
+    """Nodes that start as many others as they please, such as by `Send`."""
+
+    lost: tuple[str, ...]
+    """What a machine made from this does not keep, one clause each."""
+
+    unused: tuple[str, ...]
+    """What is declared there and never taken, one clause each."""
+
+    on_unknown: str
+    """What the framework does with a target that does not exist."""
+
+    def leaving(self, key: str) -> tuple[Edge, ...]:
+        """Return the edges that leave the node `key`, in order."""
+        return tuple(edge for edge in self.edges if edge.source == key)
