@@ -209,7 +209,7 @@ def gallery() -> list[type[Machine[Any, Any]]]:
 
 
 @pytest.mark.parametrize("machine", gallery(), ids=lambda machine: machine.__name__)
-@in_both_lanes(few=4, many=60)
+@in_both_lanes(few=4, many=20, most=60)
 def test_the_gallery_does_what_was_told(machine: type[Machine[Any, Any]], examples: int) -> None:
     """Each agent in turn is behind a gate of a real runner that lets nobody in; all others do what they like."""
     seen = Counter[str]()

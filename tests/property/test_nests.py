@@ -62,7 +62,7 @@ def test_books_are_exact_at_every_level_after_every_input(examples: int) -> None
     assert {"done", "other", "cancelled"} <= ends
 
 
-@in_both_lanes(few=15, many=100)
+@in_both_lanes(few=15, many=60, most=100)
 def test_a_machine_is_found_at_its_path(examples: int) -> None:
     """It is the last of the levels on its path, named by its part; where none is, nothing is found."""
     deepest = 0
@@ -82,7 +82,7 @@ def test_a_machine_is_found_at_its_path(examples: int) -> None:
     assert deepest >= 2
 
 
-@in_both_lanes(few=15, many=150)
+@in_both_lanes(few=15, many=80, most=150)
 def test_a_journal_that_is_cut_anywhere_goes_on(examples: int) -> None:
     """Cut after any input and read back from JSON, it folds to where the run stood, and what is due is due again."""
     for seed in range(examples):

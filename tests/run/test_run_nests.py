@@ -93,7 +93,7 @@ def first_part(desk: Runner[Any, Any]) -> RunResult[Any]:
         return loop.run(desk.run(Facts(), run_id="r"))
 
 
-@in_both_lanes(few=5, many=20)
+@in_both_lanes(few=5, many=12, most=20)
 def test_a_journal_cut_after_any_input_goes_on(examples: int) -> None:
     """Wherever a process ended, a new runner goes on from what it had stored, to a declared end."""
     for seed in range(examples):
@@ -160,7 +160,7 @@ def test_a_slow_store_begins_nothing_that_is_due_no_longer(examples: int) -> Non
         assert result.journal == asyncio.run(store.load("r")), seed
 
 
-@in_both_lanes(few=4, many=33)
+@in_both_lanes(few=4, many=20, most=33)
 def test_the_order_of_branches_decides_nothing(examples: int) -> None:
     """Where all are waited for and none fails, each schedule ends in the same state, context and charge."""
     schedules, orders = (10 if examples < 10 else 20), 0
