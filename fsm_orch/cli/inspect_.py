@@ -11,6 +11,7 @@ import typer
 
 from .. import discover
 from ..observe.recorder import Recorder
+from ..proof.bounds.words import most_in_words
 from ..run.runner import Runner
 from ..store.base import Store
 from ..store.memory import MemoryStore
@@ -18,7 +19,7 @@ from ..store.named import store_at
 from . import start
 from .logs import json_logger, reported
 from .serve.address import bound, url_of
-from .serve.screen import proved, tried
+from .serve.screen import tried
 from .serve.service import service_of
 from .serve.settings import ServiceTable
 from .show import complaints, console, hanging
@@ -101,7 +102,7 @@ def _show(runner: Runner[Any, Any], url: str, token: str, store: str | None) -> 
     out = console()
     lines = {
         "open": f"{url}/inspector/#token={token}",
-        "proved": proved(runner),
+        "proved": most_in_words(runner.definition),
         "store": store or "memory: its runs end with this process. --store sqlite:///runs.db shows those of a database",
         "try": tried(runner.definition.context, url, token),
     }
