@@ -19,7 +19,7 @@ export function ledger(at, machine, run) {
 
 // How a run ended: in the service's words, with the way to the record that led there, and what it took of what it may.
 export const ending = (ended, onpick) => ended && h("div", { class: `ending ${ended.landing ? "amber" : "green"}` },
-  h("p", {}, h("b", {}, `${ended.landing ? "Landed" : "Ended"} in ${ended.state}`), ended.landing ? [`: ${ended.landing.why}. `, h("button", { class: "beside", onclick: () => onpick(ended.landing.led_by) }, `what led there: record ${ended.landing.led_by}`)] : null),
+  h("p", {}, h("b", {}, `${ended.landing ? "Landed" : "Ended"} in ${ended.state}`), ended.landing ? [`, since ${ended.landing.why}. `, h("button", { class: "beside", onclick: () => onpick(ended.landing.led_by) }, `what led there: record ${ended.landing.led_by}`)] : null),
   h("p", { class: "detail" }, `It took ${ended.used}; ${ended.most}.`));
 
 const tokens = (n) => `${num(n)} tokens`;
