@@ -22,6 +22,11 @@ export const ending = (ended, onpick) => ended && h("div", { class: `ending ${en
   h("p", {}, h("b", {}, `${ended.landing ? "Landed" : "Ended"} in ${ended.state}`), ended.landing ? [`, since ${ended.landing.why}. `, h("button", { class: "beside", onclick: () => onpick(ended.landing.led_by) }, `what led there: record ${ended.landing.led_by}`)] : null),
   h("p", { class: "detail" }, `It took ${ended.used}; ${ended.most}.`));
 
+export const isLeft = (row) => row?.status === "running" && !row.is_driven;
+// Of a run that nobody drives: where it stands, and what a fork has stopped at.
+export const standing = (row, withheld, ongo) => isLeft(row) && h("div", { class: "ending violet" },
+  h("p", {}, h("b", {}, `It stands in ${row.state}, and nobody drives it`), withheld ? [`. ${withheld} `, h("button", { class: "beside", onclick: () => ongo(true) }, "go on, with its effects")] : null));
+
 const tokens = (n) => `${num(n)} tokens`;
 // Of each kind of record: a line, parts of it that are bold in an array, and a detail.
 const said = {
