@@ -38,14 +38,8 @@ def inspect(
     codec: CodecName = None,
     deps: start.DepsName = None,
     model: start.ModelName = None,
-    coverage: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="What pytest --fsm-coverage-json has written, to be shown on the edges."),
-    ] = None,
-    evaluation: Annotated[
-        Path | None,
-        typer.Option("--eval", metavar="FILE", help="What fsm-orch eval --json has printed, to be shown on the edges."),
-    ] = None,
+    coverage: start.CoverageFile = None,
+    evaluation: start.EvaluationFile = None,
 ) -> None:
     """Show a machine and its runs in a browser: live, in time, and what is proved of them.
 
