@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from ...kernel import records
 from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine
-from ...kernel.reasons import LandingReason
 from ...kernel.legal import menu
+from ...kernel.reasons import LandingReason
 from ...kernel.records import Landed, Record
 from ...proof.bounds.words import most_in_words
 from ...run.result import Landing, RunResult, used_in_words

@@ -68,7 +68,7 @@ function happened(upto) {
   const head = h("h2", { key: "head" }, "Records ", h("small", {}, `${upto} of ${run.records.length}`),
     parent && !beside ? button("beside its parent", () => compare(parent)) : null,
     beside ? button("alone", () => { beside = null; show(); }) : null,
-    row && row.status !== "finished" ? button("cancel", () => act("cancel")) : null,
+    row && row.status !== "finished" ? button("cancel", () => act("cancel").catch((error) => told("problem", error))) : null,
     panels.isLeft(row) && row.origin ? button("go on", goOn) : null);
   const mine = panels.records(run.records, upto, run.values, go);
   return [asked(questions), head,
@@ -142,31 +142,23 @@ const cutAt = (upto) => run.details?.cuts.findLast((cut) => !cut.is_end && run.d
 
 const replyAt = (upto) => run.details?.cuts.findLast((cut) => cut.is_reply && run.details.inputs[cut.at - 1].records <= upto);
 
-async function act(what, body) {
-  try { return await api.post(`runs/${encodeURIComponent(run.id)}/${what}`, body); } catch (error) { told("problem", error); }
-}
+const act = (what, body) => api.post(`runs/${encodeURIComponent(run.id)}/${what}`, body);
 async function goOn(effects) {
   const of = run;
-  try { await api.post(`runs/${encodeURIComponent(of.id)}/resume?effects=${effects === true}`); of.withheld = null; } catch (error) {
+  try { await act(`resume?effects=${effects === true}`); of.withheld = null; } catch (error) {
     if (error.code === "withheld") of.withheld = error.message; else told("problem", error);
   }
   details(run.id);
   later();
 }
 async function answer(question, given) {
-  await api.post(`runs/${encodeURIComponent(run.id)}/answer`, { question, answer: given });
+  await act("answer", { question, answer: given });
   run.questions = [];
   details(run.id);
   later();
 }
-async function fork() {
-  const made = await act("fork", { at: cutAt(look.upto ?? run.records.length).at });
-  if (!made) return;
-  await list();
-  choose(made.run_id);
-}
-async function edited(body) {
-  const made = await api.post(`runs/${encodeURIComponent(run.id)}/fork`, body);
+async function fork(body) { // throws why not
+  const made = await act("fork", body);
   await list();
   choose(made.run_id);
 }
@@ -207,9 +199,9 @@ $("#time").addEventListener("input", (event) => go(Number(event.target.value)));
 $("#now").addEventListener("click", () => go(null));
 $("#prev").addEventListener("click", () => go((look.upto ?? run.records.length) - 1));
 $("#next").addEventListener("click", () => look.upto !== null && go(look.upto + 1));
-$("#fork").addEventListener("click", fork);
-$("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); otherwise({ ...cut, ...run.details.repliers[cut.at] }, edited); });
-$("#theme").addEventListener("click", () => { const dark = getComputedStyle(document.documentElement).colorScheme !== "light"; document.documentElement.dataset.theme = dark ? "light" : "dark"; localStorage.setItem("fsm-orch-theme", dark ? "light" : "dark"); });
+$("#fork").addEventListener("click", () => fork({ at: cutAt(look.upto ?? run.records.length).at }).catch((error) => told("problem", error)));
+$("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); otherwise({ ...cut, ...run.details.repliers[cut.at] }, fork); });
+$("#theme").addEventListener("click", () => { const { dataset } = document.documentElement, was = dataset.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"); dataset.theme = was === "light" ? "dark" : "light"; localStorage.setItem("fsm-orch-theme", dataset.theme); });
 addEventListener("keydown", (event) => {
   if (look.view !== "runs" || $("dialog[open]")) return; // what is not seen stays where it is
   const { tagName, type } = event.target, slides = type === "range" && event.key !== "Escape"; // arrows move a slider by themselves

@@ -1,5 +1,5 @@
 // What stands around the diagram: the list of runs, records in words, the ledger, and what a human is asked.
-import { ago, el, h, num, shown } from "./dom.js";
+import { ago, el, entry, h, num, shown } from "./dom.js";
 
 const TONES = { visit_started: "blue", call_reserved: "amber", call_settled: "amber", call_denied: "red", overspent: "red", refused: "red", guard_raised: "red", attempt_failed: "red", handed_off: "cyan", landed: "amber", run_finished: "green", asked: "violet", approved: "violet", answered: "violet", gates_seen: "red" };
 
@@ -97,8 +97,7 @@ export function prompted(prompts, records) {
 export function runs(rows, chosen, onpick, fallback) {
   return h("ol", { class: "runs" }, rows.map((row) => {
     const word = row.status === "finished" ? row.state : row.status, tone = row.status === "waiting" ? "violet" : row.status === "running" ? "blue" : row.state === fallback ? "amber" : "green";
-    return h("li", { key: row.run_id }, h("button", { class: row.run_id === chosen ? "on" : "", "aria-current": row.run_id === chosen ? "true" : null, onclick: () => onpick(row.run_id) },
-      h("b", {}, row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)), h("em", {}, `${row.hops} hops${row.origin ? ", a fork" : ""}`, h("span", {}, `${num(row.tokens)} tok · ${ago(row.stored_at)}`))));
+    return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)], [`${row.hops} hops${row.origin ? ", a fork" : ""}`, h("span", {}, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id);
   }));
 }
 
