@@ -46,7 +46,7 @@ async def _trips(page: Page) -> AsyncIterator[str]:
     """Yield the name of each view of trips, once the page shows it."""
     await _waiting(page)
     yield "inspector"
-    await page.locator(".record .to", has_text="call 1 took").click()
+    await page.locator(".record .to", has_text="call 1 took").first.click()
     yield "inspector-in-time"
     await page.locator("#now").click()
     await page.get_by_role("button", name="fly: look inside").press("Enter")

@@ -11,6 +11,7 @@ import typer
 
 from .. import discover
 from ..observe.recorder import Recorder
+from ..proof.bounds.words import most_in_words
 from ..run.runner import Runner
 from ..store.base import Store
 from ..store.memory import MemoryStore
@@ -18,7 +19,7 @@ from ..store.named import store_at
 from . import start
 from .logs import json_logger, reported
 from .serve.address import bound, url_of
-from .serve.screen import proved, tried
+from .serve.screen import tried
 from .serve.service import service_of
 from .serve.settings import ServiceTable
 from .show import complaints, console, hanging
@@ -37,14 +38,8 @@ def inspect(
     codec: CodecName = None,
     deps: start.DepsName = None,
     model: start.ModelName = None,
-    coverage: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="What pytest --fsm-coverage-json has written, to be shown on the edges."),
-    ] = None,
-    evaluation: Annotated[
-        Path | None,
-        typer.Option("--eval", metavar="FILE", help="What fsm-orch eval --json has printed, to be shown on the edges."),
-    ] = None,
+    coverage: start.CoverageFile = None,
+    evaluation: start.EvaluationFile = None,
 ) -> None:
     """Show a machine and its runs in a browser: live, in time, and what is proved of them.
 
@@ -101,7 +96,7 @@ def _show(runner: Runner[Any, Any], url: str, token: str, store: str | None) -> 
     out = console()
     lines = {
         "open": f"{url}/inspector/#token={token}",
-        "proved": proved(runner),
+        "proved": most_in_words(runner.definition),
         "store": store or "memory: its runs end with this process. --store sqlite:///runs.db shows those of a database",
         "try": tried(runner.definition.context, url, token),
     }

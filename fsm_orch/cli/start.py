@@ -48,6 +48,14 @@ Targets = Annotated[
 DEFAULT_MODEL = "local:smollm2"
 """The model of agents that name none, in a machine that names none; it needs no key and no network."""
 
+CoverageFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="What pytest --fsm-coverage-json has written, to be shown on the edges."),
+]
+EvaluationFile = Annotated[
+    Path | None,
+    typer.Option("--eval", metavar="FILE", help="What fsm-orch eval --json has printed, to be shown on the edges."),
+]
 ModelName = Annotated[
     str | None,
     typer.Option(

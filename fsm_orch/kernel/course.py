@@ -16,11 +16,11 @@ from . import asks, booking, inputs, records
 from .configuration import Ask, Configuration, VisitLog
 from .engine import CompiledMachine, CompiledPart, CompiledState
 from .legal import Objection, legal, menu, next_call, visit_ends
-from .reasons import LandingReason
+from .reasons import LANDED_SINCE, LandingReason
 from .records import Record, Stamp
 from .tagged import NO_TIME
 
-OVERRUN = "a call used more than it had reserved"
+OVERRUN = LANDED_SINCE["overrun"]
 
 
 class Step(Struct, frozen=True):

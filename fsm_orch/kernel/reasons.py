@@ -95,21 +95,40 @@ AskEnd = Literal[
 
 
 LandingReason = Literal[
-    "no_handoff",  # nothing was legal, or no guard held
-    "visits",  # the handoff that was chosen led where no visit, hop or money was left for
+    "no_handoff",
+    "visits",
     "hops",
     "budget",
-    "declined",  # none of the handoffs was taken
-    "shut",  # the handoff that was chosen, or all that was left, led where nobody may enter
-    "refusal",  # a reply was refused for another reason, and not repaired
-    "failure",  # an agent raised
-    "denied",  # an agent was denied a call
-    "timeout",  # a visit took too long
-    "outcome_unknown",  # nobody knows whether an agent had done its work when its worker died
+    "declined",
+    "shut",
+    "refusal",
+    "failure",
+    "denied",
+    "timeout",
+    "outcome_unknown",
     "deadline",
     "overrun",
     "cancelled",
 ]
+
+
+LANDED_SINCE: Mapping[LandingReason, str] = {
+    "no_handoff": "there was no way on",
+    "visits": "it was to go where no visit was left",
+    "hops": "no hop was left",
+    "budget": "too little was left to pay for what came next",
+    "declined": "none of the handoffs was taken",
+    "shut": "it was to go where nobody may enter now",
+    "refusal": "a reply was refused, and not repaired",
+    "failure": "an agent failed",
+    "denied": "an agent was denied a call",
+    "timeout": "a visit took too long",
+    "outcome_unknown": "nobody knows whether an agent had done its work when its worker died",
+    "deadline": "the time of the run was over",
+    "overrun": "a call used more than it had reserved",
+    "cancelled": "it was cancelled",
+}
+"""What each reason means, as the end of a sentence."""
 
 
 LANDS_AS: Mapping[RefusalReason, LandingReason] = {

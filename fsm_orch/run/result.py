@@ -18,7 +18,7 @@ from ..errors import StartError
 from ..kernel.configuration import Configuration
 from ..kernel.hop import Hop
 from ..kernel.inputs import Input
-from ..kernel.reasons import LandingReason
+from ..kernel.reasons import LANDED_SINCE, LandingReason
 from ..kernel.records import HandedOff, Landed, Record
 from ..messages import Message
 from .carried import apart, together
@@ -33,6 +33,11 @@ class Landing(NamedTuple):
 
     reason: LandingReason
     detail: str
+
+    @property
+    def words(self) -> str:
+        """What the reason means, as the end of a sentence."""
+        return LANDED_SINCE[self.reason]
 
 
 _SHOWN = (
@@ -105,7 +110,8 @@ class RunResult(Generic[C]):
         """Return where the run ended, its path, the fields of its context, and what it used, a line each."""
         ended = f"Ended in {self.state.name}"
         if self.landing is not None:
-            ended = f"Landed in {self.state.name} ({self.landing.reason}): {self.landing.detail}"
+            why = self.landing.detail or self.landing.words
+            ended = f"Landed in {self.state.name} ({self.landing.reason}): {why}"
         fields = (f"  {name}: {_in_a_line(value)}" for name, value in shown(self.context).items())
         return "\n".join([ended, *(f"  {hop}" for hop in self.path), *fields, used_in_words(self)])
 

@@ -84,10 +84,16 @@ class Driving:
             raise
         return result
 
-    async def resumed(self, row: Listed) -> RunResult[Any]:
-        """Drive a run that was queued, unless a worker is faster."""
+    async def resumed(self, row: Listed, *, effects: bool = False) -> RunResult[Any]:
+        """Drive a run that was queued, or a fork, unless a worker is faster.
+
+        Args:
+            effects: of a fork: whether it may begin what is not recorded and may have an effect in the world.
+
+        Raises Withheld: if it may not, and nothing else is due.
+        """
         try:
-            return await self.driven(row, partial(self.runner.resume, row.run_id))
+            return await self.driven(row, partial(self.runner.resume, row.run_id, effects=effects))
         except (LeaseHeld, StartError):
             rows = await self.store.list(run_id=row.run_id)
             if not (rows and (rows[0].is_driven or rows[0].head.status == "finished")):

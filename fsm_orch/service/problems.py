@@ -19,7 +19,7 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException as Refusal
 
 from ..define.wording import without_surrogates
-from ..errors import AnswerError, AnswerLate, Drained, Overloaded, StepError, StoreError
+from ..errors import AnswerError, AnswerLate, Drained, Overloaded, StepError, StoreError, Withheld
 from ..observe.telling import report
 from ..run.failure import traced
 
@@ -61,6 +61,11 @@ KINDS = {
     ),
     "thread_waits": _Kind(
         409, "The conversation waits for an answer", "Answer the run that waits, or cancel it, before the next begins."
+    ),
+    "withheld": _Kind(
+        409,
+        "The fork has stopped before an effect",
+        "What comes next may have an effect in the world, and nothing is recorded of it.",
     ),
     "too_large": _Kind(413, "The body is too large", "Send less."),
     "invalid_request": _Kind(422, "The request does not fit", "See `errors` for what does not, and where."),
@@ -138,6 +143,8 @@ def problem_of(error: BaseException) -> HTTPException:
             return Problem("draining", headers={"Retry-After": "1"})
         case StepError():
             return Problem("other_version")
+        case Withheld():
+            return Problem("withheld", str(error))
         case StoreError():
             report("a request failed: the store raised %s", type(error).__name__)
             return Problem("store_away", headers={"Retry-After": "1"})

@@ -1,8 +1,11 @@
-"""Measure what looking on costs: `python tests/benchmarks/inspector.py [SECONDS [RUNS_A_MINUTE]]`.
+"""Measure what looking on costs: `python tests/benchmarks/inspector.py [SECONDS [RUNS_A_MINUTE]]`, or `… redraw`.
 
 A service in a process of its own is given runs, 1,000 a minute, while 0, 1 and 10 pages of its inspector are open: all
 show the list of runs and one run, then all show the fleet. Told are the processor time of the service, that of the
 main threads of the pages (their tasks, of these scripts and layout), and how many nodes a page holds.
+
+`redraw` moves the slider over each of the 266 records of a run on a page of sixty states, there and back and in leaps.
+Told is how long a redraw takes, with its layout, by `performance.measure`; drawing on the screen comes after that.
 """
 
 from __future__ import annotations
@@ -11,18 +14,34 @@ import asyncio
 import sys
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx2
 import uvicorn
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.service import Server
 from support.browsing import browser
+from support.inspected import inspected, opened
+from support.large_machines import sixty
 from support.serving import app_of, desk
 
+REDRAWS = """() => {
+  const time = document.querySelector("#time"), most = Number(time.max);
+  const steps = [...Array(most).keys()].map((i) => i + 1);
+  const leaps = steps.map((i) => 1 + ((i * 97) % most));
+  for (const number of [...steps, ...steps.toReversed(), ...leaps]) {
+    performance.mark("moved");
+    time.value = number;
+    time.dispatchEvent(new Event("input"));
+    document.body.offsetHeight;  // the layout is part of it
+    performance.measure("redraw", "moved");
+  }
+  return performance.getEntriesByName("redraw").map((each) => each.duration);
+}"""
 METRICS = ("TaskDuration", "ScriptDuration", "LayoutDuration", "RecalcStyleDuration")
 
 
@@ -90,6 +109,19 @@ async def phase(server: Any, seen: list[Seen], seconds: float) -> str:
     return line
 
 
+async def redraw() -> None:
+    """Measure how long a redraw takes, and print it."""
+    async with browser() as chromium, inspected(sixty(), {"query": "go"}) as url, opened(chromium, url) as page:
+        await expect(page.locator(".record").nth(230)).to_be_attached()
+        await expect(page.locator("#ending b")).to_be_visible()
+        records = await page.locator(".record").count()
+        for _ in range(2):  # the first is of code that is not compiled yet
+            told = sorted(await page.evaluate(REDRAWS))
+            await page.evaluate("performance.clearMeasures()")
+    print(f"{len(told)} redraws of {records} records: median {median(told):.1f} ms, "
+          f"95 of 100 {told[len(told) * 95 // 100]:.1f} ms, worst {told[-1]:.1f} ms")  # fmt: skip
+
+
 async def main(seconds: float, a_minute: float) -> None:
     """Measure, and print it."""
     process = await asyncio.create_subprocess_exec(sys.executable, __file__, "serve", stdout=asyncio.subprocess.PIPE)
@@ -118,5 +150,7 @@ async def main(seconds: float, a_minute: float) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
         serve()
+    elif sys.argv[1:2] == ["redraw"]:
+        asyncio.run(redraw())
     else:
         asyncio.run(main(float((sys.argv[1:] or ["30"])[0]), float((sys.argv[2:] or ["1000"])[0])))

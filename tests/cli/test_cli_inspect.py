@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import signal
@@ -73,18 +74,24 @@ async def test_the_runs_of_a_store_are_inspected(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_a_service_shows_its_runs_to_who_may_call(tmp_path: Path) -> None:
-    """By `--inspect` alone, and for the token of the service."""
-    words = ("--auth-token-env", "T")
+    """By `--inspect` alone, and for the token of the service, with the figures that it was given."""
+    words, headers = ("--auth-token-env", "T"), {"Authorization": f"Bearer {TOKEN}"}
+    taken = {"Steps (x.py:1)": {"digest": "0" * 64, "runs": 7, "edges": [], "refusals": {}, "landings": {}}}
+    (tmp_path / "taken.json").write_text(json.dumps(taken))
+    shown = ("--inspect", "--coverage", str(tmp_path / "taken.json"))
     with (
-        ServeProcess(tmp_path, "--inspect", *words, environment={"T": TOKEN}) as served,
+        ServeProcess(tmp_path, *shown, *words, environment={"T": TOKEN}) as served,
         ServeProcess(tmp_path, *words, environment={"T": TOKEN}) as plain,
     ):
         async with client_of(served.url()) as client, client_of(plain.url()) as other:
             bare = [(await each.get("/inspector/api/machine")).status_code for each in (client, other)]
-            known = (await client.get("/inspector/api/machine", headers={"Authorization": f"Bearer {TOKEN}"})).json()
+            known, figures = [
+                (await client.get(f"/inspector/api/{each}", headers=headers)).json() for each in ("machine", "figures")
+            ]
 
     assert [401, 404] == bare
     assert "Steps" == known[""]["name"]
+    assert (7, None) == (figures["coverage"]["runs"], figures["evaluation"])
     assert "/inspector/" in served.label("serves")
     assert "/inspector/" not in plain.label("serves")
 

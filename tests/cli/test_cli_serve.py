@@ -267,6 +267,10 @@ async def test_settings_are_kept_to(tmp_path: Path) -> None:
         (("--settings", "tokens.toml"), "admission.by is 'tokens': expected admission.most beside it"),
         (("--redis", "http://root:hunter2@h"), "--redis takes redis://HOST:6379/0"),
         (("--store", "mysql://root:hunter2@h/d"), "a store is named by"),
+        (("--coverage", "taken.json"), "--coverage and --eval are shown by the inspector alone: give --inspect, too"),
+        (("--eval", "routed.json"), "--coverage and --eval are shown by the inspector alone: give --inspect, too"),
+        (("--inspect", "--coverage", "taken.json"), "taken.json cannot be read: No such file"),
+        (("--inspect", "--eval", "routed.json"), "routed.json cannot be read: No such file"),
         (("--text", "nothing"), "--text: Ticket has no field 'nothing'"),
     ],
 )

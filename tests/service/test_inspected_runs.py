@@ -213,6 +213,28 @@ async def test_a_fork_has_another_reply_of_a_machine_inside() -> None:
     assert ("flow_1", "Sunday", [1]) == (last["handoff"], last["changes"]["day"], last["path"])
 
 
+async def test_a_fork_goes_on_to_an_effect_only_if_it_is_told_to() -> None:
+    """Else it is told what it has stopped at, as often as it is asked, and stays as it is."""
+    async with served(inspected.travel(), inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": {"wish": "Oslo"}})).json()["run_id"]
+        await client.post(f"{API}/runs/{run_id}/cancel")
+        at = (await client.get(f"{API}/runs/{run_id}")).json()["cuts"][-2]["at"]
+        fork = (await client.post(f"{API}/runs/{run_id}/fork", json={"at": at})).json()["run_id"]
+        path = f"{API}/runs/{fork}"
+        await client.post(f"{path}/resume")
+        await until(client, fork, status="waiting")
+        await client.post(f"{path}/answer", json={"answer": {"handoff": "confirm"}})
+        await until(client, fork, state="book")
+        stopped = [await client.post(f"{path}/resume") for _ in range(2)]
+        unfit = await client.post(f"{path}/resume?effects=perhaps")
+        gone_on = await client.post(f"{path}/resume?effects=true")
+        told = await until(client, fork, status="finished")
+
+    assert [(409, "withheld")] * 2 == [refusal(each) for each in stopped]
+    assert "has not begun the code of 'book'" in stopped[0].json()["detail"]
+    assert (422, 202, "booked") == (unfit.status_code, gone_on.status_code, told["state"])
+
+
 @pytest.mark.parametrize("kept", ["here", "elsewhere"])
 async def test_a_run_that_is_under_way_goes_on_as_it_is(kept: str) -> None:
     """Whoever drives it: to have it go on is no mistake, and it is not done twice."""

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from support.asking import Refunds
 from support.serving import ASYNC, HELD, app_of, body, desk, events_of, served, until
 from support.tenants import ACME, BOLT, verify
 
+import fsm_orch
 from fsm_orch import MemoryStore, Runner, ScriptedModel, StartError
 from fsm_orch.errors import StoreError
 from fsm_orch.service.inspector.drawing import drawn
 from machines.travel import Travel, Trip
 
+PAGE = Path(fsm_orch.__file__).parent / "service/inspector/page"
 PATHS = ("machine", "proof", "fleet", "runs", "runs/x", "runs/x/prompts", "runs/x/records")
 
 ACTS = ("answer", "cancel", "fork", "resume")
@@ -71,6 +74,25 @@ async def test_the_page_is_for_anybody_and_what_it_shows_is_not() -> None:
     assert [401] * 7 == asked
     assert [401] * 4 == done
     assert [404] * 4 == astray
+
+
+async def test_the_page_comes_compressed_and_nothing_else_does() -> None:
+    """In 30 kB for who takes it so, as it is for others; what it asks for, and streams, come as they are."""
+    async with served(desk(), inspector="own") as client:
+        run_id = (await client.post("/runs", json=body("a"))).json()["run_id"]
+        sizes = dict[str, int]()
+        for name in (each.name for each in PAGE.iterdir()):
+            async with client.stream("GET", f"/inspector/{name}", headers={"Accept-Encoding": "gzip"}) as packed:
+                sizes[name] = len(b"".join([part async for part in packed.aiter_raw()]))
+                assert "Accept-Encoding" == packed.headers["vary"], name
+            plain = await client.get(f"/inspector/{name}", headers={"Accept-Encoding": "identity"})
+            assert (PAGE / name).read_bytes() == plain.content == (await client.get(f"/inspector/{name}")).content
+            assert "content-encoding" not in plain.headers
+        for path in ("machine", "proof", f"runs/{run_id}", f"runs/{run_id}/records"):
+            asked = await client.get(f"/inspector/api/{path}", headers={"Accept-Encoding": "gzip"})
+            assert "content-encoding" not in asked.headers, path
+
+    assert 20_000 < sum(sizes.values()) < 30_000, sizes
 
 
 async def test_whose_runs_are_seen() -> None:

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
-from support.browsing import chromium
+from playwright.async_api import Browser, expect
+from support.browsing import axe, chromium, faults
 from support.inspected import attacked, attacker, begun, figures_in, forked_beside, inspected, looked_at, opened, travel
-from support.servers import missing
 from support.serving import app_of, listening
 from support.tenants import verify
 
-__all__ = ["chromium"]
+__all__ = ["axe", "chromium"]
 
-AXE = os.environ.get("AXE_CORE")
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
 SIZES = [(1440, 860), (768, 1024), (360, 740)]
 OSLO = {"wish": "Oslo"}
 REFUSED = "Failed to load resource: the server responded with a status of 401"
-
-
-async def faults(page: Page) -> dict[str, list[str]]:
-    """Return what axe-core calls a fault of WCAG 2 A or AA, or of what is good use: by rule, where."""
-    told = await page.evaluate("rules => axe.run(document, rules)", RULES)
-    return {each["id"]: [node["html"][:200] for node in each["nodes"]] for each in told["violations"]}
-
-
-@pytest.fixture
-def axe() -> str:
-    """Return the path of axe-core."""
-    if AXE is None:
-        missing("axe-core is not there: `npm pack axe-core`, unpack it, and the path of its axe.min.js in AXE_CORE")
-    return AXE
 
 
 @pytest.mark.slow

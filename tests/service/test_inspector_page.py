@@ -15,8 +15,10 @@ from support.inspected import (
     attacked,
     attacker,
     begun,
+    forked_beside,
     inspected,
     looked_at,
+    looked_at_both,
     opened,
     refused,
     tainted,
@@ -119,6 +121,25 @@ async def test_a_fork_goes_on(chromium: Browser) -> None:
         await expect(page.locator("#left .on .pill")).to_have_text("booked")
         await expect(page.locator(".node.here .name")).to_have_text("booked")
         await expect(page.get_by_role("button", name="go on")).to_have_count(0)
+
+
+@pytest.mark.slow
+async def test_a_fork_that_stops_before_an_effect_says_so(chromium: Browser) -> None:
+    """Of a trip that was cancelled, nothing is recorded of a booking: it stands, says why, and goes on if told to."""
+    odd = "Failed to load resource: the server responded with a status of 409"
+    async with inspected(travel(), OSLO) as url, opened(chromium, url, odd=odd) as page:
+        await page.locator("form.card").get_by_role("button", name="cancel").click()
+        await expect(page.locator("#left .pill")).to_have_text("desk")
+        await page.locator(".record .to", has_text=re.compile(r"^\d\.\d+askmenu")).click()
+        await page.locator("#fork").click()
+        await page.get_by_role("button", name="go on").click()
+        await page.locator("form.card").get_by_role("button", name="confirm").click()
+        await expect(page.locator("#ending")).to_contain_text("It stands in book, and nobody drives it")
+        await page.get_by_role("button", name="go on").click()
+        await expect(page.locator("#ending")).to_contain_text("has not begun the code of 'book'")
+        await page.get_by_role("button", name="go on, with its effects").click()
+        await expect(page.locator("#left .on .pill")).to_have_text("booked")
+        await expect(page.locator("#ending")).to_contain_text("Ended in booked")
 
 
 @pytest.mark.slow
@@ -252,6 +273,31 @@ async def test_nothing_runs_whatever_the_service_says(chromium: Browser) -> None
             assert 0 == await page.locator("img, iframe, a[href^=javascript], svg svg, main script").count()
         for number in range(await page.locator(".record").count()):
             await page.locator(".record .to").nth(number).click()
+
+
+@pytest.mark.slow
+async def test_nothing_runs_side_by_side(chromium: Browser) -> None:
+    """Neither of what a model and a tool said in both runs, nor with markup in every text that the service says."""
+    nothing = "img, iframe, a[href^=javascript], svg svg, main script"
+    async with inspected(attacked(), auth=attacker) as url:
+        await begun(url, {"query": MARKUP})
+        async with opened(chromium, url) as page:
+            await expect(page.locator("form.card")).to_be_visible()
+            await forked_beside(page)
+            await looked_at_both(page)
+            assert 0 == await page.locator(nothing).count()
+    async with inspected(travel(), OSLO) as url, opened(chromium, url) as page:
+        await page.locator("form.card").get_by_role("button", name="confirm").click()
+        await expect(page.locator("#left .pill")).to_have_text("booked")
+        await page.locator(".record .to", has_text=re.compile(r"^\d\.\d+bookmenu")).click()
+        await page.locator("#fork").click()
+        await page.get_by_role("button", name="go on").click()
+        await expect(page.locator("#left .on .pill")).to_have_text("booked")  # both streams end
+        await page.route("**/inspector/api/**", tainted)
+        await page.reload()
+        await page.get_by_role("button", name="beside its parent").click()
+        await looked_at_both(page)
+        assert 0 == await page.locator(nothing).count()
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,9 @@ _WORDS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--no-first-run",
 )  # fmt: skip
+
+AXE = os.environ.get("AXE_CORE")
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
 
 PAGE = """<!doctype html>
 <script>
@@ -81,3 +85,17 @@ async def chromium() -> AsyncIterator[Browser]:
     """Yield a browser."""
     async with browser() as chromium:
         yield chromium
+
+
+async def faults(page: Page) -> dict[str, list[str]]:
+    """Return what axe-core calls a fault of WCAG 2 A or AA, or of what is good use: by rule, where."""
+    told = await page.evaluate("rules => axe.run(document, rules)", RULES)
+    return {each["id"]: [node["html"][:200] for node in each["nodes"]] for each in told["violations"]}
+
+
+@pytest.fixture
+def axe() -> str:
+    """Return the path of axe-core."""
+    if AXE is None:
+        missing("axe-core is not there: `npm pack axe-core`, unpack it, and the path of its axe.min.js in AXE_CORE")
+    return AXE

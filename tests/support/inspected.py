@@ -159,6 +159,16 @@ async def forked_beside(page: Page) -> None:
     await expect(page.locator(".two > *")).to_have_count(2)
 
 
+async def looked_at_both(page: Page) -> None:
+    """Look at each record of two runs that stand side by side; both hold markup, as text."""
+    for column in (".two > :first-child", ".two > :last-child"):
+        await expect(page.locator(column).get_by_text("<img src=x onerror=").first).to_be_attached()
+        records = page.locator(f"{column} .record .to")
+        for number in range(await records.count()):
+            await records.nth(number).click()
+    await page.locator("#now").click()
+
+
 async def tainted(route: Route, *, spared: frozenset[str] = frozenset()) -> None:
     """Answer a request of the page as the service does, with markup in every text that could hold a user's words.
 

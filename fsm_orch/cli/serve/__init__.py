@@ -102,6 +102,8 @@ def serve(
         bool,
         typer.Option("--inspect", help="Show its runs at /inspector/, with all that is said in them, to who may call."),
     ] = False,
+    coverage: start.CoverageFile = None,
+    evaluation: start.EvaluationFile = None,
     inherited: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve a machine over HTTP: its runs, OpenAI's chat completions, AG-UI, health, metrics, and a page of the API.
@@ -158,6 +160,8 @@ def serve(
             works=works,
             drain_s=drain_s,
             inspector="own" if inspect else None,
+            coverage=coverage,
+            evaluation=evaluation,
             hosts=names_of(place, has_token=token is not None, is_open=open_to_all),
         )
         reported(log, stack)

@@ -11,8 +11,7 @@ from rich.console import Console
 
 from ...define.context import Context
 from ...define.wording import number_of, to_install
-from ...errors import CertificateError
-from ...proof.bounds.certify import certify
+from ...proof.bounds.words import most_in_words
 from ...resilience.admission import Admission
 from ...run.runner import Runner
 from ..show import hanging
@@ -51,7 +50,7 @@ def show(out: Console, runner: Runner[Any, Any], told: Told) -> None:
 
 
 def _lines(runner: Runner[Any, Any], told: Told) -> Iterator[tuple[str, str]]:
-    yield "proved", proved(runner)
+    yield "proved", most_in_words(runner.definition)
     chats = "" if told.chat is None else ", /v1 for OpenAI's clients, /agui for AG-UI"
     metrics = ", /metrics for Prometheus" if told.has_metrics else ""
     page = ", /inspector/" if told.is_inspected else ""
@@ -78,19 +77,6 @@ def _admitted(told: Told) -> str:
         return "all runs that come"
     most = number_of(told.admission.most, told.admission.by.removesuffix("s"))
     return f"{most} at once{' in each process' if told.workers > 1 else ''}, then 429 with Retry-After"
-
-
-def proved(runner: Runner[Any, Any]) -> str:
-    """Return what no run exceeds."""
-    definition = runner.definition
-    try:
-        bounds = certify(definition).bounds
-    except CertificateError:  # a program has to be solved, and there is no solver
-        limits = definition.limits
-        return f"no run takes more than {limits.hops:,} hops, {limits.tokens:,} tokens, {limits.deadline_s:g} s"
-    calls, hops, tokens = (int(bounds[each].bound) for each in ("calls", "hops", "tokens"))
-    seconds = min(float(bounds["milliseconds"].bound) / 1_000, definition.limits.deadline_s)
-    return f"no run takes more than {calls:,} calls, {hops:,} hops, {tokens:,} tokens, {seconds:g} s"
 
 
 def tried(context: type[Context], url: str, token: str | None) -> str:

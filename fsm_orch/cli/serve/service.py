@@ -103,7 +103,8 @@ def service_of(
         hosts: by which names it is called; None: by any.
         shown: what else the page shows, as for `router`.
 
-    Raises CommandError: if a package is missing, or the token can be guessed or cannot be sent.
+    Raises CommandError: if a package is missing, the token can be guessed or cannot be sent, or there is no page to show
+        what is given for it.
     Raises as `router` does.
     """
     try:
@@ -111,6 +112,8 @@ def service_of(
         from ...service.bearer import bearer  # noqa: PLC0415
     except ImportError:
         raise CommandError(f"a service needs some packages: {to_install('service')}") from None
+    if inspector is None and any(shown.values()):
+        raise CommandError("--coverage and --eval are shown by the inspector alone: give --inspect, too")
     options: dict[str, Any] = {"inspector": inspector, "hosts": hosts, **shown}
     options |= {} if chat is None else chat._asdict()
     if token is not None:

@@ -6,13 +6,17 @@ estimated: the same tolls also give a bound for the machine with the raised limi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from math import ceil, floor
 from typing import Literal
 
+from ...amounts import Price
+from ...define.definition import Definition
+from ...errors import CertificateError
 from ...limits import Limits
 from .certificate import Certificate
+from .certify import certify
 from .skeleton import Measure
 
 
@@ -47,6 +51,31 @@ def _written(value: float | Decimal) -> str:
     if isinstance(value, Decimal):
         return f'"{value:f}"'
     return f"{value:_}".removesuffix(".0")
+
+
+def most_in_words(
+    definition: Definition, *, limits: Limits | None = None, prices: Mapping[str, Price] | None = None
+) -> str:
+    """Write what no run takes more of: what is proved of it, or its limit where that is less.
+
+    Args:
+        limits: those of runs; None: the definition's.
+        prices: of the models of its states, as for `certify`; None: cost is left out.
+    """
+    limits = limits or definition.limits
+    try:
+        bounds = certify(definition, limits=limits, prices=prices).bounds
+    except CertificateError:  # a program has to be solved, and there is no solver
+        return f"no run takes more than {limits.hops:,} hops, {limits.tokens:,} tokens, {limits.deadline_s:g} s"
+    caps = {"tokens": limits.tokens, "cost": limits.cost_micros}
+    wanted: tuple[Measure, ...] = ("calls", "hops", "tokens", "cost") if prices else ("calls", "hops", "tokens")
+    most = [
+        shown(int(bounds[each].bound if (cap := caps.get(each)) is None else min(bounds[each].bound, cap)), each)
+        for each in wanted
+        if each in bounds and (each != "cost" or bounds[each].bound)
+    ]
+    seconds = min(float(bounds["milliseconds"].bound) / 1_000, limits.deadline_s)
+    return f"no run takes more than {', '.join(most)}, {seconds:g} s"
 
 
 def bound_in_words(certificate: Certificate, measure: Measure) -> str:

@@ -55,12 +55,12 @@ def add_acts(api: APIRouter, seen: Seen, hub: Hub, front: Front, auth: Callable[
         return _of(made, 201)
 
     @api.post("/runs/{run_id}/resume")
-    async def resume(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:
+    async def resume(run_id: str, caller: Annotated[Caller, Depends(auth)], effects: bool = False) -> Response:
         row = await seen.row(run_id, caller)
         driving.check_open()
         count = await front.count(run_id)
         if not row.is_driven and hub.get(run_id) is None:  # else it goes on as it is, as after the same click twice
-            live = hub.begin(Live(run_id, partial(driving.resumed, row)))
+            live = hub.begin(Live(run_id, partial(driving.resumed, row, effects=effects)))
             await hub.begun(live, after=count)
         return _of(run_id, 202)
 

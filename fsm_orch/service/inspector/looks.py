@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from ...kernel.inputs import Input
 from ...proof.report import prove
 from ...run import start
+from ...run.cuts import walked
 from ...store.prompts import KeepsPrompts
 from ...store.values import Listed
 from ..caller import Caller
@@ -23,6 +24,7 @@ from ..seen import Seen
 from ..streams import Streams
 from ..views import Views
 from .drawing import drawn
+from .ending import ending_json
 from .figures import Figures, figures_json
 from .proof import proof_json
 from .runs import MOST_LISTED, Fleet, journal_json, row_json, tag_of
@@ -44,8 +46,10 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
     def folded(row: Listed, journal: Sequence[Input]) -> bytes:
         # in a thread: a long journal takes long to fold, and the loop has others to answer
         compiled = start.compiled_for(runner.compiled, journal[0])
-        told = {"row": row_json(row), **journal_json(compiled, journal)}
-        return b'{"run":%s,%s' % (views.json(runner.replay(journal)), to_json(told)[1:])
+        steps, result = list(walked(compiled, journal)), runner.replay(journal)
+        ending = ending_json(compiled, steps[-1][0].configuration, result)
+        told = {"row": row_json(row), **journal_json(compiled, journal, steps), "ending": ending}
+        return b'{"run":%s,%s' % (views.json(result), to_json(told)[1:])
 
     @api.get("/machine")
     async def machine(_: Annotated[Caller, Depends(auth)]) -> Response:

@@ -14,10 +14,11 @@ from msgspec import json, to_builtins
 from ...errors import StepError, StoreError
 from ...kernel.codec import to_json
 from ...kernel.configuration import Configuration
+from ...kernel.course import Step
 from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
 from ...kernel.tree import levels
-from ...run.cuts import walked
+from ...run.cuts import Cut
 from ...store.values import Listed
 from ..driving import Driving
 
@@ -42,11 +43,17 @@ def tag_of(row: Listed) -> str:
     return f'"{hashlib.sha256(json.encode(row)).hexdigest()[:32]}"'
 
 
-def journal_json(compiled: CompiledMachine, journal: Sequence[Input]) -> dict[str, Any]:
-    """Return a journal as JSON: inputs, each with how many records the run has after it, and where it can be cut."""
+def journal_json(
+    compiled: CompiledMachine, journal: Sequence[Input], steps: Sequence[tuple[Step, Cut | None]]
+) -> dict[str, Any]:
+    """Return a journal as JSON: inputs, each with how many records the run has after it, and where it can be cut.
+
+    Args:
+        steps: what each input led to, and the cut after it, if there is one.
+    """
     repliers = dict[int, dict[str, Any]]()
     inputs, cuts, count, before = list[dict[str, Any]](), list[dict[str, Any]](), 0, None
-    for event, (stepped, cut) in zip(journal, walked(compiled, journal), strict=True):
+    for event, (stepped, cut) in zip(journal, steps, strict=True):
         count += len(stepped.records)
         inputs.append({"records": count, "input": json.decode(to_json(event))})
         if cut is not None:

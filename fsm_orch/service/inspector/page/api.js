@@ -38,7 +38,8 @@ function entered() {
 
 async function problem(answer) {
   const told = await answer.json().catch(() => ({}));
-  return new Error([told.title ?? `status ${answer.status}`, told.detail, ...(told.errors ?? []).map((each) => each.msg ?? JSON.stringify(each))].filter(Boolean).join(" – "));
+  const error = new Error([told.title ?? `status ${answer.status}`, told.detail, ...(told.errors ?? []).map((each) => each.msg ?? JSON.stringify(each))].filter(Boolean).join(" – "));
+  return Object.assign(error, { code: told.code });
 }
 
 const tags = new WeakMap(); // by what was answered, what stood for it

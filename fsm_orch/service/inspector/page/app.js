@@ -11,7 +11,7 @@ import { proof } from "./proof.js";
 const look = { view: "runs", chosen: null, upto: null, path: "", beside: null }; // upto: null follows the run
 let machines = {}, rows = [], leave = () => {}, run = empty(null), beside = null, queued = false, turn = 0;
 
-function empty(id) { return { id, records: [], details: null, values: new Map(), questions: [], text: "", is_counterexample: false }; }
+function empty(id) { return { id, records: [], details: null, values: new Map(), questions: [], text: "", withheld: null, is_counterexample: false }; }
 
 function later() { // one drawing a frame, however many records came
   if (queued) return;
@@ -31,13 +31,14 @@ function show() {
   const left = $("#left"), right = $("#right");
   if (changed(left, turn, rows, minute(), look.chosen, run.is_counterexample)) fill(left, h("h2", {}, run.is_counterexample ? "Played" : "Runs"), panels.runs(rows, look.chosen, choose, machines[""].fallback));
   if (changed("#text", turn, run.text, look.upto)) fill("#text", look.upto === null ? panels.streamed(run.text) : null);
-  if (changed(right, turn, run, run.records.length, run.details, run.questions, look.upto, look.path, beside, beside?.records.length)) picked(right);
+  if (changed(right, turn, run, run.records.length, run.details, run.questions, run.withheld, look.upto, look.path, beside, beside?.records.length)) picked(right);
 }
 
 function picked(right) { // what is so after the records up to the one that is looked at
   const count = run.records.length, upto = look.upto ?? count, now = moment(run.records.slice(0, upto));
   const at = now.levels.get(look.path) ?? now.levels.get(""), machine = machines[at.place] ?? machines[""];
   const marks = beside ? moment(beside.records.slice(0, look.upto ?? beside.records.length)).levels.get("").hopsTaken : [];
+  fill("#ending", panels.ending(run.details?.ending, go), panels.standing(run.details?.row, run.withheld, goOn));
   fill("#crumbs", crumbs(now, at));
   diagram("#diagram", machine, now, at, { marks: at.path === "" ? marks : [], onpick: (within) => { look.path = within.at(-1).path; show(); } });
   if (changed("stands", machine, at.path, at.state)) reveal($("#diagram"), $("#diagram .here"), 40);
@@ -67,8 +68,8 @@ function happened(upto) {
   const head = h("h2", { key: "head" }, "Records ", h("small", {}, `${upto} of ${run.records.length}`),
     parent && !beside ? button("beside its parent", () => compare(parent)) : null,
     beside ? button("alone", () => { beside = null; show(); }) : null,
-    row && row.status !== "finished" ? button("cancel", () => act("cancel")) : null,
-    row?.origin && !row.is_driven && row.status === "running" ? button("go on", () => act("resume")) : null);
+    row && row.status !== "finished" ? button("cancel", () => act("cancel").catch((error) => told("problem", error))) : null,
+    panels.isLeft(row) && row.origin ? button("go on", goOn) : null);
   const mine = panels.records(run.records, upto, run.values, go);
   return [asked(questions), head,
     h("div", { key: "records", id: "records", class: "scroll", tabindex: 0, role: "region", "aria-label": "Records" }, beside ? h("div", { key: "two", class: "two" }, mine, h("div", {}, h("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine)];
@@ -141,23 +142,23 @@ const cutAt = (upto) => run.details?.cuts.findLast((cut) => !cut.is_end && run.d
 
 const replyAt = (upto) => run.details?.cuts.findLast((cut) => cut.is_reply && run.details.inputs[cut.at - 1].records <= upto);
 
-async function act(what, body) {
-  try { return await api.post(`runs/${encodeURIComponent(run.id)}/${what}`, body); } catch (error) { told("problem", error); }
+const act = (what, body) => api.post(`runs/${encodeURIComponent(run.id)}/${what}`, body);
+async function goOn(effects) {
+  const of = run;
+  try { await act(`resume?effects=${effects === true}`); of.withheld = null; } catch (error) {
+    if (error.code === "withheld") of.withheld = error.message; else told("problem", error);
+  }
+  details(run.id);
+  later();
 }
 async function answer(question, given) {
-  await api.post(`runs/${encodeURIComponent(run.id)}/answer`, { question, answer: given });
+  await act("answer", { question, answer: given });
   run.questions = [];
   details(run.id);
   later();
 }
-async function fork() {
-  const made = await act("fork", { at: cutAt(look.upto ?? run.records.length).at });
-  if (!made) return;
-  await list();
-  choose(made.run_id);
-}
-async function edited(body) {
-  const made = await api.post(`runs/${encodeURIComponent(run.id)}/fork`, body);
+async function fork(body) { // throws why not
+  const made = await act("fork", body);
   await list();
   choose(made.run_id);
 }
@@ -186,6 +187,8 @@ async function list() {
   try {
     const found = await api.get("runs");
     if (changed("rows", JSON.stringify(found))) rows = found;
+    const row = rows.find((each) => each.run_id === run.id); // a run that stops, or is taken by another process, has no record of it
+    if (row && run.details && JSON.stringify(row) !== JSON.stringify(run.details.row)) details(run.id);
     if (look.chosen === null && rows.length && look.view === "runs" && !run.is_counterexample) choose(rows[0].run_id);
     told("live");
   } catch (error) { told("reconnecting", error); }
@@ -196,9 +199,9 @@ $("#time").addEventListener("input", (event) => go(Number(event.target.value)));
 $("#now").addEventListener("click", () => go(null));
 $("#prev").addEventListener("click", () => go((look.upto ?? run.records.length) - 1));
 $("#next").addEventListener("click", () => look.upto !== null && go(look.upto + 1));
-$("#fork").addEventListener("click", fork);
-$("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); otherwise({ ...cut, ...run.details.repliers[cut.at] }, edited); });
-$("#theme").addEventListener("click", () => { const dark = getComputedStyle(document.documentElement).colorScheme !== "light"; document.documentElement.dataset.theme = dark ? "light" : "dark"; localStorage.setItem("fsm-orch-theme", dark ? "light" : "dark"); });
+$("#fork").addEventListener("click", () => fork({ at: cutAt(look.upto ?? run.records.length).at }).catch((error) => told("problem", error)));
+$("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); otherwise({ ...cut, ...run.details.repliers[cut.at] }, fork); });
+$("#theme").addEventListener("click", () => { const { dataset } = document.documentElement, was = dataset.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"); dataset.theme = was === "light" ? "dark" : "light"; localStorage.setItem("fsm-orch-theme", dataset.theme); });
 addEventListener("keydown", (event) => {
   if (look.view !== "runs" || $("dialog[open]")) return; // what is not seen stays where it is
   const { tagName, type } = event.target, slides = type === "range" && event.key !== "Escape"; // arrows move a slider by themselves

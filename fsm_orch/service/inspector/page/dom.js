@@ -27,6 +27,9 @@ export function el(tag, attributes = {}, ...children) {
 // What should be there, for `fill`. By `key` it is found again among its siblings.
 export const h = (tag, { key, ...attributes } = {}, ...children) => ({ tag, key, attributes, children: flat(children) });
 
+// One of a list to choose from.
+export const entry = (is_on, onclick, bold, small, key) => h("li", { key }, h("button", { class: is_on ? "on" : "", "aria-current": is_on ? "true" : null, onclick }, h("b", {}, bold), h("em", {}, small)));
+
 const drawn = new WeakMap(); // what was said last of what `fill` has drawn
 
 // Have a box hold what should be there. What is so already stays as it is: focus, scrolling, and what somebody marks.

@@ -17,9 +17,18 @@ export function diagram(box, machine, run, at, more = {}) {
     [0, 1, 2].map((order) => edges.filter((edge) => edge.order === order).map((edge) => edge.node)),
     landed.map((hop, i) => {
       const [ax, ay] = find(hop.source).at, [bx, by] = find(hop.target).at;
-      return h("g", { key: `landing ${i}`, class: "edge landing" }, h("path", { d: `M${ax},${ay + H / 2} C${ax},${low + 40} ${bx},${low + 40} ${bx},${by + H / 2 + 4}`, "marker-end": "url(#head-amber)" }), h("text", { x: (ax + bx) / 2, y: low + 18 }, `landed: ${hop.reason}`));
+      const [d, x, y] = by > high - H ? [`M${ax},${ay + H / 2} C${ax},${low + 40} ${bx},${low + 40} ${bx},${by + H / 2 + 4}`, (ax + bx) / 2, low + 18] : across(ax, ay, bx, by, W, H);
+      return h("g", { key: `landing ${i}`, class: "edge landing" }, h("path", { d, "marker-end": "url(#head-amber)" }), h("text", { x, y }, `landed: ${hop.reason}`));
     }),
     machine.nodes.map((node) => state(node, W, H, run, at, more)), h("g", { key: "numbers" }, edges.map((edge) => edge.badge))));
+}
+
+// A landing in a state that does not stand below: from box to box, and its words on the far side of that.
+function across(ax, ay, bx, by, W, H) {
+  const down = by > ay ? 1 : -1, right = bx > ax ? 1 : -1, words = [bx, by + down * (H / 2 + 14)];
+  if (Math.abs(by - ay) > 1.5 * H) return [`M${ax},${ay + (down * H) / 2} C${ax},${(ay + by) / 2} ${bx},${(ay + by) / 2} ${bx},${by - down * (H / 2 + 4)}`, ...words];
+  const from = ax + (right * W) / 2, to = bx - right * (W / 2 + 4), mid = (from + to) / 2;
+  return [`M${from},${ay} C${mid},${ay} ${mid},${by} ${to},${by}`, ...words];
 }
 
 const heads = () => h("defs", { key: "heads" }, ["faint", "cyan", "blue", "amber", "red", "violet"].map((tone) => h("marker", { id: `head-${tone}`, class: `head ${tone}`, viewBox: "0 0 8 8", refX: 6.5, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, h("path", { d: "M0,0 L8,4 L0,8 z" }))));

@@ -1,5 +1,5 @@
 // What stands around the diagram: the list of runs, records in words, the ledger, and what a human is asked.
-import { ago, el, h, num, shown } from "./dom.js";
+import { ago, el, entry, h, num, shown } from "./dom.js";
 
 const TONES = { visit_started: "blue", call_reserved: "amber", call_settled: "amber", call_denied: "red", overspent: "red", refused: "red", guard_raised: "red", attempt_failed: "red", handed_off: "cyan", landed: "amber", run_finished: "green", asked: "violet", approved: "violet", answered: "violet", gates_seen: "red" };
 
@@ -16,6 +16,16 @@ export function ledger(at, machine, run) {
       h("span", { class: "hops", title: "the last hop is kept for landing" }, "hops ", hops <= 24 ? [...Array(hops)].map((_, i) => h("u", { class: i < at.hops ? "on" : i === hops - 1 ? "kept" : "" })) : null, h("b", {}, `${at.hops}/${hops}`))),
   ];
 }
+
+// How a run ended: in the service's words, with the way to the record that led there, and what it took of what it may.
+export const ending = (ended, onpick) => ended && h("div", { class: `ending ${ended.landing ? "amber" : "green"}` },
+  h("p", {}, h("b", {}, `${ended.landing ? "Landed" : "Ended"} in ${ended.state}`), ended.landing ? [`, since ${ended.landing.why}. `, h("button", { class: "beside", onclick: () => onpick(ended.landing.led_by) }, `what led there: record ${ended.landing.led_by}`)] : null),
+  h("p", { class: "detail" }, `It took ${ended.used}; ${ended.most}.`));
+
+export const isLeft = (row) => row?.status === "running" && !row.is_driven;
+// Of a run that nobody drives: where it stands, and what a fork has stopped at.
+export const standing = (row, withheld, ongo) => isLeft(row) && h("div", { class: "ending violet" },
+  h("p", {}, h("b", {}, `It stands in ${row.state}, and nobody drives it`), withheld ? [`. ${withheld} `, h("button", { class: "beside", onclick: () => ongo(true) }, "go on, with its effects")] : null));
 
 const tokens = (n) => `${num(n)} tokens`;
 // Of each kind of record: a line, parts of it that are bold in an array, and a detail.
@@ -87,8 +97,7 @@ export function prompted(prompts, records) {
 export function runs(rows, chosen, onpick, fallback) {
   return h("ol", { class: "runs" }, rows.map((row) => {
     const word = row.status === "finished" ? row.state : row.status, tone = row.status === "waiting" ? "violet" : row.status === "running" ? "blue" : row.state === fallback ? "amber" : "green";
-    return h("li", { key: row.run_id }, h("button", { class: row.run_id === chosen ? "on" : "", "aria-current": row.run_id === chosen ? "true" : null, onclick: () => onpick(row.run_id) },
-      h("b", {}, row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)), h("em", {}, `${row.hops} hops${row.origin ? ", a fork" : ""}`, h("span", {}, `${num(row.tokens)} tok · ${ago(row.stored_at)}`))));
+    return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)], [`${row.hops} hops${row.origin ? ", a fork" : ""}`, h("span", {}, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id);
   }));
 }
 

@@ -1,6 +1,6 @@
 // What is proved before any run: bounds with the path that reaches them, policies, findings, and counterexamples to play.
 import * as api from "./api.js";
-import { h, fill } from "./dom.js";
+import { entry, fill, h } from "./dom.js";
 import { diagram } from "./draw.js";
 import { choices, figures, marked, summary, tables } from "./figures.js";
 import { moment } from "./fold.js";
@@ -24,7 +24,7 @@ export async function proof(machine, play) {
   if (figure) fill("#ledger", summary(figure, found[figure]));
   else fill("#ledger", h("div", { class: "row" }, h("span", {}, shown.in_words)), shown.verdict ? h("p", { class: "note" }, shown.verdict) : null, shown.tolls.length ? h("p", { class: "note" }, shown.tolls.join("; ")) : null);
   fill("#left", h("h2", {}, told.is_sound ? "Sound" : "Something to mend"),
-    h("ol", { class: "runs" }, told.bounds.map((each, i) => h("li", {}, h("button", { class: i === bound && !figure ? "on" : "", "aria-current": i === bound && !figure ? "true" : null, onclick: () => { bound = i; figure = null; proof(machine, play); } }, h("b", {}, each.measure), h("em", {}, each.in_words.split(", visiting")[0].split(";")[0]))))),
+    h("ol", { class: "runs" }, told.bounds.map((each, i) => entry(i === bound && !figure, () => { bound = i; figure = null; proof(machine, play); }, each.measure, each.in_words.split(", visiting")[0].split(";")[0]))),
     choices(found, figure, (name) => { figure = name; proof(machine, play); }),
     h("p", { class: "note" }, `${told.is_complete ? "all runs explored" : "not all runs were explored"}: ${told.configurations.toLocaleString("en")} configurations; at most ${told.seconds} s`),
     h("details", {}, h("summary", {}, "assuming"), h("ul", {}, told.assumptions.map((each) => h("li", {}, each)))));

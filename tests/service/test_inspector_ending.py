@@ -1,0 +1,124 @@
+"""Why a run landed and what it used of what it may: a stranger reads it from the page alone."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, expect
+from support.browsing import axe, chromium, faults
+from support.inspected import begun, inspected, opened, travel
+from support.landings import LANDINGS, landing
+from support.serving import served
+
+from fsm_orch import Limits
+from fsm_orch.proof.bounds.words import most_in_words
+from fsm_orch.run.result import used_in_words
+
+__all__ = ["axe", "chromium"]
+
+OSLO = {"wish": "Oslo"}
+KINDS = {
+    "a visit bound": "visit_started",
+    "a denied budget": "call_denied",
+    "no money": "visit_started",
+    "a cap": "attempt_failed",
+    "a guard": "refused",
+    "a refused reply": "refused",
+    "a provider that failed": "attempt_failed",
+    "a provider that overspent": "call_settled",
+}
+"""Of each landing the record that led there."""
+
+
+@pytest.mark.parametrize("name", LANDINGS)
+async def test_why_it_landed_and_what_led_there(name: str) -> None:
+    """In one sentence, with the record that says it, and what was used of what no run exceeds."""
+    wanted, runner = LANDINGS[name], landing(name)
+    async with served(runner, inspector="own") as client:
+        context = {"query": wanted.query, "cents": wanted.cents}
+        run_id = (await client.post("/runs", json={"context": context})).json()["run_id"]
+        told = (await client.get(f"/inspector/api/runs/{run_id}")).json()["ending"]
+    assert runner.store is not None
+    result = runner.replay(await runner.store.load(run_id))
+    led_by = result.records[told["landing"]["led_by"] - 1]
+
+    assert wanted.reason == (result.landing and result.landing.reason)
+    assert wanted.says in told["landing"]["why"]
+    assert told["landing"]["why"].endswith(f"({wanted.reason})")
+    assert KINDS[name] == led_by.__struct_config__.tag
+    assert used_in_words(result) == told["used"]
+    assert told["most"] == most_in_words(
+        runner.definition, limits=runner.compiled.limits, prices=runner.compiled.prices
+    )
+
+
+async def test_what_has_not_ended_has_no_ending() -> None:
+    """A run that waits has none; one that ends as its machine means it has no reason."""
+    async with served(travel(), inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": OSLO})).json()["run_id"]
+        path = f"/inspector/api/runs/{run_id}"
+        waits = (await client.get(path)).json()["ending"]
+        await client.post(f"{path}/cancel")
+        landed = (await client.get(path)).json()["ending"]
+
+    assert waits is None
+    assert ("desk", "it was cancelled") == (landed["state"], landed["landing"]["why"][:16])
+
+
+def test_no_run_takes_more_than_its_limit() -> None:
+    """Where what is proved is above the limit, the limit is told: the ledger keeps it."""
+    told = most_in_words(landing("a guard").definition, limits=Limits(hops=12, tokens=700))
+
+    assert "no run takes more than 4 calls, 4 hops, 700 tokens, 40 s" == told
+
+
+@pytest.mark.slow
+async def test_a_stranger_reads_why_it_landed(chromium: Browser) -> None:
+    """At the top: where, why, what was used of what it may; and one click goes to the record that led there."""
+    for name, wanted in LANDINGS.items():
+        context = {"query": wanted.query, "cents": wanted.cents}
+        async with inspected(landing(name), context) as url, opened(chromium, url) as page:
+            ending = page.get_by_role("status").filter(has_text="Landed in human")
+            await expect(ending).to_contain_text(wanted.says)
+            await expect(ending).to_contain_text(
+                re.compile(r"It took .* calls?, \$0.*no run takes more than .*\$0\.00")
+            )
+            await ending.get_by_role("button", name="what led there").click()
+            await expect(page.locator(".record.at")).to_contain_text(wanted.led_by)
+            await expect(ending).to_be_visible()
+
+
+@pytest.mark.slow
+async def test_the_ending_is_of_the_run_that_is_looked_at(chromium: Browser) -> None:
+    """It comes when a run ends, and goes with the view, and with the run."""
+    async with inspected(travel(), OSLO) as url, opened(chromium, url) as page:
+        await expect(page.locator("form.card")).to_be_visible()
+        await expect(page.locator("#ending")).to_be_empty()
+        await page.locator("form.card").get_by_role("button", name="confirm").click()
+        await expect(page.locator("#ending")).to_contain_text("Ended in booked")
+        await page.get_by_role("button", name="Fleet").click()
+        await expect(page.locator("#ending")).to_be_hidden()
+        await begun(url, OSLO)
+        await page.get_by_role("button", name="Runs").click()
+        await expect(page.locator("#left .runs li")).to_have_count(2)
+        await page.locator("#left .runs button", has_text="waiting").click()
+        await expect(page.locator("form.card")).to_be_visible()
+        await expect(page.locator("#ending")).to_be_empty()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("colours", ["dark", "light"])
+async def test_an_ending_keeps_nobody_out(chromium: Browser, axe: str, colours: Any) -> None:
+    """No fault by axe-core, however wide the page."""
+    options: Any = {"bypass_csp": True, "color_scheme": colours, "reduced_motion": "reduce"}
+    async with inspected(landing("a visit bound"), {"query": "?"}) as url, opened(chromium, url, **options) as page:
+        await expect(page.locator("#ending b")).to_be_visible()
+        await page.add_script_tag(path=axe)
+        found = {}
+        for width in (1440, 768, 360):
+            await page.set_viewport_size({"width": width, "height": 800})
+            found[width] = await faults(page)
+
+    assert {1440: {}, 768: {}, 360: {}} == found
