@@ -14,6 +14,7 @@ from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State
 from fsm_orch.define.definition import Definition
 from fsm_orch.errors import Finding
 from fsm_orch.proof import prove
+from fsm_orch.proof.findings import hops
 
 STATES = "abcdefg"
 
@@ -73,7 +74,17 @@ def test_it_says_where_no_hop_is_left() -> None:
     assert f"no hop is left to take 'to_2': hops=3, and the longest way takes 4, {path}" == finding.problem
 
 
-@pytest.mark.parametrize("hops", [3, 4, 9])
-def test_hops_that_bound_a_cycle_are_meant(hops: int) -> None:
-    """A machine with a cycle may have any limit."""
-    assert [] == found(way(3, hops, is_back=True))
+@pytest.mark.parametrize(("hops", "level"), [(5, "note"), (6, None), (9, None)])
+def test_hops_that_end_what_visits_bound_are_noted(hops: int, level: str | None) -> None:
+    """Two visits of each of three states take six hops; fewer may be meant."""
+    assert [level] * (level is not None) == [finding.level for finding in found(way(3, hops, is_back=True))]
+
+
+def test_a_look_at_longer_runs_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has seen by then is said, and that it may not be all."""
+    seen = set()
+    for most in range(5, 60, 3):
+        monkeypatch.setattr(hops, "_MOST_CONFIGURATIONS", most)
+        seen |= {finding.problem.partition(", and ")[2][:17] for finding in found(way(4, 4, is_back=True))}
+
+    assert {"a way takes 5, a ", "the longest way t"} <= seen
