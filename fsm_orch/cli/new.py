@@ -11,6 +11,7 @@ import importlib.util
 import keyword
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -141,13 +142,9 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
         raise CommandError(f"NAME {name!r} is a module that {like!r} has beside it: give another")
     data = [path for path in _gallery().glob(f"{like}_*") if path.is_file()]
     own = re.sub(rf"\b{old}\b", machine, source)
-    own = re.sub(rf"\bmachines[./]{like}\b(?:\.py)?", name, own)
-    # it goes without the gallery, so what it says of other machines there is said by what brings them
-    own = re.sub(rf"`machines/({'|'.join(choices())})\.py`", r"`fsm-orch new --like \1`", own)
     for module in beside:
         block = "\n" if module == beside[0] else ""  # they are the project's own, in a block of their own
         own = own.replace(f"from machines.{module}", f"{block}from {module}")
-        own = own.replace(f"machines.{module}", module).replace(f"machines/{module}.py", f"{module}.py")
     (field,) = (
         node.target.id
         for node in classes[context].body
@@ -169,8 +166,16 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
     texts = {f"{name}.py": own, f"test_{name}.py": test, "service.py": service, "pyproject.toml": _SETTINGS}
     texts |= {f"{module}.py": (_gallery() / f"{module}.py").read_text("utf-8") for module in beside}
     # which rules are broken on purpose is said for the linter of this repository, and not for the project's own
-    texts = {path: re.sub(r"  # noqa: [^\n]*", "", text) for path, text in texts.items()}
+    texts = {path: re.sub(r"  # noqa: [^\n]*", "", _alone(text, name, like, beside)) for path, text in texts.items()}
     return {path: text.encode() for path, text in texts.items()} | {path.name: path.read_bytes() for path in data}
+
+
+def _alone(text: str, name: str, like: str, beside: Sequence[str]) -> str:
+    """Return a text without the gallery's paths: it goes by the project's own, and by what brings other machines."""
+    text = re.sub(rf"\bmachines[./]{like}\b(?:\.py)?", name, text)
+    for module in beside:
+        text = text.replace(f"machines.{module}", module).replace(f"machines/{module}.py", f"{module}.py")
+    return re.sub(rf"`machines/({'|'.join(choices())})\.py`", r"`fsm-orch new --like \1`", text)
 
 
 def _machine(classes: dict[str, ast.ClassDef]) -> tuple[str, str]:
