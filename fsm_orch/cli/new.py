@@ -167,12 +167,14 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
     texts |= {f"{module}.py": (_gallery() / f"{module}.py").read_text("utf-8") for module in beside}
     # which rules are broken on purpose is said for the linter of this repository, and not for the project's own
     texts = {path: re.sub(r"  # noqa: [^\n]*", "", _alone(text, name, like, beside)) for path, text in texts.items()}
-    return {path: text.encode() for path, text in texts.items()} | {path.name: path.read_bytes() for path in data}
+    written = {path: text.encode() for path, text in texts.items()}
+    return written | {name + path.name.removeprefix(like): path.read_bytes() for path in data}
 
 
 def _alone(text: str, name: str, like: str, beside: Sequence[str]) -> str:
     """Return a text without the gallery's paths: it goes by the project's own, and by what brings other machines."""
     text = re.sub(rf"\bmachines[./]{like}\b(?:\.py)?", name, text)
+    text = re.sub(rf"\b{like}(?=_\w+\.json\b)", name, text)  # its data, which goes by the project's name too
     for module in beside:
         text = text.replace(f"machines.{module}", module).replace(f"machines/{module}.py", f"{module}.py")
     return re.sub(rf"`machines/({'|'.join(choices())})\.py`", r"`fsm-orch new --like \1`", text)

@@ -126,6 +126,16 @@ def test_what_to_do_next_is_told_with_a_real_question(like: str, here: Path) -> 
     assert [] == [path.name for path in (here / "my_desk").glob("*.py") if "machines/" in path.read_text()]
 
 
+def test_data_goes_by_the_name_of_the_project(here: Path) -> None:
+    """Its file, and what reads it."""
+    assert CliRunner().invoke(app, ["new", "my_desk", "--like", "helpdesk"]).exit_code == 0
+
+    assert ["my_desk_centroids.json"] == [path.name for path in (here / "my_desk").glob("*.json")]
+    texts = [path.read_text() for path in (here / "my_desk").glob("*.py")]
+    assert any('"my_desk_centroids.json"' in text for text in texts)
+    assert not any("helpdesk_" in text for text in texts)
+
+
 @pytest.mark.slow
 def test_a_project_says_by_which_rules_it_is_typed(here: Path) -> None:
     """`mypy .` is strict there: a function without types is an error."""
