@@ -11,6 +11,7 @@ import importlib.util
 import keyword
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,7 @@ def test_a_model_that_makes_no_sense() -> None:
 {run}
     assert result.status in ("finished", "waiting")
 '''
-_RUN = '    result = runner.run_sync({context}({field}="Order 1041 is broken"){deps})\n'
+_RUN = '    result = runner.run_sync({context}({field}="anything"){deps})\n'
 
 _SERVICE = '''"""{name} behind HTTP: `uvicorn service:app`."""
 
@@ -53,6 +54,14 @@ from {name} import {names}
 app = FastAPI(title="{name}")
 app.include_router(router(Runner({machine}, model="local:smollm2", store=MemoryStore()){deps}))
 '''
+
+_SETTINGS = """# what this folder's checkers go by: `ruff check`, `ruff format`, `mypy .`
+[tool.ruff]
+line-length = 120
+
+[tool.mypy]
+strict = true
+"""
 
 
 def new(
@@ -74,7 +83,7 @@ def new(
             raise CommandError(f"{name!r} is there already: give another name, or work in another folder") from None
         except OSError as error:
             raise CommandError(f"cannot write {name!r}: {error.strerror}. Work in a folder of yours") from error
-    console().print(_told(name, tuple(files)), markup=False, highlight=False)
+    console().print(_told(name, tuple(files), files[f"{name}.py"].decode()), markup=False, highlight=False)
 
 
 def _gallery() -> Path:
@@ -133,11 +142,9 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
         raise CommandError(f"NAME {name!r} is a module that {like!r} has beside it: give another")
     data = [path for path in _gallery().glob(f"{like}_*") if path.is_file()]
     own = re.sub(rf"\b{old}\b", machine, source)
-    own = re.sub(rf"\bmachines[./]{like}\b(?:\.py)?", name, own)
     for module in beside:
         block = "\n" if module == beside[0] else ""  # they are the project's own, in a block of their own
         own = own.replace(f"from machines.{module}", f"{block}from {module}")
-        own = own.replace(f"machines.{module}", module).replace(f"machines/{module}.py", f"{module}.py")
     (field,) = (
         node.target.id
         for node in classes[context].body
@@ -156,11 +163,21 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
         world="" if is_opened or not has_deps else "\nworld = deps()  # of all runs\n",
         deps=", deps=lambda run: deps()" if is_opened else ", deps=lambda run: world" if has_deps else "",
     )
-    texts = {f"{name}.py": own, f"test_{name}.py": test, "service.py": service}
+    texts = {f"{name}.py": own, f"test_{name}.py": test, "service.py": service, "pyproject.toml": _SETTINGS}
     texts |= {f"{module}.py": (_gallery() / f"{module}.py").read_text("utf-8") for module in beside}
     # which rules are broken on purpose is said for the linter of this repository, and not for the project's own
-    texts = {path: re.sub(r"  # noqa: [^\n]*", "", text) for path, text in texts.items()}
-    return {path: text.encode() for path, text in texts.items()} | {path.name: path.read_bytes() for path in data}
+    texts = {path: re.sub(r"  # noqa: [^\n]*", "", _alone(text, name, like, beside)) for path, text in texts.items()}
+    written = {path: text.encode() for path, text in texts.items()}
+    return written | {name + path.name.removeprefix(like): path.read_bytes() for path in data}
+
+
+def _alone(text: str, name: str, like: str, beside: Sequence[str]) -> str:
+    """Return a text without the gallery's paths: it goes by the project's own, and by what brings other machines."""
+    text = re.sub(rf"\bmachines[./]{like}\b(?:\.py)?", name, text)
+    text = re.sub(rf"\b{like}(?=_\w+\.json\b)", name, text)  # its data, which goes by the project's name too
+    for module in beside:
+        text = text.replace(f"machines.{module}", module).replace(f"machines/{module}.py", f"{module}.py")
+    return re.sub(rf"`machines/({'|'.join(choices())})\.py`", r"`fsm-orch new --like \1`", text)
 
 
 def _machine(classes: dict[str, ast.ClassDef]) -> tuple[str, str]:
@@ -179,12 +196,17 @@ def _class_name(name: str, taken: set[str]) -> str:
     return f"{camel}Machine" if camel in taken else camel
 
 
-def _told(name: str, files: tuple[str, ...]) -> str:
+def _told(name: str, files: tuple[str, ...], source: str) -> str:
     """Return what was written, and what to do next."""
+    shown = re.search(rf"^ +(fsm-orch (?:run|chat) {name}\b.*)$", source, re.M)
+    _, context = _machine({node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)})
     return f"""{name}/ has {", ".join(files)}
 
   cd {name}
   fsm-orch check {name}
-  fsm-orch run {name} "..."
+  {shown[1] if shown else f'fsm-orch run {name} "..."'}
   pytest                        needs the extra `test`
-  uvicorn service:app           needs the extra `service`"""
+  uvicorn service:app           needs the extra `service`
+
+To make it yours, change {name}.py, and {context} in test_{name}.py too. After each step `fsm-orch check {name}`
+says what does not fit any more; `mypy .` finds names that are left over."""

@@ -28,6 +28,8 @@ from .prompts import prompt_writer
 from .show import complain, complaints, console, interrupted
 from .stored import CodecName, OptionalStoreUrl, opened
 
+_KEEP = "run it with --store, which keeps it for `fsm-orch runs answer`"
+
 
 def run(
     target: start.Target,
@@ -121,7 +123,8 @@ def _shown(
             with interrupted("the run waits for an answer"):  # nothing was under way, so nothing has landed
                 answer = answer_to(out, result.waiting[0])
         except EOFError:
-            complain("The run waits for an answer, and nobody is at the terminal")
+            otherwise = "" if is_kept else f": {_KEEP}"
+            complain(f"The run waits for an answer, and nobody is at the terminal{otherwise}")
             return result
         told = len(result.records)
         try:

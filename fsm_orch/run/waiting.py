@@ -137,8 +137,16 @@ def answered(
     # A bad answer that was folded would be a refusal for good. What it leads to can be tried exactly, as nothing else
     # happens meanwhile: the kernel is pure, and of the copy nothing is kept.
     if why := _refusal(run, event, cast):
-        raise AnswerError(f"this answer to {question.key!r} does not fit: {why}")
+        raise AnswerError(f"this answer to {question.key!r} does not fit: {why}{_expected(question, event.value)}")
     return event
+
+
+def _expected(question: Question, given: Any) -> str:
+    """Return what an answer has to give, if it lacks some of it: who gave one value may not know of the others."""
+    required = [str(name) for name in question.form.get("required", ())]
+    if isinstance(given, Mapping) and given.keys() >= {*required}:
+        return ""
+    return f" Give an object with {' and '.join(required)}"
 
 
 def _as_input(run: Run, question: Question, answer: Any, *, id: str, who: str | None) -> inputs.Answered:

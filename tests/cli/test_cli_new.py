@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,12 +69,12 @@ def test_the_gallery_is_what_there_is() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("like", choices())
 def test_a_project_is_whole_at_once(alone: str) -> None:
-    """It passes `check` and ruff with no module but its own and the package's, and its service has routes."""
+    """It passes `check`, and ruff by its own settings, with no module but its own, and its service has routes."""
     checked = CliRunner().invoke(app, ["check", f"{alone}:{alone.title().replace('_', '')}"])
 
     assert checked.exit_code == 0, checked.output
-    passes("ruff", "check", "--isolated", "--line-length", "120", ".")
-    passes("ruff", "format", "--isolated", "--line-length", "120", "--check", ".")
+    passes("ruff", "check", ".")
+    passes("ruff", "format", "--check", ".")
     assert "/runs" in importlib.import_module("service").app.openapi()["paths"]
 
 
@@ -107,6 +108,44 @@ def passes(*words: str) -> str:
     ran = subprocess.run([sys.executable, "-m", *words], env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, (words, ran.stdout, ran.stderr)
     return ran.stdout
+
+
+@pytest.mark.parametrize("like", choices())
+def test_what_to_do_next_is_told_with_a_real_question(like: str, here: Path) -> None:
+    """It is that of the machine's own page, and the names that have to change together are said."""
+    told = CliRunner().invoke(app, ["new", "my_desk", "--like", like]).stdout
+    test = (here / "my_desk" / "test_my_desk.py").read_text()
+
+    command = re.search(r"^  fsm-orch (?:run|chat) my_desk(?::\w+)?( \"[^\"]{9,}\")?$", told, re.M)
+    assert command is not None, told
+    assert command[1] or "fsm-orch chat" in command[0]
+    context = re.search(r"change my_desk\.py, and (\w+) in test_my_desk\.py too", told)
+    assert context is not None
+    assert f"{context[1]}(" in test
+    assert "1041" not in test
+    assert [] == [path.name for path in (here / "my_desk").glob("*.py") if "machines/" in path.read_text()]
+
+
+def test_data_goes_by_the_name_of_the_project(here: Path) -> None:
+    """Its file, and what reads it."""
+    assert CliRunner().invoke(app, ["new", "my_desk", "--like", "helpdesk"]).exit_code == 0
+
+    assert ["my_desk_centroids.json"] == [path.name for path in (here / "my_desk").glob("*.json")]
+    texts = [path.read_text() for path in (here / "my_desk").glob("*.py")]
+    assert any('"my_desk_centroids.json"' in text for text in texts)
+    assert not any("helpdesk_" in text for text in texts)
+
+
+@pytest.mark.slow
+def test_a_project_says_by_which_rules_it_is_typed(here: Path) -> None:
+    """`mypy .` is strict there: a function without types is an error."""
+    assert CliRunner().invoke(app, ["new", "my_desk"]).exit_code == 0
+    (here / "my_desk" / "my_own.py").write_text("def untyped(value):\n    return value\n")
+    ran = subprocess.run(
+        [sys.executable, "-m", "mypy", "my_own.py"], cwd="my_desk", capture_output=True, text=True, check=False
+    )
+
+    assert "Function is missing a type annotation" in ran.stdout
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_nobody_at_the_terminal_leaves_the_run_waiting(cli, write):
     result = cli.invoke(app, ["run", write(HUMAN), "a cup"], input="yes\n")
 
     assert result.exit_code == 3
-    assert "waits for an answer" in result.stderr
+    assert "nobody is at the terminal: run it with --store, which keeps it for `fsm-orch runs answer`" in result.stderr
 
 
 def test_a_question_that_has_expired_is_not_asked_again(cli, write):

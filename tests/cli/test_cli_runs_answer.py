@@ -108,7 +108,7 @@ def test_nobody_at_the_terminal_leaves_the_run_waiting(cli, human):
     result = cli.invoke(app, ["runs", "answer", run_id, human, *STORE], input="")
 
     assert result.exit_code == 3
-    assert "nobody is at the terminal" in result.stderr
+    assert "nobody is at the terminal: give it after the machine" in result.stderr
     assert asked(URL) == (run_id, "waiting")
 
 

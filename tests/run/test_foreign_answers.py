@@ -66,6 +66,20 @@ async def test_an_answer_of_another_machine_is_none(answer: Any, why: str) -> No
     assert before == await store.load("r")
 
 
+@pytest.mark.parametrize(
+    ("answer", "lacks"),
+    [(Refunds.yes, True), ({"handoff": "yes"}, True), ({"note": "x"}, True), ({"handoff": "yes", "note": 5}, False)],
+)
+async def test_what_an_answer_lacks_is_named(answer: Any, lacks: bool) -> None:
+    """Who gives the handoff alone is told of the fields; of an answer that has them all, only what is wrong is said."""
+    store = MemoryStore()
+    await waiting(store)
+    with pytest.raises(AnswerError, match="does not fit") as raised:
+        await Runner(Refunds, store=store).resume("r", answer)
+
+    assert lacks == str(raised.value).endswith(". Give an object with handoff and note")
+
+
 @pytest.mark.parametrize("who", [5, "\ud800"])
 async def test_who_answers_is_a_text(who: Any) -> None:
     """It is said that the name is wrong, and not the answer."""

@@ -142,7 +142,7 @@ def _go_on(
             try:
                 result = how(run)
             except EOFError:
-                complain("The run waits for an answer, and nobody is at the terminal")
+                complain("The run waits for an answer, and nobody is at the terminal: give it after the machine")
                 raise typer.Exit(WAITS) from None
             except Withheld as stopped:
                 complain(str(stopped))

@@ -124,4 +124,26 @@ CODES = (
             +     bad = review.on_refusal(human)
         """,
     ),
+    Code(
+        code="FSM207",
+        title="Way that is longer than the hops",
+        problem="A machine has a way through that takes more hops than its limit, though visits bound each cycle.",
+        why="On that way the run is landed before its end, be it in front of the human who was to decide. It comes of "
+        "a state that was added, or of more visits, while the limit stayed. Without a cycle it is a warning.",
+        expected="as many hops as the longest way has",
+        fix="raise the hops: without a cycle, or by the visits of each cycle, the machine ends in any case",
+        levels=("warning", "note"),
+        found="check",
+        mending="""
+              class Desk(Machine[Ticket]):
+                  look, check, send = State(work, initial=True), State(work), State(work)
+                  sent, human = Final(), Final(fallback=True)
+                  straight = look.to(send, guard=is_paid)
+                  looked = look.to(check)
+                  checked = check.to(send)
+                  done = send.to(sent)
+            -     limits = Limits(hops=2)
+            +     limits = Limits(hops=3)
+        """,
+    ),
 )

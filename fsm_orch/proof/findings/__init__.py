@@ -14,7 +14,7 @@ from ...define.definition import Definition
 from ...errors import Finding
 from ..bounds.certificate import Certificate
 from ..explore.exploration import Exploration
-from . import affordable, failures, prompts, verdicts, ways
+from . import affordable, failures, hops, prompts, verdicts, ways
 
 _OF_DEFINITIONS: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     ways.never_open,
@@ -68,6 +68,7 @@ def findings(
         *affordable.slack(definition, certificate),
         *(affordable.guarded(definition, certificate) if require_slack else ()),
     ]
+    found += hops.cut_short(definition, exploration, found)
     # by its name, not by its line: several handoffs may stand on one; and a note says nothing that could replace this
     told = {finding.about for finding in found if finding.level != "note"}
     found += [finding for finding in ways.untaken(definition, exploration, found) if finding.about not in told]

@@ -1,0 +1,90 @@
+"""Findings about hops that end too early."""
+
+from __future__ import annotations
+
+import re
+import types
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State
+from fsm_orch.define.definition import Definition
+from fsm_orch.errors import Finding
+from fsm_orch.proof import prove
+from fsm_orch.proof.findings import hops
+
+STATES = "abcdefg"
+
+
+class Note(Context):
+    text: str
+
+
+def way(length: int, hops: int, *, shortcut: int = 0, is_back: bool = False) -> Definition:
+    """Build a machine of states in a row, the last of which may end it or, if asked for, begin again.
+
+    Args:
+        shortcut: the first state may also go to this one at once; 0: it may not.
+    """
+    states = {
+        name: State(LLMAgent(f"Do {name}.", reads=Note.text), initial=name == "a", max_visits=2)
+        for name in STATES[:length]
+    }
+    row: list[Any] = [*states.values(), done := Final()]
+    body: dict[str, Any] = {**states, "done": done, "human": Final(fallback=True)}
+    body |= {f"to_{i}": row[i].to(row[i + 1], f"go on to {i}") for i in range(length)}
+    if shortcut:
+        body["at_once"] = states["a"].to(row[shortcut], "it is short")
+    if is_back:
+        body["again"] = states[STATES[length - 1]].to(states["a"], "it is not right")
+    body |= {"limits": Limits(hops=hops, tokens=1_000_000), "__module__": __name__, "__doc__": "A row."}
+    row_of = types.new_class("Row", (Machine[Note],), exec_body=lambda namespace: namespace.update(body))
+    return row_of.definition  # type: ignore[attr-defined, no-any-return]
+
+
+def found(definition: Definition) -> list[Finding]:
+    """Return the findings of the code under test."""
+    return [finding for finding in prove(definition).findings if finding.code == "FSM207"]
+
+
+@given(st.integers(3, 6), st.data())
+def test_a_way_is_cut_short_if_and_only_if_the_hops_are_fewer(length: int, data: st.DataObject) -> None:
+    """It holds of every shortcut, and of every limit that admits some run; with what is said to do nothing is found."""
+    shortcut = data.draw(st.integers(2, length - 1))
+    least = length - shortcut + 1  # of the shortcut, which fewer hops do not admit
+    hops = data.draw(st.integers(max(least, shortcut), length + 2))
+    findings = found(way(length, hops, shortcut=shortcut))
+
+    assert (hops < length) == bool(findings)
+    for finding in findings:
+        said = re.fullmatch(r"give the machine Limits\(hops=(\d+)\)", finding.fix)
+        assert said is not None
+        assert [] == found(way(length, int(said[1]), shortcut=shortcut))
+
+
+def test_it_says_where_no_hop_is_left() -> None:
+    """The path to it, its line, what the longest way takes, and what there is."""
+    (finding,) = found(way(4, 3, shortcut=2))
+
+    assert ("to_2", "warning") == (finding.about, finding.level)
+    path = "a -to_0-> b -to_1-> c -to_2-> d -to_3-> done"
+    assert f"no hop is left to take 'to_2': hops=3, and the longest way takes 4, {path}" == finding.problem
+
+
+@pytest.mark.parametrize(("hops", "level"), [(5, "note"), (6, None), (9, None)])
+def test_hops_that_end_what_visits_bound_are_noted(hops: int, level: str | None) -> None:
+    """Two visits of each of three states take six hops; fewer may be meant."""
+    assert [level] * (level is not None) == [finding.level for finding in found(way(3, hops, is_back=True))]
+
+
+def test_a_look_at_longer_runs_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has seen by then is said, and that it may not be all."""
+    seen = set()
+    for most in range(5, 60, 3):
+        monkeypatch.setattr(hops, "_MOST_CONFIGURATIONS", most)
+        seen |= {finding.problem.partition(", and ")[2][:17] for finding in found(way(4, 4, is_back=True))}
+
+    assert {"a way takes 5, a ", "the longest way t"} <= seen
