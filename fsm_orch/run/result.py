@@ -23,6 +23,7 @@ from ..kernel.records import HandedOff, Landed, Record
 from ..messages import Message
 from .carried import apart, together
 from .conversation import added_to
+from .used_tools import tools_in_words
 from .waiting import Question
 
 C = TypeVar("C", bound=Context)
@@ -86,6 +87,14 @@ class RunResult(Generic[C]):
         return landing_of(self.records)
 
     @cached_property
+    def used_before(self) -> str:
+        """Which tools the run used, and what it ran inside: "charge (once)"; their effects stand. "" if it used none.
+
+        It is told from the records alone, so a replay says the same.
+        """
+        return tools_in_words(self.records)
+
+    @cached_property
     def messages(self) -> tuple[Message, ...]:
         """The conversation, to be given to the next run: `run(context, messages=result.messages)`.
 
@@ -106,6 +115,7 @@ class RunResult(Generic[C]):
         ended = f"Ended in {self.state.name}"
         if self.landing is not None:
             ended = f"Landed in {self.state.name} ({self.landing.reason}): {self.landing.detail}"
+            ended += f"; used before: {self.used_before}" if self.used_before else ""
         fields = (f"  {name}: {_in_a_line(value)}" for name, value in shown(self.context).items())
         return "\n".join([ended, *(f"  {hop}" for hop in self.path), *fields, used_in_words(self)])
 
