@@ -37,6 +37,7 @@ def as_json(result: RunResult[Any]) -> dict[str, Any]:
         "status": result.status,
         "state": result.state.name,
         "landing": result.landing._asdict() if result.landing else None,
+        "used_before": result.used_before,
         "waiting": [to_jsonable_python(vars(question)) for question in result.waiting],
         "context": shown(result.context),
         "path": [hop._asdict() for hop in result.path],

@@ -21,6 +21,7 @@ from ..run.result import RunResult
 from ..run.runner import Runner
 from ..store.memory import MemoryStore
 from . import outcome, start
+from .answering import how_to_answer
 from .ask import answer_to
 from .logs import json_logger
 from .path import PathWriter, show_result
@@ -89,8 +90,8 @@ def run(
                 is_alive = not (events or prompts)
                 result = _shown(runner, context, deps, run_id, is_alive=is_alive, is_kept=is_kept)
         if result.status == "waiting":
-            if is_kept:
-                complain(f"To answer it at any time: fsm-orch runs answer {run_id} {target} --store ...")
+            for line in how_to_answer(run_id, target, result.waiting, is_kept=is_kept):
+                complain(line)
             raise typer.Exit(outcome.WAITS)
 
 

@@ -35,6 +35,24 @@ def _trace(came_from: Mapping[N, N], node: N) -> tuple[N, ...]:
     return tuple(reversed(path))
 
 
+def least(graph: Graph[N], starts: Iterable[N], price: Callable[[N], int]) -> dict[N, int]:
+    """Return the price of the cheapest path from `starts` to each node that one reaches.
+
+    Args:
+        price: of a node, 0 or more, each time that a path comes to it; both ends are paid for.
+    """
+    paid = {start: price(start) for start in starts}
+    queue = deque(paid)
+    while queue:
+        node = queue.popleft()
+        for successor in graph[node]:
+            further = paid[node] + price(successor)
+            if further < paid.get(successor, further + 1):
+                paid[successor] = further
+                queue.append(successor)
+    return paid
+
+
 def reachable(graph: Graph[N], starts: Iterable[N]) -> frozenset[N]:
     """Return every node that some path reaches from `starts`, these included."""
     seen = set(starts)

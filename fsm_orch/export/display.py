@@ -130,6 +130,7 @@ def result_html(result: RunResult[Any]) -> str:
     fields = [(name, cut(value)) for name, value in shown(result.context).items()]
     return _joined(
         _heading(end, landing.detail if landing else ""),
+        _line(f"used before: {result.used_before}") if landing and result.used_before else "",
         _table(("hop", "state", "handoff", "to", "tokens left"), path),
         _table(("field", "value"), fields),
         _line(used_in_words(result)),

@@ -23,6 +23,7 @@ from ..kernel.records import HandedOff, Landed, Record
 from ..messages import Message
 from .carried import apart, together
 from .conversation import added_to
+from .used_tools import tools_in_words
 from .waiting import Question
 
 C = TypeVar("C", bound=Context)
@@ -91,6 +92,14 @@ class RunResult(Generic[C]):
         return landing_of(self.records)
 
     @cached_property
+    def used_before(self) -> str:
+        """Which tools the run used, and what it ran inside: "charge (once)"; their effects stand. "" if it used none.
+
+        It is told from the records alone, so a replay says the same.
+        """
+        return tools_in_words(self.records)
+
+    @cached_property
     def messages(self) -> tuple[Message, ...]:
         """The conversation, to be given to the next run: `run(context, messages=result.messages)`.
 
@@ -112,6 +121,7 @@ class RunResult(Generic[C]):
         if self.landing is not None:
             why = self.landing.detail or self.landing.words
             ended = f"Landed in {self.state.name} ({self.landing.reason}): {why}"
+            ended += f"; used before: {self.used_before}" if self.used_before else ""
         fields = (f"  {name}: {_in_a_line(value)}" for name, value in shown(self.context).items())
         return "\n".join([ended, *(f"  {hop}" for hop in self.path), *fields, used_in_words(self)])
 

@@ -5,6 +5,7 @@ A file with machines is collected as `machines/shop.py::ShopFloor::bounded` and 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from fnmatch import fnmatch
@@ -227,6 +228,17 @@ def _failing(error: DefinitionError) -> Ready:
     return test
 
 
+def _nothing_counted(config: pytest.Config, coverage: Coverage) -> Iterator[str]:
+    """Yield why nothing was counted, what counts, and how to have it counted."""
+    name = next(iter(coverage.machines), "Desk").partition(" ")[0]
+    yield f"no test of yours ran a machine; each run that one begins counts, as Runner({name}, ...).run_sync(...) does"
+    if coverage.machines:
+        yield "the ready tests of --fsm do not count: they take nearly every edge, however little your own tests do"
+    if config.option.fsm and config.args_source is not pytest.Config.ArgsSource.ARGS:
+        targets = "".join(f" --fsm {shlex.quote(target)}" for target in config.option.fsm)
+        yield f"--fsm alone collects no other tests, so name yours too: pytest tests{targets} --fsm-coverage"
+
+
 class Covered:
     """Reports what the runs of a session covered."""
 
@@ -263,10 +275,8 @@ class Covered:
         if self._file is not None:
             self._write(self._file, terminalreporter)
         if not any(taken.runs for taken in self.coverage.machines.values()):
-            ready = (
-                "; the ready tests of --fsm do not count, tests that run a machine do" if self.coverage.machines else ""
-            )
-            terminalreporter.line(f"no machine was run{ready}")
+            for line in _nothing_counted(terminalreporter.config, self.coverage):
+                terminalreporter.line(line)
         if self._is_short:
             short = f"{self.coverage.percent:.0f} % of the declared edges were taken, {self._required:g} % are required"
             terminalreporter.line(short, red=True)

@@ -1,11 +1,14 @@
 """`fsm-orch run` that asks a human: a question of the machine, or whether a tool may be used."""
 
 import json
+import re
 
 import pytest
-from cli.conftest import HUMAN, TOOL, scripted
+from cli.conftest import HUMAN, STORE, TOOL, scripted
 
 from fsm_orch.cli import app
+from fsm_orch.cli.answering import how_to_answer
+from fsm_orch.run.waiting import Question
 
 
 def test_a_human_is_asked_in_the_terminal(cli, write):
@@ -38,6 +41,32 @@ def test_nobody_at_the_terminal_leaves_the_run_waiting(cli, write):
 
     assert result.exit_code == 3
     assert "nobody is at the terminal: run it with --store, which keeps it for `fsm-orch runs answer`" in result.stderr
+
+
+def test_nobody_at_the_terminal_is_told_the_command(cli, write):
+    """With a store the command is whole but for the answer, and what that is made of is said; it then answers."""
+    module = write(HUMAN)
+    result = cli.invoke(app, ["run", module, "a cup", *STORE])
+    told = re.search(rf"fsm-orch (runs answer \S+ {module} )ANSWER --store \.\.\. ", result.stderr)
+
+    assert result.exit_code == 3
+    assert told is not None
+    assert "(ANSWER: a JSON object of handoff (yes or no), cents, urgent, note)" in result.stderr
+    answer = json.dumps({"handoff": "yes", "cents": 5, "urgent": False, "note": None})
+    answered = cli.invoke(app, [*told[1].split(), answer, *STORE])
+    assert answered.exit_code == 0, answered.output
+    assert "Ended in paid" in answered.stdout
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["shown", "json"])
+def test_without_a_store_nobody_can_answer_later_and_is_told_so(cli, write, more):
+    """It says what keeps a run, and how answers are given at once."""
+    module = write(HUMAN)
+    result = cli.invoke(app, ["run", module, "a cup", *more])
+
+    assert result.exit_code == 3
+    assert f"have it kept: fsm-orch run {module} ... --store sqlite:///runs.db" in result.stderr
+    assert "give a line for each field on stdin" in result.stderr
 
 
 def test_a_question_that_has_expired_is_not_asked_again(cli, write):
@@ -96,3 +125,15 @@ def test_a_tool_is_approved_in_the_terminal(cli, write, monkeypatch, line, told)
     assert "is answered by True or False" in result.stderr
     assert seen == [told]
     assert "Ended in paid" in result.stdout
+
+
+def test_each_of_several_questions_has_a_command_of_its_own():
+    """Where a run asks for several answers, each command names its question."""
+    form = {"properties": {"handoff": {"enum": ["yes", "no"]}}}
+    questions = [Question(key=f"r:0:{ask}", state="ask", text="Pay?", form=form) for ask in (1, 2)]
+
+    assert [*how_to_answer("r", "my desk.py", questions, is_kept=True)] == [
+        f"To answer it at any time: fsm-orch runs answer r 'my desk.py' ANSWER --store ... --question r:0:{ask} "
+        "(ANSWER: the value of handoff (yes or no))"
+        for ask in (1, 2)
+    ]

@@ -22,7 +22,8 @@ def test_a_run_that_is_kept_says_how_to_go_on_with_it(cli, write, monkeypatch):
     assert (result.exit_code, status) == (3, "waiting")
     first, _, last = result.stderr.splitlines()
     assert first == f"fsm-orch: run {run_id} is kept. If this ends: fsm-orch runs resume {run_id} {module} --store ..."
-    assert last == f"fsm-orch: To answer it at any time: fsm-orch runs answer {run_id} {module} --store ..."
+    command = f"fsm-orch runs answer {run_id} {module} ANSWER --store ..."
+    assert last == f"fsm-orch: To answer it at any time: {command} (ANSWER: yes or no)"
     assert "runs.db" not in result.output
 
 

@@ -176,3 +176,14 @@ def test_where_nothing_was_kept_the_option_says_how(cli, tool):
     assert (
         "no prompts are kept: give its runner" in cli.invoke(app, ["runs", "show", run_id, *STORE, "--prompts"]).stdout
     )
+
+
+def test_a_run_that_was_landed_shows_which_tools_it_used(cli, tool):
+    """Their effects stand, and what nobody answered is told apart; where the run landed says the same."""
+    run_id, _ = asked(URL)
+    landed = cli.invoke(app, ["runs", "land", run_id, tool, *STORE]).stdout
+    shown = cli.invoke(app, ["runs", "show", run_id, tool, *STORE]).stdout
+
+    assert "\n            used before: pay (1 unanswered)\n" in shown
+    assert "Landed in human (cancelled)" in landed
+    assert "; used before: pay (1 unanswered)" in " ".join(landed.split())

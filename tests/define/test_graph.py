@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch.define.graph import reachable, reversed_graph, shortest_cycle, shortest_path, without
+from fsm_orch.define.graph import least, reachable, reversed_graph, shortest_cycle, shortest_path, without
 
 Graph = dict[Hashable, tuple[Hashable, ...]]
 NODES: tuple[Hashable, ...] = (0, "a", (1, 2), frozenset({3}), 5, 6)
@@ -125,3 +125,20 @@ def test_none_is_a_node_like_any_other() -> None:
     """A graph over any hashables may hold None as a node."""
 
     assert (None, 1) == shortest_path({None: (1,), 1: ()}, [None], lambda node: node == 1)
+
+
+@given(graphs(), st.data())
+def test_least_is_the_price_of_the_cheapest_walk(graph: Graph, data: st.DataObject) -> None:
+    """Among all walks from a start without a repeated node one is cheapest, and nodes without one have no price."""
+    starts = data.draw(st.sets(st.sampled_from(list(graph)), max_size=2))
+    price = {node: data.draw(st.integers(0, 3)) for node in graph}
+    walks = [
+        walk for size in range(1, len(graph) + 1) for walk in itertools.permutations(graph, size) if walk[0] in starts
+    ]
+    found: dict[Hashable, int] = {}
+    for walk in walks:
+        if is_walk(graph, walk):
+            paid = sum(price[node] for node in walk)
+            found[walk[-1]] = min(paid, found.get(walk[-1], paid))
+
+    assert least(graph, starts, price.__getitem__) == found

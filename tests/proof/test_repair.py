@@ -18,6 +18,7 @@ from fsm_orch.proof.explore.exploration import explore
 from fsm_orch.proof.findings import of_definition
 from fsm_orch.proof.repair.change import to_keep, to_slacken
 from fsm_orch.proof.repair.edits import Edit, drop, fewer_hops, fewer_visits, guard_with
+from fsm_orch.proof.report import prove
 from machines import helpdesk
 
 
@@ -138,6 +139,38 @@ def test_a_worst_case_is_made_to_fit() -> None:
     assert to_slacken(replace(Desk.definition, limits=Limits(hops=6, tokens=12_000)), certificate) == ()
 
 
+class Review(Machine[Claim]):
+    """Write, and write again until a critic is content."""
+
+    write = State(LLMAgent("Write.", reads=Claim.text, writes=Claim.answer, calls=1), initial=True, max_visits=4)
+    review = State(LLMAgent("Review.", reads=Claim.answer, calls=1))
+    good_enough, manager = Final(), Final(fallback=True)
+    written = write.to(review)
+    good = review.to(good_enough, "it is good")
+    again = review.to(write, "it is not")
+    limits = Limits(tokens=10_000)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        (10_000, ["set `max_visits=2` on `write`: worst case 9,216 tokens"]),
+        (5_000, []),
+    ],
+    ids=["once round", "never round"],
+)
+def test_no_change_that_makes_a_worst_case_fit_closes_a_cycle(tokens: int, said: list[str]) -> None:
+    """A cycle is bounded and never closed: where one round is too dear already, only the limit is raised."""
+    definition = replace(Review.definition, limits=Limits(tokens=tokens))
+    *fewer, higher = to_slacken(definition, certify(definition))
+
+    assert [str(change) for change in fewer] == said
+    for change in (*fewer, higher):
+        changed = change.edit.apply(definition)
+        assert explore(changed).taken == explore(definition).taken == {"written", "good", "again"}
+        assert not any(finding.level == "error" for finding in prove(changed).findings)
+
+
 @pytest.mark.parametrize(
     "edit",
     [
@@ -249,8 +282,8 @@ def test_a_guard_is_suggested_as_one_would_write_it() -> None:
 
 
 def test_fewer_hops_leave_every_handoff_in_reach() -> None:
-    """Where a lower limit would close a handoff for good, only the higher limit of tokens is left."""
-    assert [edit.limits.hops for edit in fewer_hops(Desk.definition)] == [5, 4, 3]
+    """Where a lower limit would close a handoff, or the way from it to an answer, only more tokens are left."""
+    assert [edit.limits.hops for edit in fewer_hops(Desk.definition)] == [5, 4]  # sort, search, pay, send, sent
     certificate = certify(helpdesk.Hybrid.definition)
 
     assert [change.edit.limits.tokens for change in to_slacken(helpdesk.Hybrid.definition, certificate)] == [8_448]

@@ -336,7 +336,17 @@ def test_no_coverage_is_too_little(project: pytest.Pytester) -> None:
     result = run(project, "test_own.py", "--fsm-require-coverage=80")
 
     assert pytest.ExitCode.TESTS_FAILED == result.ret
-    result.stdout.fnmatch_lines(["no machine was run", "0 % of the declared edges were taken, 80 % are required"])
+    counts = "no test of yours ran a machine; each run that one begins counts, as Runner(Desk, ...).run_sync(...) does"
+    result.stdout.fnmatch_lines([counts, "0 % of the declared edges were taken, 80 % are required"])
+
+
+def test_what_the_report_advises_counts(project: pytest.Pytester) -> None:
+    """Own tests named beside `--fsm` are run with the ready ones, and their edges are counted."""
+    result = run(project, "test_own.py", "--fsm", "desk", "-k", "bounded or own", "--fsm-coverage")
+
+    assert pytest.ExitCode.OK == result.ret
+    result.stdout.fnmatch_lines(["Desk (*): 2 of 4 edges (50 %) in * run*"])
+    result.stdout.no_fnmatch_line("*of yours*")
 
 
 def test_ready_tests_are_no_coverage(project: pytest.Pytester) -> None:
@@ -347,7 +357,9 @@ def test_ready_tests_are_no_coverage(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         [
             "Desk (*): 0 of 4 edges (0 %) in 0 runs",
-            "no machine was run; the ready tests of --fsm do not count, tests that run a machine do",
+            "no test of yours ran a machine; each run that one begins counts, as Runner(Desk, ...).run_sync(...) does",
+            "the ready tests of --fsm do not count: they take nearly every edge, however little your own tests do",
+            "--fsm alone collects no other tests, so name yours too: pytest tests --fsm desk --fsm-coverage",
             "0 % of the declared edges were taken, 80 % are required",
         ]
     )

@@ -15,6 +15,7 @@ from ...kernel.configuration import Configuration
 from ...kernel.inputs import Input
 from ...kernel.legal import menu
 from ...run.result import landing_of
+from ...run.used_tools import tools_in_words
 from ...store.values import Listed
 from ..moments import moment, span, until
 from ..show import columns, hanging, name_of, safe
@@ -110,6 +111,8 @@ def _path(run: Folded) -> _Lines:
     for place, hop in enumerate(run.path):
         why = f"  ({landing.reason}: {landing.detail})" if hop.handoff is None and landing is not None else ""
         yield "" if place else "path", f"{hop}{why}"
+    if landing is not None and (used := tools_in_words(run.records)):
+        yield "", f"used before: {used}"
 
 
 def _context(now: Configuration) -> _Lines:

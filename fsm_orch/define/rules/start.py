@@ -11,6 +11,7 @@ from ...limits import Limits
 from .. import codes
 from ..definition import Definition
 from ..graph import shortest_path
+from ..least import least_hops
 from ..states import State
 from ..worst import grants, machines_in, within
 
@@ -81,7 +82,7 @@ def _too_far(definition: Definition) -> Iterator[Finding]:
             problem=f"the shortest way to an end other than the fallback takes {len(path) - 1} hops, and a run has "
             f"{definition.limits.hops}: {' -> '.join(path)}",
             expected="limits within which some run can end elsewhere than in the fallback",
-            fix="raise the limit of hops, or shorten the way",
+            fix=f"raise the limit of hops to {least_hops(definition)} or more, or shorten the way",
         )
 
 

@@ -10,6 +10,7 @@ from ...amounts import NOTHING, Price, dollars
 from ...define import codes
 from ...define.definition import Definition
 from ...define.graph import shortest_path
+from ...define.least import least_hops
 from ...define.rules.start import cost_limits, entry_of
 from ...define.states import State
 from ...define.worst import grants, machines_in
@@ -34,7 +35,7 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
                 about=state.name,
                 problem=f"{name!r} is {len(path) - 1} hops away: {' -> '.join(path)}; of {limits.hops} the last is "
                 "kept for landing, so no run gets there",
-                fix=f"raise the limit, {limits_as_written(limits, hops=len(path))}, or shorten the way",
+                fix=f"raise the limit, {limits_as_written(limits, hops=least_hops(definition))}, or shorten the way",
             )
         cost = entering[name].cost
         if limits.cost_micros is not None and cost > limits.cost_micros:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...define.definition import Definition
-from ...define.graph import shortest_path
 from ...define.guards import Guard, as_written, both
+from ...define.least import least_hops, least_visits
 from ...define.policies import Policy
 from ...define.sealed import remade
 from ...define.states import Final, Handoff, State
@@ -86,23 +86,17 @@ def _of_parts(policy: Policy, parts: Mapping[str, Atom]) -> Policy:
 
 
 def fewer_visits(definition: Definition, state: str) -> Iterator[Edit]:
-    """Yield edits that lower `max_visits` of a state, the smallest change first."""
+    """Yield edits that lower `max_visits` of a state, the smallest change first, down to what some cycle needs."""
     declared = definition.states[state].max_visits
     most = (definition.limits.hops if declared is None else declared) - 1
-    for visits in range(most, 0, -1):
+    for visits in range(most, least_visits(definition, state) - 1, -1):
         verb = f"add `max_visits={visits}` to" if declared is None else f"set `max_visits={visits}` on"
         yield Edit(words=f"{verb} `{state}`", max_visits=(state, visits))
 
 
 def fewer_hops(definition: Definition) -> Iterator[Edit]:
     """Yield edits that lower the limit of hops, the smallest change first, down to what the longest way needs."""
-    # Each handoff must still be possible: a run needs the hops to its source, one for the handoff, and one more to land
-    # if it leads to a state.
-    needed = 1
-    for source, handoff in definition.edges:
-        path = shortest_path(definition.successors, definition.starts, lambda node, end=source: node == end)  # type: ignore[misc]
-        needed = max(needed, len(path or ()) + isinstance(handoff.target, State))
-    for hops in range(definition.limits.hops - 1, needed - 1, -1):
+    for hops in range(definition.limits.hops - 1, least_hops(definition) - 1, -1):
         limits = definition.limits.model_copy(update={"hops": hops})
         yield Edit(words=f"lower the limit, `{limits_as_written(definition.limits, hops=hops)}`", limits=limits)
 

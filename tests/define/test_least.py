@@ -1,0 +1,52 @@
+"""The least bounds against all walks of a machine: the fewest with which each edge has a walk to an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from support.selling import Desk
+
+from fsm_orch.define.definition import Definition
+from fsm_orch.define.least import least_hops, least_visits
+from machines import coding, helpdesk, research
+
+MACHINES = [
+    Desk.definition,
+    coding.Coding.definition,
+    helpdesk.Hybrid.definition,
+    research.Research.definition,
+]
+LONGEST = 8
+
+
+def walks(definition: Definition, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield every walk on from a path that ends in an answer, or in a final state that is one."""
+    if path[-1] in definition.finals:
+        yield path
+    elif len(path) <= LONGEST:
+        for target in definition.successors[path[-1]]:
+            yield from walks(definition, (*path, target))
+
+
+def dearest(definition: Definition, state: str | None) -> int:
+    """Return the most that the cheapest walk of an edge needs: in hops, or in visits of a state."""
+    cheapest: dict[tuple[str, str], int] = {}
+    for start in definition.starts:
+        for walk in walks(definition, (start,)):
+            price = len(walk) - 1 if state is None else walk.count(state)
+            for number, edge in enumerate(pairwise(walk), 2):
+                # the fallback is no answer, but the edge into it is one that can be taken
+                if walk[-1] != definition.fallback.name or number == len(walk):
+                    cheapest[edge] = min(price, cheapest.get(edge, price))
+    return max(cheapest.values())
+
+
+@pytest.mark.parametrize("definition", MACHINES, ids=lambda definition: definition.name)
+def test_least_bounds_are_those_of_the_dearest_edge(definition: Definition) -> None:
+    """Hops, and visits of each state, are the fewest with which a run can take any edge and come to an answer."""
+    assert least_hops(definition) == dearest(definition, None)
+    assert {state: least_visits(definition, state) for state in definition.states} == {
+        state: dearest(definition, state) for state in definition.states
+    }

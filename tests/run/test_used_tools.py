@@ -1,0 +1,92 @@
+"""Which tools a run used before it was landed: told where the run is told of, and the same by each replay."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from hypothesis import given, settings
+from support.office import MOODS, SCRIPTS, Job, Office, World, looks_up, model, planned
+
+from fsm_orch import Context, Final, LLMAgent, Machine, MemoryStore, Runner, RunResult, ScriptedModel, State, Tool
+from fsm_orch.run.used_tools import tools_in_words
+
+
+def ran(script: Any, moods: Any) -> tuple[RunResult[Job], World, Runner[Job, World]]:
+    world, runner = World(moods), Runner(Office, model=model(*script))
+    return asyncio.run(runner.run(Job(text="t"), deps=world, run_id="r")), world, runner
+
+
+@settings(deadline=None, max_examples=40)
+@given(SCRIPTS, MOODS)
+def test_what_is_told_is_what_was_done(script: Any, moods: Any) -> None:
+    """As many uses are told of a tool as the world has seen, whatever came of them, and a replay tells the same."""
+    result, world, runner = ran(script, moods)
+
+    seen = sum(often for what, often in world.done.items() if what.startswith("look up"))
+    told = re.fullmatch(r"look_up \((?:(once|\d+ times))?(?:, )?(?:(\d+) failed)?\)", result.used_before)
+    times, failed = told.groups() if told else (None, None)
+    used = 1 if times == "once" else int((times or "0").removesuffix(" times"))
+    assert bool(told) == bool(result.used_before) == bool(seen)
+    assert used + int(failed or 0) == seen
+    assert runner.replay(result.journal).used_before == result.used_before
+
+
+def test_a_landed_run_says_what_it_used() -> None:
+    """It stands behind the reason; one that used nothing, or ended elsewhere, says nothing of it."""
+    landed, _, _ = ran([looks_up(7), looks_up(8), {"handoff": "none_of_these"}], (1, 0))
+    unused, _, _ = ran([{"handoff": "none_of_these"}], (1,))
+    ended, _, _ = ran([looks_up(7), planned()], (1,))
+
+    assert str(landed).splitlines()[0].endswith("; used before: look_up (once, 1 failed)")
+    assert "used before" not in str(unused)
+    assert ended.landing is None
+    assert "used before" not in str(ended)
+    assert ended.used_before == "look_up (once)"
+
+
+class Claim(Context):
+    """What somebody wants back."""
+
+    query: str
+
+
+def charge(cents: int) -> str:
+    """Charge a card."""
+    return "charged"
+
+
+def refund(cents: int) -> str:
+    """Pay money back."""
+    return "paid"
+
+
+class Till(Machine[Claim]):
+    """Charge, and pay back what a person lets it."""
+
+    till = State(
+        LLMAgent("Decide.", reads=Claim.query, tools=(charge, Tool(refund, approval=True)), asks=3, calls=4),
+        initial=True,
+    )
+    done, human = Final(), Final(fallback=True)
+    end = till.to(done, "it is done")
+
+
+def use(tool: str) -> dict[str, Any]:
+    return {"reply": {"use": {"tool": tool, "arguments": {"cents": 5}}}}
+
+
+def test_what_a_human_declined_was_not_used_and_what_nobody_answered_is_said() -> None:
+    """A run that is cancelled while a question is open has used what was answered, and asked for the rest."""
+    script = ScriptedModel([use("charge"), use("refund"), use("refund")])
+
+    async def cancelled() -> RunResult[Claim]:
+        store = MemoryStore()
+        runner = Runner(Till, model=script, store=store)
+        await runner.run(Claim(query="q"), run_id="r")
+        await runner.resume("r", False)
+        await store.ask_cancel("r")
+        return await runner.resume("r")
+
+    assert tools_in_words(asyncio.run(cancelled()).records) == "charge (once), refund (1 unanswered)"
