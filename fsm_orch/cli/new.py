@@ -131,7 +131,7 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
     beside = re.findall(r"^from machines\.(\w+) import", source, re.M)
     if name in beside:
         raise CommandError(f"NAME {name!r} is a module that {like!r} has beside it: give another")
-    data = [path for path in _gallery().glob(f"{like}_*") if path.is_file()]
+    data = [path for module in (like, *beside) for path in _gallery().glob(f"{module}_*") if path.is_file()]
     own = re.sub(rf"\b{old}\b", machine, source)
     own = re.sub(rf"\bmachines[./]{like}\b(?:\.py)?", name, own)
     for module in beside:
@@ -158,9 +158,12 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
     )
     texts = {f"{name}.py": own, f"test_{name}.py": test, "service.py": service}
     texts |= {f"{module}.py": (_gallery() / f"{module}.py").read_text("utf-8") for module in beside}
+    texts |= {path.name: path.read_text("utf-8") for path in data if path.suffix == ".py"}
+    for path in tuple(texts):  # each names the others as they lie here
+        texts = {to: text.replace(f"machines/{path}", path) for to, text in texts.items()}
     # which rules are broken on purpose is said for the linter of this repository, and not for the project's own
     texts = {path: re.sub(r"  # noqa: [^\n]*", "", text) for path, text in texts.items()}
-    return {path: text.encode() for path, text in texts.items()} | {path.name: path.read_bytes() for path in data}
+    return {path.name: path.read_bytes() for path in data} | {path: text.encode() for path, text in texts.items()}
 
 
 def _machine(classes: dict[str, ast.ClassDef]) -> tuple[str, str]:
