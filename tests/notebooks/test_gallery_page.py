@@ -45,7 +45,7 @@ def test_a_module_reads_like_documentation(module: str) -> None:
 
 
 def shown(svg: str) -> list[tuple[str, ...]]:
-    """Return what a drawing shows, in its order: its shapes, their kinds and colours, and its words; not where they are.
+    """Return what a drawing shows: its shapes, with their kinds and colours, and its words; not where they are.
 
     Where things are is Graphviz's to say, and may differ from one version to the next.
     """
