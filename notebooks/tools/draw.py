@@ -1,7 +1,4 @@
-"""Draw the machines of the gallery for its page: `python notebooks/tools/draw.py` writes notebooks/pictures/machines.
-
-A module is drawn by the machine that its name on the page stands for: its only one, or the one that `SHOWN` names.
-"""
+"""Draw the machines of the gallery for its page: `python notebooks/tools/draw.py` writes notebooks/pictures/machines."""
 
 from __future__ import annotations
 
@@ -13,21 +10,17 @@ from fsm_orch.export.svg import svg
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAWN = ROOT / "notebooks" / "pictures" / "machines"
-SHOWN = {"helpdesk": "ByExamples", "travel": "Travel"}
-"""The machine that is drawn of a module of several."""
+SHOWN = {"helpdesk": ":ByExamples", "travel": ":Travel"}
+"""The machine that is drawn, of a module of several."""
 
 
 def drawing(module: str) -> str:
     """Return the drawing of a module of the gallery, as SVG."""
-    machines = discover.machines(f"machines.{module}", ROOT)
-    (name,) = [
-        spelling for spelling in machines if spelling.endswith(f":{SHOWN.get(module, '')}") or len(machines) == 1
-    ]
-    return svg(machines[name].definition)
+    return svg(discover.machine(f"machines.{module}{SHOWN.get(module, '')}", ROOT).definition)
 
 
 if __name__ == "__main__":
     DRAWN.mkdir(exist_ok=True)
     for module in choices():
-        (DRAWN / f"{module}.svg").write_text(f"{drawing(module).strip()}\n", encoding="utf-8")
+        (DRAWN / f"{module}.svg").write_text(drawing(module), encoding="utf-8")
         print((DRAWN / f"{module}.svg").relative_to(ROOT))

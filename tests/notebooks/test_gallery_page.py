@@ -71,4 +71,4 @@ def test_the_page_shows_a_drawing_of_each_module() -> None:
     for module, part in parts.items():
         first = (importlib.import_module(f"machines.{module}").__doc__ or "").partition("\n\n")[0]
         assert " ".join(first.split()) in " ".join(part.split())
-        assert re.search(rf"^!\[.+\]\(\.\./pictures/machines/{module}\.svg\)$", part, re.M)
+        assert re.search(rf"!\[.+\]\(\.\./pictures/machines/{module}\.svg\)", part, re.M)
