@@ -1,14 +1,35 @@
-"""Claims: what code finds wrong with figures that somebody, or a model, has read in the words of a claim."""
+"""Claims: what code finds wrong with figures that somebody, or a model, has read in their words; the till pays them."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 MOST = {"taxi": 100_00, "train": 400_00, "meal": 150_00, "hotel": 2_000_00}
 """Cents at most of a claim of each kind."""
+
+
+class Payment(NamedTuple):
+    """What was paid for a claim, under the key of the visit that paid it."""
+
+    cents: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Till:
+    """The day, and what was paid for each claim: the world, of which a journal holds nothing."""
+
+    today: dt.date
+    paid: dict[str, Payment] = field(default_factory=dict)
+
+    def pay(self, claim: str, payment: Payment) -> bool:
+        """Pay a claim, unless that was done; return whether it is this payment that stands."""
+        return self.paid.setdefault(claim, payment) == payment
 
 
 def checked(text: str, date: dt.date | None, total: str | None, kind: str | None, today: dt.date) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""What the five specialists of the help desk know, in three forms: for a model, for words, and for examples.
+"""What the five specialists of the help desk know, in three forms, and what routes by it: a model, words, or examples.
 
 The words were chosen from the train split of CLINC150 alone, so that its test split can judge them, and the centroids
 were made of it: `helpdesk_centroids.json` holds one for each of the 15 intents of each specialist, and no query. The
@@ -10,9 +10,11 @@ Put your own in their place: a `Domain` for each specialist, and centroids of yo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fsm_orch import ExamplesAgent, Final, Handoff, KeywordAgent, State
 from fsm_orch.agents import load_centroids
 
 
@@ -73,3 +75,28 @@ CENTROIDS = load_centroids(Path(__file__).with_name("helpdesk_centroids.json").r
 THRESHOLD = 0.40
 """What a question must have in common with an intent. Higher, and fewer foreign questions get in (a leak), but more of
 ours are sent to a human (a false fallback)."""
+
+
+def by_words(field: object, specialists: tuple[State, ...], *, otherwise: State | Final) -> KeywordAgent:
+    """Make the agent that routes by the words of a field; what they do not decide goes to `otherwise`.
+
+    Args:
+        specialists: states in the order of `DOMAINS`, here and below.
+    """
+    words = (domain.words.split(", ") for domain in DOMAINS)
+    return KeywordAgent(field, dict(zip(specialists, words, strict=True)), otherwise=otherwise)
+
+
+def by_examples(field: object, specialists: tuple[State, ...], *, otherwise: State | Final) -> ExamplesAgent:
+    """Make the agent that routes to the specialist of the nearest intent; what is near to none goes to `otherwise`."""
+    examples = (CENTROIDS[domain.label] for domain in DOMAINS)
+    return ExamplesAgent(field, dict(zip(specialists, examples, strict=True)), otherwise=otherwise, threshold=THRESHOLD)
+
+
+def routes(to: Callable[[State, str], Handoff], specialists: tuple[State, ...]) -> tuple[Handoff, ...]:
+    """Make a handoff to each specialist.
+
+    Args:
+        to: `triage.to`, or `(triage | router).to` where both may route.
+    """
+    return tuple(to(state, domain.topics) for state, domain in zip(specialists, DOMAINS, strict=True))

@@ -1,7 +1,7 @@
 """Expenses: a model reads a claim, code checks each figure, a manager signs what is large, and it is paid once.
 
     read       a model fills in typed fields from the words of the claim; it decides nothing
-    check      code compares them with the words and with the rules, and says what is wrong
+    check      code compares them with the words and with the rules (`machines/claims.py`), and says what is wrong
     approve    a manager signs a claim above 500 EUR, or does not
     pay        code pays, once for one date, kind and total, under the key of the visit; the same again is done by hand
     paid, declined, by_hand
@@ -22,12 +22,11 @@ total or a date that it reads wrong is found, and the claim is done by hand.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, State, Visit, guard, never
 from fsm_orch.agents import Changes
-from machines.claims import checked
+from machines.claims import Payment, Till, checked
 
 LARGE = 500_00
 """Cents; above this a manager signs."""
@@ -66,21 +65,6 @@ def is_paid(claim: Claim) -> bool:
     return claim.answer is not None
 
 
-class Payment(NamedTuple):
-    """What was paid for a claim, under the key of the visit that paid it."""
-
-    cents: int
-    key: str
-
-
-@dataclass(frozen=True)
-class Till:
-    """The day, and what was paid for each claim: the world, of which a journal holds nothing."""
-
-    today: dt.date
-    paid: dict[str, Payment] = field(default_factory=dict)
-
-
 def check_claim(visit: Visit[Claim, Till]) -> Changes:
     """Write how much is claimed, and the first thing that is wrong with it."""
     claim = visit.context
@@ -90,10 +74,10 @@ def check_claim(visit: Visit[Claim, Till]) -> Changes:
 
 def pay_claim(visit: Visit[Claim, Till]) -> Changes:
     """Pay a claim, unless it was paid before."""
-    claim, mine = visit.context, Payment(visit.context.cents, visit.key)
+    claim = visit.context
     # by what was checked, not by its words: a claim that says it otherwise is the same claim
-    payment = visit.deps.paid.setdefault(f"{claim.date} {claim.kind} {claim.cents}", mine)
-    return {Claim.answer: f"{mine.cents / 100:.2f} EUR are on their way to you." if payment == mine else None}
+    is_paid = visit.deps.pay(f"{claim.date} {claim.kind} {claim.cents}", Payment(claim.cents, visit.key))
+    return {Claim.answer: f"{claim.cents / 100:.2f} EUR are on their way to you." if is_paid else None}
 
 
 class Expenses(Machine[Claim, Till]):

@@ -10,20 +10,17 @@ How well each machine routes is measured on real queries, never claimed:
     fsm-orch eval machines.helpdesk:Hybrid --data clinc_queries.csv --split test --limit 300 --probe 5
     fsm-orch run machines.helpdesk:ByExamples "how do i get a replacement card?"
 
-By examples is the best of them: take it as the one to copy. It needs the extra `embed` and 23 MB of weights
-(`fsm-orch model get minilm`); where these are too much, words are the choice. The numbers are in notebooks/4_routing.
+By examples is the best of them: copy it. It needs the extra `embed` and 23 MB of weights (`fsm-orch model get minilm`);
+where these are too much, take words. The numbers are in notebooks/4_routing.
 
-What specialists know, for words, examples and models, is in `machines/domains.py`. They see no accounts, so they answer
-in general terms. Do not use a router where one prompt holds all the answers: that is one call. The local model is too
-small to be a specialist: it turns down nearly every question, as `not_mine`.
+What specialists know, and what routes by it, is in `machines/domains.py`. Do not use a router where one prompt holds
+all the answers: that is one call. The local model is too small to be a specialist: it turns down nearly everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from fsm_orch import Context, ExamplesAgent, Final, Handoff, KeywordAgent, Limits, LLMAgent, Machine, State, at_most
-from machines.domains import CENTROIDS, DOMAINS, THRESHOLD, Domain
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, at_most
+from machines.domains import DOMAINS, Domain, by_examples, by_words, routes
 
 
 class Question(Context):
@@ -57,30 +54,6 @@ def desks() -> tuple[State, ...]:
     return tuple(map(State, SPECIALISTS))
 
 
-def by_words(specialists: tuple[State, ...], otherwise: State | Final) -> KeywordAgent:
-    """Make the agent that routes by words; a question that they do not decide goes to `otherwise`."""
-    words = (domain.words.split(", ") for domain in DOMAINS)
-    return KeywordAgent(Question.text, dict(zip(specialists, words, strict=True)), otherwise=otherwise)
-
-
-def by_examples(specialists: tuple[State, ...], otherwise: State | Final) -> ExamplesAgent:
-    """Make the agent that routes to the specialist of the nearest intent; what is near to none goes to `otherwise`."""
-    examples = (CENTROIDS[domain.label] for domain in DOMAINS)
-    return ExamplesAgent(
-        Question.text, dict(zip(specialists, examples, strict=True)), otherwise=otherwise, threshold=THRESHOLD
-    )
-
-
-def routes(to: Callable[[State, str], Handoff], specialists: tuple[State, ...]) -> tuple[Handoff, ...]:
-    """Make a handoff to each specialist.
-
-    Args:
-        to: `triage.to`, or `(triage | router).to` where both may route.
-        specialists: states in the order of `DOMAINS`.
-    """
-    return tuple(to(state, domain.topics) for state, domain in zip(specialists, DOMAINS, strict=True))
-
-
 def colleague() -> Final:
     """Make the fallback, with its default answer."""
     return Final(fallback=True, sets={Question.answer: "This is not ours to answer; a colleague will get back to you."})
@@ -92,7 +65,7 @@ class ByKeyword(Machine[Question]):
     # Each name on the left becomes the name of a state; `specialists` holds all five for the helpers above.
     banking, credit_cards, travel, work, auto = specialists = desks()
     answered, human = Final(), colleague()
-    triage = State(by_words(specialists, otherwise=human), initial=True)
+    triage = State(by_words(Question.text, specialists, otherwise=human), initial=True)
 
     to_banking, to_credit_cards, to_travel, to_work, to_auto = routes(triage.to, specialists)
     to_human = triage.to(human, "none of these")
@@ -104,14 +77,11 @@ class ByKeyword(Machine[Question]):
 
 
 class ByExamples(Machine[Question]):
-    """Route by examples: to the specialist of the intent that a question is most like; a human takes what is like none.
-
-    No model is asked to route, so routing costs no tokens, and takes about 5 ms.
-    """
+    """Route by examples, in about 5 ms and without a token; a human takes what is like none of them."""
 
     banking, credit_cards, travel, work, auto = specialists = desks()
     answered, human = Final(), colleague()
-    triage = State(by_examples(specialists, otherwise=human), initial=True)
+    triage = State(by_examples(Question.text, specialists, otherwise=human), initial=True)
 
     to_banking, to_credit_cards, to_travel, to_work, to_auto = routes(triage.to, specialists)
     to_human = triage.to(human, "none of these")
@@ -141,16 +111,14 @@ class ByModel(Machine[Question]):
 class Hybrid(Machine[Question]):
     """Route by words, and ask a model where they do not decide.
 
-    It is as good as its model. A small one makes it worse than words alone: it takes foreign questions that words
-    would have left to a human. Examples after words would be no better than examples alone, which cost no tokens
-    either; so the machine that is here is the one whose cost can buy something, with a model that is good enough.
-    Measure yours.
+    It is as good as its model: measure yours. A small one makes it worse than words alone, since it takes foreign
+    questions that words would have left to a human. Examples after words are no better than examples alone.
     """
 
     banking, credit_cards, travel, work, auto = specialists = desks()
     answered, human = Final(), colleague()
     router = State(ROUTER)
-    triage = State(by_words(specialists, otherwise=router), initial=True)
+    triage = State(by_words(Question.text, specialists, otherwise=router), initial=True)
 
     to_banking, to_credit_cards, to_travel, to_work, to_auto = routes((triage | router).to, specialists)
     unclear = triage.to(router, "the words do not decide")

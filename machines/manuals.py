@@ -15,11 +15,27 @@ from collections.abc import Iterator
 from pydoc_data.topics import topics
 from typing import Literal, get_args
 
+from fsm_orch import Context, Visit
+from fsm_orch.agents import Changes
+
 Source = Literal["language", "library", "functions"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 NOTHING = "nothing"
 """What is found where no entry shares two words with the question, or has one in its title."""
+
+
+class Page(Context):
+    """What the run for one source knows."""
+
+    source: Source
+    question: str
+    note: str | None = None
+
+
+def read(visit: Visit[Page]) -> Changes:
+    """Look the question up in one source."""
+    return {Page.note: look_up(visit.context.source, visit.context.question)}
 
 
 def look_up(source: Source, question: str) -> str:

@@ -1,9 +1,11 @@
-"""Orders: a small database of four shops, to be asked."""
+"""Orders: a small database of four shops, in a file."""
 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 TABLES = ("shops", "orders")
@@ -23,3 +25,10 @@ def fill(path: Path, *, orders: int = 2_000) -> Path:
         rows = ((n, n % 4 + 1, f"2026-{n % 12 + 1:02}-{n % 28 + 1:02}", n * 37 % 9_000) for n in range(1, orders + 1))
         database.executemany("INSERT INTO orders VALUES (?, ?, ?, ?)", rows)
     return path
+
+
+@contextmanager
+def filled() -> Iterator[Path]:
+    """Yield the path of such a database, in a folder of its own, which is removed."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield fill(Path(folder, "shops.db"))

@@ -2,7 +2,7 @@
 
     verify     code finds the order that the claim names; who claims for another order gets no further
     refund     a model sums up the reason and uses `pay_back`, which waits for a human, for a minute or for days
-    tell       code looks into the till, and tells the customer what is true: not what a model believes
+    tell       code looks into the till (`machines/till.py`), and tells what is true: not what a model believes
     paid, declined, which_order, open_claim
 
 The pattern is a tool behind an approval. The order and the sum are no choice of the model: it is offered what `verify`
@@ -19,12 +19,10 @@ which needs approval is used after a yes alone is the kernel's to keep:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, Tool, Visit, guard, never
 from fsm_orch.agents import Changes
+from machines.till import Payment, Till
 
 
 class Claim(Context):
@@ -47,22 +45,6 @@ def is_paid(claim: Claim) -> bool:
     return claim.paid
 
 
-class Payment(NamedTuple):
-    """What was paid back for an order, and why, under the key of the use that paid it."""
-
-    cents: int
-    reason: str
-    key: str
-
-
-@dataclass(frozen=True)
-class Till:
-    """What orders cost, in cents, and what was paid back, once each: the world, of which a journal holds nothing."""
-
-    orders: Mapping[int, int]
-    paid: dict[int, Payment] = field(default_factory=dict)
-
-
 def find_order(visit: Visit[Claim, Till]) -> Changes:
     """Find the one order that the claim names."""
     named = map(int, re.findall(r"\d{4,9}", visit.context.query))
@@ -73,8 +55,7 @@ def find_order(visit: Visit[Claim, Till]) -> Changes:
 
 def pay_back(order: int, cents: int, reason: str, *, key: str, deps: Till) -> str:
     """Pay an order back, for a reason."""
-    known = deps.paid.setdefault(order, Payment(cents, reason, key))
-    return "paid" if known.key == key else "it was paid back before"
+    return "paid" if deps.pay(order, Payment(cents, reason, key)) else "it was paid back before"
 
 
 def tell_customer(visit: Visit[Claim, Till]) -> Changes:

@@ -25,7 +25,7 @@ from typing import Literal
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Map, Preset, State, Visit, at_most, guard, never
 from fsm_orch.agents import Changes
-from machines.manuals import NOTHING, SOURCES, Source, look_up, words
+from machines.manuals import NOTHING, SOURCES, Page, Source, read, words
 
 
 class Report(Context):
@@ -36,19 +36,6 @@ class Report(Context):
     notes: tuple[str, ...] = ()
     draft: str | None = None
     remark: Preset[Literal["", "good", "off the topic", "too vague", "not in the sources"]] = ""
-
-
-class Page(Context):
-    """What the run for one source knows."""
-
-    source: Source
-    question: str
-    note: str | None = None
-
-
-def read(visit: Visit[Page]) -> Changes:
-    """Look the question up in one source."""
-    return {Page.note: look_up(visit.context.source, visit.context.question)}
 
 
 @guard

@@ -23,15 +23,13 @@ Asked to delete all orders it wrote a DELETE, twice, which was refused, twice. T
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, Preset, State, Visit, guard, never
 from fsm_orch.agents import Changes
 from machines.library import Library
-from machines.orders import SCHEMA, TABLES, fill
+from machines.orders import SCHEMA, TABLES, filled
 
 
 class Question(Context):
@@ -132,6 +130,6 @@ class AskDatabase(Machine[Question, Library]):
 
 @contextmanager
 def deps() -> Iterator[Library]:
-    """Yield a small database in a folder of its own; `fsm-orch` calls this."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Library(path=fill(Path(folder, "shops.db")), tables=TABLES)
+    """Yield a library of orders; `fsm-orch` calls this."""
+    with filled() as path:
+        yield Library(path=path, tables=TABLES)

@@ -140,7 +140,7 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
     beside = re.findall(r"^from machines\.(\w+) import", source, re.M)
     if name in beside:
         raise CommandError(f"NAME {name!r} is a module that {like!r} has beside it: give another")
-    data = [path for path in _gallery().glob(f"{like}_*") if path.is_file()]
+    data = [path for module in (like, *beside) for path in _gallery().glob(f"{module}_*") if path.is_file()]
     own = re.sub(rf"\b{old}\b", machine, source)
     for module in beside:
         block = "\n" if module == beside[0] else ""  # they are the project's own, in a block of their own
@@ -165,10 +165,13 @@ def _files(name: str, like: str, source: str) -> dict[str, bytes]:
     )
     texts = {f"{name}.py": own, f"test_{name}.py": test, "service.py": service, "pyproject.toml": _SETTINGS}
     texts |= {f"{module}.py": (_gallery() / f"{module}.py").read_text("utf-8") for module in beside}
+    texts |= {path.name: path.read_text("utf-8") for path in data if path.suffix == ".py"}
+    for path in tuple(texts):  # each names the others as they lie here
+        texts = {to: text.replace(f"machines/{path}", path) for to, text in texts.items()}
     # which rules are broken on purpose is said for the linter of this repository, and not for the project's own
     texts = {path: re.sub(r"  # noqa: [^\n]*", "", _alone(text, name, like, beside)) for path, text in texts.items()}
-    written = {path: text.encode() for path, text in texts.items()}
-    return written | {name + path.name.removeprefix(like): path.read_bytes() for path in data}
+    kept = {re.sub(rf"^{like}(?=_)", name, path.name): path.read_bytes() for path in data if path.suffix != ".py"}
+    return kept | {path: text.encode() for path, text in texts.items()}
 
 
 def _alone(text: str, name: str, like: str, beside: Sequence[str]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fsm_orch import Final, Machine, State
-from machines.helpdesk import LIMITS, Question, by_examples, by_words, colleague, desks, routes
+from machines.domains import by_examples, by_words, routes
+from machines.helpdesk import LIMITS, Question, colleague, desks
 
 
 class WordsThenExamples(Machine[Question]):
@@ -11,8 +12,8 @@ class WordsThenExamples(Machine[Question]):
 
     banking, credit_cards, travel, work, auto = specialists = desks()
     answered, human = Final(), colleague()
-    router = State(by_examples(specialists, otherwise=human))
-    triage = State(by_words(specialists, otherwise=router), initial=True)
+    router = State(by_examples(Question.text, specialists, otherwise=human))
+    triage = State(by_words(Question.text, specialists, otherwise=router), initial=True)
 
     to_banking, to_credit_cards, to_travel, to_work, to_auto = routes((triage | router).to, specialists)
     unclear = triage.to(router, "the words do not decide")

@@ -17,8 +17,8 @@ from fsm_orch.errors import AnswerError
 from fsm_orch.models.local import LocalModel
 from fsm_orch.proof import prove
 from fsm_orch.testing import RoutingSafety
-from machines.claims import MOST
-from machines.expense import LARGE, Claim, Expenses, Till
+from machines.claims import MOST, Till
+from machines.expense import LARGE, Claim, Expenses
 
 TAXI = "Taxi in Vienna on 2026-11-20: 18.40 EUR, tip 1.60 EUR. Total 20.00 EUR."
 HOTEL = "Hotel in Rome on 2026-11-12: three nights 690.00 EUR. Total 690.00 EUR."

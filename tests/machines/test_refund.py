@@ -10,7 +10,8 @@ from fsm_orch import MemoryStore, Runner, RunResult, ScriptedModel
 from fsm_orch.errors import AnswerError
 from fsm_orch.models.local import LocalModel
 from fsm_orch.proof import prove
-from machines.refund import Claim, Refunds, Till
+from machines.refund import Claim, Refunds
+from machines.till import Till
 
 CLAIM = Claim(query="Order 1041 arrived broken, please send my money back")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import re
+from xml.etree import ElementTree
 
 import pytest
 from support.shown import ROOT
+from tools.draw import drawing
 
 from fsm_orch import discover
 from fsm_orch.cli.new import choices
@@ -40,3 +42,33 @@ def test_a_module_reads_like_documentation(module: str) -> None:
     assert f"fsm-orch check machines.{module}" in text
     assert re.search(rf"fsm-orch (run|chat) machines\.{module}\b", text)
     assert re.search(r"[Dd]o not use|is cheaper", text)
+
+
+def shown(svg: str) -> list[tuple[str, ...]]:
+    """Return what a drawing shows: its shapes, with their kinds and colours, and its words; not where they are.
+
+    Where things are is Graphviz's to say, and may differ from one version to the next.
+    """
+    told = ("class", "fill", "stroke", "stroke-dasharray", "font-weight")
+    parts = ElementTree.fromstring(svg).iter()
+    return [(part.tag, *(part.get(name, "") for name in told), (part.text or "").strip()) for part in parts]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_drawing_is_what_the_machine_gives_today(module: str) -> None:
+    """It shows the states, handoffs, guards and limits of now; `python notebooks/tools/draw.py` draws it again."""
+    drawn = PAGE.parents[1] / "pictures" / "machines" / f"{module}.svg"
+
+    assert shown(drawing(module)) == shown(drawn.read_text(encoding="utf-8"))
+
+
+def test_the_page_shows_a_drawing_of_each_module() -> None:
+    """Each has a heading, what the module says of itself first, and its drawing; and there is no other drawing."""
+    parts = dict(re.findall(r"^### (\w+)\n\n(.*?)(?=\n###|\Z)", PAGE.read_text(encoding="utf-8"), re.M | re.S))
+
+    assert parts.keys() == {*MODULES}
+    assert {path.stem for path in (PAGE.parents[1] / "pictures" / "machines").iterdir()} == {*MODULES}
+    for module, part in parts.items():
+        first = (importlib.import_module(f"machines.{module}").__doc__ or "").partition("\n\n")[0]
+        assert " ".join(first.split()) in " ".join(part.split())
+        assert re.search(rf"!\[.+\]\(\.\./pictures/machines/{module}\.svg\)", part, re.M)

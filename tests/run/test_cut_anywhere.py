@@ -35,6 +35,7 @@ from fsm_orch.models import Request
 from fsm_orch.run.waiting import Question
 from fsm_orch.testing import TheoremChecker, virtual_time
 from machines import refund, research, travel
+from machines.till import Till
 
 
 class ByForm:
@@ -112,12 +113,12 @@ class Chain(Machine[levels.Text]):
 PLAN = branches.Trip(plan=json.dumps({"a": [1, True], "b": [1.5, True], "c": [0.5, False]}))
 WELL = branches.Trip(plan=json.dumps({"a": [1, True], "b": [2, True]}))
 URLS = composed.Report(topic="tea", urls=("aa", "b", "aaa", "b"))
-TILL = refund.Till({1041: 4_900})
+TILL = Till({1041: 4_900})
 
 
-def till_of(journal: Sequence[Input]) -> refund.Till:
+def till_of(journal: Sequence[Input]) -> Till:
     """Return a till of its own, out of which only that was paid which a journal says."""
-    till = refund.Till(TILL.orders)
+    till = Till(TILL.orders)
     for event in journal:
         if isinstance(event, Answered) and event.value == "paid":
             till.paid[1041] = refund.Payment(4_900, "it arrived broken", event.id)
