@@ -34,6 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take the tests of local models as slow, and leave out what is long unless `-m` names that."""
     _mark_local(items)
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):  # one browser for a module, and so one event loop
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
     if "long" not in config.option.markexpr:  # not in pyproject.toml: any other `-m`, such as `-m slow`, would undo it
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
         items[:] = [item for item in items if not item.get_closest_marker("long")]

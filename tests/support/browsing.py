@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from playwright.async_api import Browser, Page, async_playwright
@@ -80,9 +81,12 @@ async def begun(page: Page, url: str, body: dict[str, object]) -> str:
     return str(await page.evaluate("sessionStorage.run")).rpartition("/")[2]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    """Yield a browser."""
+    """Yield a browser, which is one for all tests of a module: each has contexts of its own.
+
+    So those tests share an event loop. See `conftest.py`.
+    """
     async with browser() as chromium:
         yield chromium
 

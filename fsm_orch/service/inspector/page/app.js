@@ -50,7 +50,7 @@ function picked(right) { // what is so after the records up to the one that is l
   $("#now").setAttribute("aria-pressed", String(look.upto === null));
   $("#fork").disabled = !cutAt(upto);
   $("#edit").disabled = !replyAt(upto);
-  if (changed("record", run, upto, beside) && follows) reveal($("#records"), $("#records [aria-current=step]"));
+  if (changed("record", run, upto, beside, $("#records").clientHeight) && follows) reveal($("#records"), $("#records [aria-current=step]"));
 }
 
 function crumbs(now, at) {
