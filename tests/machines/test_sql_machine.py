@@ -225,7 +225,7 @@ def test_what_takes_much_before_it_is_run_is_ended(library: Library, query: str)
 @pytest.mark.slow
 def test_a_query_that_has_time_is_ended_for_its_memory(library: Library) -> None:
     """What 64 MB are too little for is ended long before its time is over, and is answered where there are more."""
-    with pytest.raises(ValueError, match="or 64 MB|out of memory"):
+    with pytest.raises(ValueError, match=r"or 64 MB|out of memory"):
         replace(library, seconds=60, memory_mb=64).rows(doubled(6))
     assert replace(library, seconds=60, memory_mb=1_000).rows(doubled(6)).startswith("262144\n")
 
