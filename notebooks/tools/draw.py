@@ -1,4 +1,4 @@
-"""Draw the machines of the gallery for its page: `python notebooks/tools/draw.py` writes notebooks/pictures/machines."""
+"""Draw the machines of the gallery: `python notebooks/tools/draw.py` writes notebooks/pictures/machines."""
 
 from __future__ import annotations
 

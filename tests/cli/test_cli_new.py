@@ -205,3 +205,18 @@ def test_a_name_that_the_module_has_is_not_given_twice(here: Path) -> None:
     assert CliRunner().invoke(app, ["new", "claim", "--like", "expense"]).exit_code == 0
 
     assert "class ClaimMachine(Machine[Claim, Till]):" in (here / "claim" / "claim.py").read_text()
+
+
+def test_a_project_has_the_files_of_the_modules_beside_it(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that reads a database is copied too, and no text says that a module lies elsewhere."""
+    assert CliRunner().invoke(app, ["new", "own_sql", "--like", "sql"]).exit_code == 0
+    monkeypatch.chdir(here / "own_sql")
+    asks = "from own_sql import deps\nwith deps() as library: print(library.rows('SELECT count(*) FROM orders'))"
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run([sys.executable, "-c", asks], env=env, capture_output=True, check=False)
+
+    assert (ran.stdout, ran.stderr) == (b"2000\n", b"")
+    copied = {path.stem for path in Path().glob("*.py")} | {"sql"}
+    told = {name for path in Path().glob("*.py") for name in re.findall(r"machines[./](\w+)", path.read_text())}
+    assert "library_reader" in copied
+    assert not copied & told

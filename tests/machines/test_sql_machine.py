@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,14 @@ def test_what_takes_much_before_it_is_run_is_ended(library: Library, query: str)
     """SQLite asks nobody while it compiles, or compares: the process of the query is ended, and this one goes on."""
     with pytest.raises(ValueError, match=r"it takes more than 1 s, or 256 MB|too complex|out of memory"):
         library.rows(query)
+
+
+@pytest.mark.slow
+def test_a_query_that_has_time_is_ended_for_its_memory(library: Library) -> None:
+    """What 64 MB are too little for is ended long before its time is over, and is answered where there are more."""
+    with pytest.raises(ValueError, match=r"or 64 MB|out of memory"):
+        replace(library, seconds=60, memory_mb=64).rows(doubled(6))
+    assert replace(library, seconds=60, memory_mb=1_000).rows(doubled(6)).startswith("262144\n")
 
 
 def test_nothing_is_run_that_does_not_only_read() -> None:

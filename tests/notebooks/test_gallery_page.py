@@ -15,7 +15,9 @@ from fsm_orch.cli.new import choices
 from fsm_orch.proof import prove
 
 PAGE = ROOT / "notebooks" / "how-to" / "gallery.md"
-ROW = re.compile(r"^\| `machines\.(?P<module>\w+)` .*\| (?P<calls>[\d,]+) \| (?P<tokens>[\d,]+) \|", re.MULTILINE)
+ROW = re.compile(
+    r"^\| \[(?P<module>\w+)\]\(#(?P=module)\) .*\| (?P<calls>[\d,]+) \| (?P<tokens>[\d,]+) \|", re.MULTILINE
+)
 
 
 MODULES = choices()
