@@ -137,8 +137,14 @@ def answered(
     # A bad answer that was folded would be a refusal for good. What it leads to can be tried exactly, as nothing else
     # happens meanwhile: the kernel is pure, and of the copy nothing is kept.
     if why := _refusal(run, event, cast):
-        raise AnswerError(f"this answer to {question.key!r} does not fit: {why}")
+        raise AnswerError(f"this answer to {question.key!r} does not fit: {why}{_takes(question.form)}")
     return event
+
+
+def _takes(form: Mapping[str, Any]) -> str:
+    """Return what an answer is made of, as the end of a message; nothing where it is one thing alone."""
+    fields = ", ".join(f'"{name}": ...' for name in form.get("properties", ()))
+    return f"; it takes all of {{{fields}}}" if len(form.get("properties", ())) > 1 else ""
 
 
 def _as_input(run: Run, question: Question, answer: Any, *, id: str, who: str | None) -> inputs.Answered:
