@@ -32,8 +32,18 @@
 import re
 
 from fsm_orch import (
-    Context, Final, Given, Limits, LLMAgent, Machine, Preset, State,
-    Tool, Visit, guard, never,
+    Context,
+    Final,
+    Given,
+    Limits,
+    LLMAgent,
+    Machine,
+    Preset,
+    State,
+    Tool,
+    Visit,
+    guard,
+    never,
 )
 
 ANSWERS = {"open": "We are open from 9 to 5.", "ship": "In two days."}
@@ -110,9 +120,7 @@ class Desk(Machine[Ticket]):
             does="pay orders back",
             reads=Ticket.query,
             writes=Ticket.answer,
-            tools=Tool(
-                pay_back, approval=True, choices={"order": Ticket.orders}
-            ),
+            tools=Tool(pay_back, approval=True, choices={"order": Ticket.orders}),
             tool_first=True,
             asks=1,
             calls=2,
@@ -121,9 +129,7 @@ class Desk(Machine[Ticket]):
 
     # final states: a run ends in one of them
     answered = Final()
-    human = Final(
-        fallback=True, sets={Ticket.answer: "A colleague will call you."}
-    )
+    human = Final(fallback=True, sets={Ticket.answer: "A colleague will call you."})
 
     # handoffs: the only ways to move
     refund_money = triage.to(verify, "the customer wants money back")
@@ -139,6 +145,7 @@ class Desk(Machine[Ticket]):
         never(refund.tool(pay_back)).before(verify),
         never(refund.tool(pay_back)).when(~knows_them),
     )
+
 
 # %% [markdown]
 # A machine shows itself as a picture. Solid arrows are handoffs, with their guards in brackets. Dotted arrows are there
@@ -186,7 +193,9 @@ Desk
 # code, not the model, tell the customer, as `machines/refund.py` does.
 #
 # A human can be an agent too: `ask = State(HumanAgent("Pay this back?", reads=Ticket.query), expires_s=86_400)`, with
-# `yes, no = ask.to(refund), ask.to(human)`. The run waits, and `resume(run_id, Desk.yes)` answers.
+# `yes, no = ask.to(refund), ask.to(human)`. The run waits, and `resume(run_id, Desk.yes)` answers. Where that agent
+# `writes` fields, the answer has them too: `resume(run_id, {"handoff": Desk.yes, Ticket.note: "paid"})`. If nobody
+# answers in time, the run takes `late = ask.on_timeout(human)`, or is landed where that is not declared.
 #
 # One final state is the `fallback`. What it `sets` is the default answer of a run that did not get to another end. A
 # declared handoff to the fallback, such as `stranger`, is not a landing.
@@ -256,9 +265,7 @@ script = [
 ]
 model = ScriptedModel(script)
 desk = Runner(Desk, model=model, store=MemoryStore())
-result = await desk.run(
-    Ticket(query="Order #77 broke. My money back, please!"), run_id="r1"
-)
+result = await desk.run(Ticket(query="Order #77 broke. My money back, please!"), run_id="r1")
 print(result.status, "-", result.waiting[0].text)
 
 # %% [markdown]
@@ -419,6 +426,7 @@ def test_no_refund_for_a_stranger():
 
 def test_what_a_customer_can_cost():
     assert_bounded(Desk, tokens=13_824, calls=6, hops=5)
+
 
 # %%
 # !pytest -q test_desk.py | tail -1

@@ -142,11 +142,12 @@ def answered(
 
 
 def _expected(question: Question, given: Any) -> str:
-    """Return what an answer has to give, if it lacks some of it: who gave one value may not know of the others."""
+    """Return all that an answer takes, if it lacks some of it: who gave one value may not know of the others."""
     required = [str(name) for name in question.form.get("required", ())]
     if isinstance(given, Mapping) and given.keys() >= {*required}:
         return ""
-    return f" Give an object with {' and '.join(required)}"
+    fields = ", ".join(f'"{name}": ...' for name in required)
+    return f"; it takes all of {{{fields}}}" if len(required) > 1 else ""
 
 
 def _as_input(run: Run, question: Question, answer: Any, *, id: str, who: str | None) -> inputs.Answered:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from support.office import MOODS, SCRIPTS, Job, Office, World, looks_up, model, planned
 
 from fsm_orch import Context, Final, LLMAgent, Machine, MemoryStore, Runner, RunResult, ScriptedModel, State, Tool
+from fsm_orch.kernel.records import Answered, Asked, Wanted
 from fsm_orch.run.used_tools import tools_in_words
 
 
@@ -90,3 +91,14 @@ def test_what_a_human_declined_was_not_used_and_what_nobody_answered_is_said() -
         return await runner.resume("r")
 
     assert tools_in_words(asyncio.run(cancelled()).records) == "charge (once), refund (1 unanswered)"
+
+
+def test_an_answer_is_of_the_visit_that_asked() -> None:
+    """Asks are numbered anew in each visit: what a human answers in the next is no answer of a tool before."""
+    stamp = ran([looks_up(7), planned()], (1,))[0].records[0].stamp
+    of_tool = Asked(stamp=stamp, asks=(Wanted(ask=1, kind="tool", name="mail"),), need=1, is_race=False)
+    of_human = Asked(stamp=stamp, asks=(Wanted(ask=1, kind="human", name=""),), need=1, is_race=False)
+    told = Answered(stamp=stamp, ask=1, end="answered", ok=True, who="ann", tokens=0, cost=0)
+
+    assert tools_in_words([of_tool, of_human, told]) == "mail (1 unanswered)"
+    assert tools_in_words([of_tool, told, of_human]) == "mail (once)"

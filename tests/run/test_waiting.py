@@ -455,3 +455,15 @@ async def test_all_questions_that_are_late_expire_at_once() -> None:
 
     assert (OneAndTwo.done, "nothing", "nothing") == (result.state, result.context.one, result.context.two)
     assert ["late", "late"] == [record.handoff for record in result.records if record.kind == "handed_off"][:2]
+
+
+async def test_an_answer_that_lacks_fields_is_told_all_that_it_takes() -> None:
+    """Where a human writes beside choosing, a handoff alone is too little, and the message has the whole form."""
+    store = MemoryStore()
+    await waiting(store)
+    runner = Runner(Refunds, store=store)
+
+    with pytest.raises(AnswerError, match=r'it takes all of \{"handoff": \.\.\., "note": \.\.\.\}'):
+        await runner.resume("r", Refunds.yes)
+    result = await runner.resume("r", {"handoff": Refunds.yes, Claim.note: "ok"})
+    assert result.waiting == ()

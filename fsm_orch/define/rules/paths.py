@@ -13,6 +13,7 @@ from .. import codes
 from ..context import first_readable
 from ..definition import Definition
 from ..graph import reachable, reversed_graph, shortest_cycle, shortest_path, without
+from ..preset import as_preset
 from ..states import Final
 from ..wording import quoted
 
@@ -87,6 +88,7 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
                     where=state.where,
                     problem=f"{state.name!r} reads {field!r}, and a run may start there (entry=True), before anything "
                     "writes it",
+                    fix=_mend(definition, field),
                 )
             elif path is not None:
                 lost = _lost(definition, field, path)
@@ -95,7 +97,16 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
                     "FSM110",
                     where=state.where,
                     problem=f"{state.name!r} reads {field!r}, which this path did not write{why}: {' -> '.join(path)}",
+                    fix=_mend(definition, field),
                 )
+
+
+def _mend(definition: Definition, field: str) -> str:
+    preset = as_preset(definition.context, field)
+    return (
+        f"write {field!r} on that path, remove its default, or do not read it; if its default means something from the "
+        f"start, mark it: {preset}"
+    )
 
 
 def _lost(definition: Definition, field: str, path: Sequence[str]) -> str | None:

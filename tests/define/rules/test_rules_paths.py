@@ -12,7 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from support.declared import case, shows
 
-from fsm_orch import Context, Final, Handoff, State
+from fsm_orch import Context, DefinitionError, Final, Handoff, Machine, State
 from fsm_orch.define.context import FieldRef
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.rules.check import check
@@ -278,3 +278,28 @@ def test_unreachable_and_traps_agree_with_brute_force(definition: Definition) ->
 
     assert unreachable == {re.findall(r"'(\w+)'", f.problem)[0] for f in findings if f.code == "FSM103"}
     assert traps == {re.findall(r"'(\w+)'", f.problem)[0] for f in findings if f.code == "FSM104"}
+
+
+class Draft(Context):
+    """What is written."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+def test_a_field_that_was_not_written_is_shown_as_preset() -> None:
+    """The fix has the field's own declaration, marked, so that nobody has to look up how a mark is written."""
+    with pytest.raises(DefinitionError) as raised:
+
+        class Desk(Machine[Draft]):
+            """Read what nobody wrote."""
+
+            a = State(print, reads=Draft.notes, initial=True)
+            done, human = Final(), Final(fallback=True)
+            end = a.to(done)
+
+    (finding,) = raised.value.findings
+    assert finding.code == "FSM110"
+    assert finding.fix.endswith(
+        "if its default means something from the start, mark it: notes: Preset[tuple[str, ...]] = ()"
+    )
