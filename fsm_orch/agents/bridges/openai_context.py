@@ -1,4 +1,5 @@
 """The context that openai-agents gives to a tool of its own; needs the extra `openai-agents`."""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
