@@ -111,7 +111,8 @@ class LangGraphAgent(ForeignAgent):
 
     It is taken for code, which after a crash does not act again unless its state is `repeatable`.
 
-    Raises TypeError: if it is not compiled, has a checkpointer, or a node holds a model of its own; or as an `LLMAgent`.
+    Raises TypeError: if it is not compiled, has a checkpointer, or a node holds a model of its own; or as an
+        `LLMAgent`.
     Raises ValueError: as an `LLMAgent` does.
     """
 
@@ -132,9 +133,9 @@ class LangGraphAgent(ForeignAgent):
         if not hasattr(graph, "ainvoke") or not hasattr(graph, "builder"):
             raise TypeError("LangGraphAgent takes a compiled graph: create_agent(...), or builder.compile()")
         if graph.checkpointer:
-            raise TypeError(
-                "a graph with a checkpointer goes on where it was: compile it without, the run is journaled"
-            )
+            raise TypeError("a graph with a checkpointer goes on where it was: compile it without, a run is journaled")
+        if own := sorted(set(_own_models(graph))):
+            raise TypeError(f"{'; '.join(own)}, which is not metered: give the graph MeteredChat() instead")
         super().__init__(
             "LangGraphAgent",
             known_as=graph.name or "graph",
@@ -231,7 +232,7 @@ def _nodes(graph: Any) -> Iterator[tuple[str, str]]:
 
 
 def _own_models(graph: Any) -> Iterator[str]:
-    """Yield the chat models that the functions of nodes name, or hold, and that are not metered; not all can be seen."""
+    """Yield the models that the functions of nodes name, and that are not metered; not all can be seen."""
     for name, node in graph.builder.nodes.items():
         function = _function(node)
         if inspect.isfunction(function):
