@@ -71,8 +71,9 @@ def bridges(session: nox.Session) -> None:
     They are not in `dev`: they are 22 more packages, of which one brings a plug-in into every run of pytest.
     """
     _install(session, "--constraints", str(CONSTRAINTS), of=".[langgraph,mcp,openai-agents,openai,pydantic-ai,test]")
-    session.install("pytest-asyncio", "looptime")
-    session.run("pytest", "-p", "no:langsmith_plugin", "tests/agents/bridges", *session.posargs)
+    session.install("mypy", "pytest-asyncio", "looptime")
+    session.run("mypy", "fsm_orch/agents/bridges")
+    session.run("pytest", "-p", "no:langsmith_plugin", "tests/agents", "-k", "bridge", *session.posargs)
 
 
 @nox.session

@@ -1,5 +1,4 @@
 """Graphs of LangGraph, and agents of LangChain, as agents of states; needs the extra `langgraph`."""
-# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

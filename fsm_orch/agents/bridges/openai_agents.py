@@ -1,5 +1,4 @@
 """Agents of openai-agents as agents of states, run by their own Runner; needs the extra `openai-agents`."""
-# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """The context that openai-agents gives to a tool of its own; needs the extra `openai-agents`."""
-# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

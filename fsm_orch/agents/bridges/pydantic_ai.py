@@ -1,5 +1,4 @@
 """Agents of pydantic-ai as agents of states; needs the extra `pydantic-ai`."""
-# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
