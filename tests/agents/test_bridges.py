@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from support.provider_faults import saying
 from support.shop import use, use_all
 
 from fsm_orch import Machine, MemoryStore, Runner, RunResult, ScriptedModel
+from fsm_orch.errors import StoreError
 from fsm_orch.models import Request
 from fsm_orch.models.openai import ResponsesModel
-from fsm_orch.testing import assert_replays
+from fsm_orch.testing import CrashingStore, assert_replays
 
 QUERY = "where is my order 4711?"
 SOLVED = {"handoff": "solved", "answer": "It is packed."}
@@ -219,3 +221,27 @@ def test_what_has_tools_acts_again_after_a_crash_only_if_its_state_is_repeatable
 
     assert ("code", "llm") == (spec[0].kind, spec[1].kind)
     assert repeatable is not machine.triage.acts_once  # type: ignore[attr-defined]
+
+
+@each
+def test_a_bridge_is_given_again_what_it_was_answered_before_a_crash(framework: str) -> None:
+    """Wherever its process ends, no reply that was stored is asked for again, and each end is a declared one."""
+    machine = support(agent_of(framework, calls=4), repeatable=True)
+    resumed = list[int]()
+    for writes in range(1, 7):
+        kept = MemoryStore()
+        before, after = ScriptedModel([LOOK, decides(SOLVED)]), ScriptedModel([_goes_on] * 3)
+        with suppress(StoreError):
+            crashing = CrashingStore(kept, writes=writes)
+            Runner(machine, model=before, store=crashing).run_sync(Conv(query=QUERY), run_id="one")
+        result = asyncio.run(Runner(machine, model=after, store=kept).resume("one"))
+        assert "done" == result.state.name
+        assert len(before.requests) + len(after.requests) <= 2 + 1
+        resumed.append(len(after.requests))
+
+    assert {0, 1, 2} == set(resumed)
+
+
+def _goes_on(request: Request) -> dict[str, Any]:
+    """Decide as soon as a tool has been used."""
+    return form(request, SOLVED) if '"result"' in request.messages[-1].content else LOOK

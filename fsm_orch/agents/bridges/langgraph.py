@@ -251,10 +251,11 @@ def _messages(messages: Sequence[BaseMessage]) -> Iterator[Message]:
             for call in getattr(said, "tool_calls", ()):
                 yield used(call["name"], call["args"])
             if said.text:
-                yield Message(role="assistant", content=said.text)
+                yield Message(role="assistant", content=_text(said))
         elif said.type != "system":
-            yield Message(role="user", content=said.text)
+            yield Message(role="user", content=_text(said))
 
 
 def _text(said: BaseMessage) -> str:
-    return said.text or json.dumps(said.content, default=str)
+    # a plain text: `said.text` is of a class of its own, which no journal takes
+    return str(said.text) or json.dumps(said.content, default=str)
