@@ -12,6 +12,7 @@ from support.foreign import ABSENT, EACH, PACKAGES, USES, Conv, LoopAgent, agent
 from support.provider import KEY, Provider
 from support.provider_faults import saying
 from support.shop import use, use_all
+from support.shown import ROOT, blocks, execute
 
 from fsm_orch import Machine, MemoryStore, Runner, RunResult, ScriptedModel
 from fsm_orch.errors import StoreError
@@ -245,3 +246,14 @@ def test_a_bridge_is_given_again_what_it_was_answered_before_a_crash(framework: 
 def _goes_on(request: Request) -> dict[str, Any]:
     """Decide as soon as a tool has been used."""
     return form(request, SOLVED) if '"result"' in request.messages[-1].content else LOOK
+
+
+@pytest.mark.skipif(bool(ABSENT), reason="not all of the frameworks that the page shows are installed")
+def test_the_page_of_the_bridges_runs() -> None:
+    """Its blocks run one after the other, as a reader would type them."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    found = [block for block in blocks(ROOT / "notebooks/how-to/bring-your-agents.md") if block.language == "py"]
+    for block in found:
+        execute(block, names)
+
+    assert 3 == len(found)
