@@ -65,7 +65,7 @@ class MeteredChat(BaseChatModel):
         )
 
     def _generate(self, *_: Any, **__: Any) -> NoReturn:
-        raise NotImplementedError("a MeteredChat is asked with await: write an async node, await model.ainvoke(...)")
+        raise VisitError("a MeteredChat is asked with await: write an async node, await model.ainvoke(...)")
 
     async def _agenerate(self, messages: list[BaseMessage], *_: Any, **given: Any) -> ChatResult:
         at_work = _AT_WORK.get(None)
