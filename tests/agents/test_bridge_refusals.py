@@ -110,7 +110,7 @@ def test_the_bridge_of_openai_agents_refuses_what_would_be_lost() -> None:
 
 @there("openai-agents")
 def test_the_bridge_of_openai_agents_meters_an_agent_among_the_tools() -> None:
-    """Its requests are calls of the visit too, and its framework's guardrail may undo a decision."""
+    """Its requests are calls too; an output type gives way to the fields of the state, and a guardrail has its say."""
     from agents import Agent, GuardrailFunctionOutput, output_guardrail
 
     from fsm_orch.agents.bridges.openai_agents import OpenAIAgent
@@ -121,7 +121,7 @@ def test_the_bridge_of_openai_agents_meters_an_agent_among_the_tools() -> None:
 
     inner: Any = Agent(name="inner", instructions="Inner.")
     outer: Any = Agent(name="outer", tools=[inner.as_tool("inner", "Ask it.")])
-    agent = OpenAIAgent(outer, reads=Conv.query, writes=Conv.answer)
+    agent = OpenAIAgent(outer.clone(output_type=int), reads=Conv.query, writes=Conv.answer)
     script = [use("inner", input="hello"), {"handoff": "again", "answer": "from inside"}, {"reply": SOLVED}]
     guarded = OpenAIAgent(outer.clone(output_guardrails=[never]), reads=Conv.query, writes=Conv.answer)
 

@@ -225,19 +225,22 @@ def test_what_has_tools_acts_again_after_a_crash_only_if_its_state_is_repeatable
 
 
 @each
-def test_a_bridge_is_given_again_what_it_was_answered_before_a_crash(framework: str) -> None:
-    """Wherever its process ends, no reply that was stored is asked for again, and each end is a declared one."""
+def test_a_bridge_is_given_again_what_it_was_answered_before_a_crash(framework: str, uses: list[int]) -> None:
+    """Wherever its process ends, a reply that a tool was used for is stored, and not asked for again."""
     machine = support(agent_of(framework, calls=4), repeatable=True)
     resumed = list[int]()
     for writes in range(1, 7):
         kept = MemoryStore()
         before, after = ScriptedModel([LOOK, decides(SOLVED)]), ScriptedModel([_goes_on] * 3)
+        uses.clear()
         with suppress(StoreError):
             crashing = CrashingStore(kept, writes=writes)
             Runner(machine, model=before, store=crashing).run_sync(Conv(query=QUERY), run_id="one")
+        was_used = bool(uses)
         result = asyncio.run(Runner(machine, model=after, store=kept).resume("one"))
         assert "done" == result.state.name
         assert len(before.requests) + len(after.requests) <= 2 + 1
+        assert not was_used or all('"result"' in asked.messages[-1].content for asked in after.requests)
         resumed.append(len(after.requests))
 
     assert {0, 1, 2} == set(resumed)

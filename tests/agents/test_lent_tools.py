@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from support.foreign import ABSENT, PACKAGES, is_there
 from support.lending import SEEN, of_langchain, of_openai_agents, of_pydantic_ai, order_status, real, with_context
 from support.shop import DONE, SOLVED, Ticket, desk, run, told, use
@@ -14,6 +15,14 @@ from support.shop import DONE, SOLVED, Ticket, desk, run, told, use
 from fsm_orch import Machine, Tool
 from fsm_orch.kernel.records import Answered
 from fsm_orch.testing import assert_replays
+
+
+class Found(BaseModel):
+    """What a tool may return."""
+
+    name: str
+    places: tuple[int, ...]
+
 
 PLAIN: dict[str, Callable[..., Any]] = {
     "openai-agents, as it looks": of_openai_agents,
@@ -155,11 +164,21 @@ def test_the_time_that_a_library_gives_a_use_is_kept() -> None:
 
 
 def test_what_json_cannot_hold_has_failed() -> None:
-    """The model is told what it was, without its value."""
+    """The use has failed, and the model is told so without the value."""
     lent = of_langchain(lambda order, note="": object())
     (answered,) = answers(desk(Tool.of(lent)), use("order_status", order=1, note="x"), DONE)
+    _, model = run(desk(Tool.of(lent)), use("order_status", order=1, note="x"), DONE)
 
     assert not answered.ok
+    assert '{"failed":"it returned object, which JSON cannot hold"}' == told(model)
+
+
+def test_a_model_of_pydantic_is_a_result() -> None:
+    """It is JSON from there on, as a journal holds it."""
+    lent = of_langchain(lambda order, note="": Found(name="x", places=(order,)))
+    _, model = run(desk(Tool.of(lent)), use("order_status", order=1, note="x"), DONE)
+
+    assert '{"result":{"name":"x","places":[1]}}' == told(model)
 
 
 def test_a_schema_that_no_model_can_be_asked_for_is_refused() -> None:
