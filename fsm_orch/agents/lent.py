@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from ..define.strict import Json, Unsayable
+from ..define.wording import kind_of
 from ..errors import ToolFailed
 from .pinned import Described
 from .schema_arguments import SchemaArguments
@@ -46,7 +47,7 @@ class LentTool:
         try:
             return from_json(to_json(returned))
         except Exception:  # of any kind, and without its text, which may hold anything
-            failed = ToolFailed(f"it returned {type(returned).__name__}, which JSON cannot hold")
+            failed = ToolFailed(f"it returned {kind_of(returned)}, which JSON cannot hold")
         raise failed
 
 

@@ -8,13 +8,15 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support.foreign import ABSENT, EACH, PACKAGES, USES, Conv, LoopAgent, agent_of, order_status, support
 from support.provider import KEY, Provider
 from support.provider_faults import saying
 from support.shop import use, use_all
 from support.shown import ROOT, blocks, execute
 
-from fsm_orch import Machine, MemoryStore, Runner, RunResult, ScriptedModel
+from fsm_orch import CallFailed, Machine, MemoryStore, Runner, Retry, RunResult, ScriptedModel
 from fsm_orch.errors import StoreError
 from fsm_orch.models import Request
 from fsm_orch.models.openai import ResponsesModel
@@ -158,6 +160,31 @@ def test_a_bridge_sends_nothing_that_is_too_large(framework: str) -> None:
 
     assert ("human", "denied") == (result.state.name, result.landing and result.landing.reason)
     assert [] == model.requests
+
+
+LINES: list[Any] = [
+    LOOK,
+    use("broken"),
+    use("refunds", order=1),
+    use("order_status", order="one"),
+    use_all(*[("order_status", {"order": number}) for number in range(9)]),
+    *("", "I think so.", "[]", '{"reply": {', json.dumps({"reply": SOLVED}) * 2),
+    *(decides(SOLVED), decides(AGAIN), decides({"handoff": "closed", "answer": "x"})),
+    *(decides({"handoff": "to_billing", "answer": 3}), decides({"handoff": "none_of_these", "answer": ""})),
+    CallFailed("overloaded", "try again", transient=True),
+    RuntimeError("an adapter that keeps to no port"),
+]
+
+
+@each
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(script=st.lists(st.sampled_from(LINES), max_size=9))
+def test_a_bridge_is_bounded_whatever_its_model_says(framework: str, script: list[Any]) -> None:
+    """Each run ends in a declared state, within the calls of its visits, and its journal says the same."""
+    result, model = run(support(agent_of(framework)), *script, retry=Retry(initial_s=0, max_s=0, jitter_s=0))
+
+    assert result.state.name in ("done", "human")
+    assert len(model.requests) <= 3 + 3 + 2
 
 
 @each

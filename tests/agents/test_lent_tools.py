@@ -170,7 +170,7 @@ def test_what_json_cannot_hold_has_failed() -> None:
     _, model = run(desk(Tool.of(lent)), use("order_status", order=1, note="x"), DONE)
 
     assert not answered.ok
-    assert '{"failed":"it returned object, which JSON cannot hold"}' == told(model)
+    assert '{"failed":"it failed: it returned an object, which JSON cannot hold"}' == told(model)
 
 
 def test_a_model_of_pydantic_is_a_result() -> None:
