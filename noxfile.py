@@ -70,7 +70,12 @@ def bridges(session: nox.Session) -> None:
 
     They are not in `dev`: they are 22 more packages, of which one brings a plug-in into every run of pytest.
     """
-    _install(session, "--constraints", str(CONSTRAINTS), of=".[anthropic,langgraph,mcp,openai-agents,openai,pydantic-ai,test]")
+    _install(
+        session,
+        "--constraints",
+        str(CONSTRAINTS),
+        of=".[anthropic,langgraph,mcp,openai-agents,openai,pydantic-ai,test]",
+    )
     session.install("mypy", "pytest-asyncio", "looptime")
     session.run("mypy", "fsm_orch/agents/bridges")
     session.run("pytest", "-p", "no:langsmith_plugin", "tests/agents", "-k", "bridge", *session.posargs)

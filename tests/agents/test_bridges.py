@@ -16,7 +16,7 @@ from support.provider_faults import saying
 from support.shop import use, use_all
 from support.shown import ROOT, blocks, execute
 
-from fsm_orch import CallFailed, Machine, MemoryStore, Runner, Retry, RunResult, ScriptedModel
+from fsm_orch import CallFailed, Machine, MemoryStore, Retry, Runner, RunResult, ScriptedModel
 from fsm_orch.errors import StoreError
 from fsm_orch.models import Request
 from fsm_orch.models.openai import ResponsesModel
