@@ -78,7 +78,8 @@ def bridges(session: nox.Session) -> None:
     )
     session.install("mypy", "pytest-asyncio", "looptime")
     session.run("mypy", "fsm_orch/agents/bridges")
-    session.run("pytest", "-p", "no:langsmith_plugin", "tests/agents", "-k", "bridge", *session.posargs)
+    files = [f"tests/agents/test_{name}.py" for name in ("bridges", "bridge_refusals", "lent_tools")]
+    session.run("pytest", "-p", "no:langsmith_plugin", *files, *session.posargs)
 
 
 @nox.session
