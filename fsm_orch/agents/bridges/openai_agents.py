@@ -29,8 +29,9 @@ class OpenAIAgent(ForeignAgent):
 
     Its own Runner runs it, with its instructions, tools, hooks and guardrails. Its model is the state's; its handoffs
     are those of the state, and no others are offered; what it puts out are the fields that the state writes, whatever
-    its `output_type`. Its `context` is the dependencies of the run. What it decides last stands; an agent among its
-    tools (`as_tool`) asks the same model. A guardrail that asks a model of its own is not metered.
+    its `output_type`. Its `context` is the dependencies of the run. What it decides last stands. An agent among its
+    tools (`as_tool`) asks the same model, unless it has a `run_config` of its own: that, and a guardrail that asks a
+    model, is not metered.
 
     Args:
         agent: as it is.
