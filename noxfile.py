@@ -4,6 +4,7 @@
     uvx nox -s lowest-3.11       one of them
     uvx nox -s tests -- -n 2     words after `--` go to pytest
     uvx nox -s long              what takes minutes, such as runs that are killed at every pair of points
+    uvx nox -s bridges           agents and tools of other frameworks, with those frameworks
     uvx nox -s constraints       pin the newest versions in constraints.txt
 
 A Python that is not installed is skipped with a word. Nothing here is part of `.ci/run`: that must say the same
@@ -64,6 +65,24 @@ def long(session: nox.Session) -> None:
 
 
 @nox.session
+def bridges(session: nox.Session) -> None:
+    """Test agents and tools of other frameworks with the frameworks themselves.
+
+    They are not in `dev`: they are 22 more packages, of which one brings a plug-in into every run of pytest.
+    """
+    _install(
+        session,
+        "--constraints",
+        str(CONSTRAINTS),
+        of=".[anthropic,langgraph,mcp,openai-agents,openai,pydantic-ai,test]",
+    )
+    session.install("mypy", "pytest-asyncio", "looptime")
+    session.run("mypy", "fsm_orch/agents/bridges")
+    files = [f"tests/agents/test_{name}.py" for name in ("bridges", "bridge_refusals", "lent_tools")]
+    session.run("pytest", "-p", "no:langsmith_plugin", *files, *session.posargs)
+
+
+@nox.session
 def constraints(session: nox.Session) -> None:
     """Pin the newest versions of everything that is installed, the same for all Pythons and platforms."""
     session.install("uv")
@@ -74,8 +93,8 @@ def constraints(session: nox.Session) -> None:
     CONSTRAINTS.write_text(HEADER + str(pins), encoding="utf-8")
 
 
-def _install(session: nox.Session, *options: str) -> None:
+def _install(session: nox.Session, *options: str, of: str = EVERYTHING) -> None:
     """Install the package in place, with all that its tests need."""
     session.install("uv")
     python = Path(session.virtualenv.location, "Scripts" if os.name == "nt" else "bin", "python")
-    session.run_install("uv", "pip", "install", "--python", str(python), *options, "--editable", EVERYTHING)
+    session.run_install("uv", "pip", "install", "--python", str(python), *options, "--editable", of)

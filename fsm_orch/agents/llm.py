@@ -13,14 +13,12 @@ from ..define.context import Context, field_refs
 from ..define.defaults import said
 from ..define.source import where_called
 from ..define.states import Handoff
-from ..define.wording import without_surrogates
 from ..errors import CallFailed, VisitError
 from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
 from ..kernel.requests import Request, RunPart
 from ..limits import CallLimits
 from ..messages import Message
-from ..models.base import Response
 from ..models.fallback import Fallback
 from ..models.metered import Said
 from ..settings import AS_THEY_ARE, ModelSettings
@@ -28,6 +26,7 @@ from .base import Reply, Round, Visit
 from .decision import Form, form
 from .llm_arguments import asks_of, check_kinds, name_of, phrases_of, settings_of
 from .prompts import Prompts
+from .read_reply import read_reply
 from .remote import RemoteTool
 from .summary import Summaries
 from .tool_form import ToolForm, tool_form
@@ -182,7 +181,7 @@ class LLMAgent:
             if isinstance(nothing.__context__, CallFailed):  # it was for another try of a request that had failed
                 raise nothing.__context__ from None
             return Reply(refusal=nothing.refusal)
-        reply = _read(asked(), response, visit.state.name)
+        reply = read_reply(asked(), response, visit.state.name)
         if isinstance(reply, Round):
             return reply if visit.affords(reply.requests) else Reply(refusal=_too_dear(reply.requests))
         if written is not None:
@@ -273,37 +272,7 @@ class _NothingToOffer(Exception):
             self.refusal = Refusal("declined", "the fields that hold what the arguments of its tools may be are empty")
 
 
-def _read(asked: Form | ToolForm, response: Response, state: str) -> Reply | Round:
-    # whole JSON is a decision whatever word the provider ended it with: the word only tells why there is none
-    decision = asked.read(response.text, is_truncated=response.finish == "length")
-    if asked.schema is None and _says_nothing(response):
-        decision = Refusal("not_json", "The reply was empty.")
-    if isinstance(decision, Refusal):
-        return Reply(refusal=_as_it_ended(decision, response))
-    if isinstance(decision, tuple):
-        return Round(decision)
-    text = response.text if asked.schema is None else decision.text
-    if text is None:
-        return Reply(handoff=decision.handoff, changes=decision.changes)
-    # without half a surrogate pair, which a message refuses: the reply would fail for one broken character
-    return Reply(messages=(Message(role="assistant", content=without_surrogates(text), agent=state),))
-
-
 def _too_dear(requests: tuple[Request, ...]) -> Refusal:
     """Return why several machines are not run at once; one alone was not offered, if it could not be paid."""
     names = " and ".join(each.part for each in requests if isinstance(each, RunPart))
     return Refusal("undeclared_ask", f"{names} cannot be paid for together: use fewer of them at once.")
-
-
-def _says_nothing(response: Response) -> bool:
-    """Return whether a free text is none: a refusal, or blank though the provider does not say that it is whole."""
-    return response.finish == "refusal" or (response.finish == "other" and not response.text.strip())
-
-
-def _as_it_ended(refusal: Refusal, response: Response) -> Refusal:
-    """Return why a reply is refused, with how it ended where that says more."""
-    if response.finish == "refusal":
-        return Refusal("model_refusal", "The model declined to answer.")
-    if response.finish == "other" and response.ended:
-        return Refusal(refusal.reason, f"{refusal.detail} It ended as {response.ended!r}.")
-    return refusal

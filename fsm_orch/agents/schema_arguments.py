@@ -108,7 +108,7 @@ def _validator(schema: Mapping[str, Any]) -> Any:
     try:
         from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
-        raise StartError(f"Tools of MCP servers need some packages: {to_install('mcp')}") from error
+        raise StartError(f"Tools that others describe need a package: {to_install('mcp')}") from error
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:

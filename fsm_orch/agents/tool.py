@@ -21,6 +21,8 @@ from ..define.wording import did_you_mean
 from ..errors import ToolFailed
 from ..kernel.configuration import Ask
 from ..kernel.requests import RunPart, UseTool
+from .lenders import lent_by
+from .lent import LentTool
 from .remote import RemoteTool
 from .schema_arguments import SchemaArguments
 from .shortened import LEAST_CHARS, shortened
@@ -83,7 +85,7 @@ class Tool:
 
     def __init__(
         self,
-        work: Callable[..., Any] | AnyMachine | RemoteTool,
+        work: Callable[..., Any] | AnyMachine | RemoteTool | LentTool,
         *,
         approval: bool = False,
         timeout_s: float | None = None,
@@ -94,25 +96,29 @@ class Tool:
         thread: bool = False,
         most: int = 1,
     ) -> None:
-        self.name = work.name if isinstance(work, RemoteTool) else getattr(work, "__name__", type(work).__name__)
+        self.name = (
+            work.name if isinstance(work, RemoteTool | LentTool) else getattr(work, "__name__", type(work).__name__)
+        )
         self.most_chars = most_chars
         if most_chars < LEAST_CHARS or attempts < 1 or most < 1 or (timeout_s is not None and not timeout_s > 0):
             raise ValueError(
                 f"{self.name}: most_chars= is {LEAST_CHARS} or more, attempts= and most= 1 or more, timeout_s= above 0"
             )
         function: Mapping[str, Any] = {}
-        self._used: UsedFunction | RemoteTool
+        self._used: UsedFunction | RemoteTool | LentTool
         if is_machine(work):
             if approval or timeout_s is not None or attempts != 1 or repeatable or thread:
                 raise TypeError(f"{self.name} is a machine, which has its own time and attempts: give most= alone")
             self.description, self.arguments = _doc(work.definition), arguments_of(work.definition.context)
             self.part = Part(name=self.name, definition=work.definition, most=most)
             self._written = _written_in(work.definition)
-        elif isinstance(work, RemoteTool):
+        elif isinstance(work, RemoteTool | LentTool):
             if attempts != 1 or thread or most != 1:
-                raise TypeError(f"attempts=, thread= and most= have no meaning for {self.name}, which a server runs")
+                who = "a server" if isinstance(work, RemoteTool) else work.origin
+                raise TypeError(f"attempts=, thread= and most= have no meaning for {self.name}, which {who} runs")
             self.description, self.arguments = work.described.description, work.arguments
-            function, self.remote, self._used = work.canonical, work, work
+            function, self._used = work.canonical, work
+            self.remote = work if isinstance(work, RemoteTool) else None
             self.spec = ToolSpec(name=self.name, approval=approval, repeatable=repeatable, timeout_s=timeout_s)
         else:
             signature = signature_of(work, names_of_caller())
@@ -133,6 +139,45 @@ class Tool:
             choices={name: ref.name for name, ref in self.choices.items()},
         )
 
+    @classmethod
+    def of(
+        cls,
+        lent: object,
+        *,
+        approval: bool = False,
+        timeout_s: float | None = None,
+        most_chars: int = 500,
+        choices: Mapping[str, Any] | None = None,
+        repeatable: bool = False,
+    ) -> Tool:
+        """Return a tool that another library has made: openai-agents, LangChain, or pydantic-ai.
+
+            LLMAgent("Help.", tools=(Tool.of(order_status), Tool.of(refund, approval=True)))
+
+        It has the name, the description and the schema that its library gives it, and is called as its library calls
+        it. Its use is journaled as that of any tool. The idempotency key reaches a tool of openai-agents as the
+        `tool_call_id` of its context, the dependencies of the run as the `context`; other tools have no place for them.
+        What its library would do around a call, such as a guardrail, is not done here: a tool with that is refused.
+
+        Args:
+            lent: a `FunctionTool` of openai-agents, a `BaseTool` of LangChain, or a `Tool` of pydantic-ai.
+            approval: whether a human must approve each use; needed if its library asks for it.
+            timeout_s: seconds of one use; None: what its library says, else as long as the visit has.
+            most_chars, choices, repeatable: as for any tool.
+
+        Raises TypeError: if it is none of these; or something that its library does would be lost; says all of it.
+        Raises StartError: if the package that validates its arguments is missing: the extra `mcp` has it.
+        """
+        work = lent_by(lent, is_approved=approval)
+        return cls(
+            work,
+            approval=approval,
+            timeout_s=work.timeout_s if timeout_s is None else timeout_s,
+            most_chars=most_chars,
+            choices=choices,
+            repeatable=repeatable,
+        )
+
     def request(self, arguments: Mapping[str, Any]) -> UseTool | RunPart:
         """Return the request for a use.
 
@@ -144,7 +189,7 @@ class Tool:
         return UseTool(name=self.name, arguments=arguments)
 
     async def use(self, arguments: Mapping[str, Any], *, key: str, deps: Any) -> Any:
-        """Call the function, or use the remote tool, and return its result as JSON, cut to what the model is shown.
+        """Call the function, or use the tool of another, and return its result as JSON, cut to what the model is shown.
 
         Args:
             arguments: as JSON, as the journal holds them.

@@ -140,8 +140,7 @@ class MeteredModel:
         sending = _Sending(fitting, lambda: requests[fitting.number], asked, None)
         response = await self._try(sending, spare=spare)
         # The agent may do anything now, and ask again, and be asked this never again; who draws a menu decides next.
-        if self._memory is not None and self._desk.calls_left() > 0:
-            await self._desk.stored()
+        await self._stored()
         return response
 
     async def fits(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> bool:
@@ -154,7 +153,12 @@ class MeteredModel:
         return True
 
     async def ask_drawn(
-        self, draw: Draw, *, shorter: Sequence[Draw] = (), listen: Callable[[], OnPiece] | None = None
+        self,
+        draw: Draw,
+        *,
+        shorter: Sequence[Draw] = (),
+        listen: Callable[[], OnPiece] | None = None,
+        goes_on: bool = False,
     ) -> Response:
         """Send a request that is drawn anew for each try, once its call is reserved.
 
@@ -167,6 +171,7 @@ class MeteredModel:
             shorter: what makes it instead if it is too long, longest first.
             listen: called for each request that is sent, for who is told the text of its reply as it comes, if the
                 model streams. None: nobody is, and the model is not asked to.
+            goes_on: whether the agent may do anything with the reply, and not only decide: it is then stored first.
 
         Raises as `ask` does.
         """
@@ -185,7 +190,15 @@ class MeteredModel:
             offered = self._desk.offered(most)
             return requests[number] if offered == most else self._request(draws[number](offered))
 
-        return await self._try(_Sending(fitting, drawn, asked, listen))
+        response = await self._try(_Sending(fitting, drawn, asked, listen))
+        if goes_on:
+            await self._stored()
+        return response
+
+    async def _stored(self) -> None:
+        """Wait until a reply is stored that may be asked for again after a crash."""
+        if self._memory is not None and self._desk.calls_left() > 0:
+            await self._desk.stored()
 
     def _recalled(self, request: Request) -> _Asked:
         """Return a request as the memory knows it: by what is asked, before it is cut to what fits, or fits still."""

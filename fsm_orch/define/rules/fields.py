@@ -156,10 +156,11 @@ def asked(definition: Definition) -> Iterator[Finding]:
     """Yield a finding for each field that a model, or a human, writes, and cannot be asked for."""
     fields = definition.context.__pydantic_fields__
     for state in definition.states.values():
-        for ref in state.spec.writes if state.spec.kind in ("llm", "human") else ():
+        is_asked = state.spec.kind in ("llm", "human") or (state.spec.proposes and state.spec.calls > 0)
+        for ref in state.spec.writes if is_asked else ():
             why = why_unsayable(fields[ref.name].rebuild_annotation()) if ref.name in fields else None
             if why is not None:
-                who = "model" if state.spec.kind == "llm" else "human"
+                who = "human" if state.spec.kind == "human" else "model"
                 yield codes.finding(
                     "FSM124",
                     where=state.where,

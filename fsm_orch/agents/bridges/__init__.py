@@ -1,0 +1,1 @@
+"""Bridges: agents and tools of other frameworks, one file for each of their libraries."""
