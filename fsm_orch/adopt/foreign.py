@@ -30,10 +30,11 @@ class Library:
     def made(self, thing: object, *classes: str) -> bool:
         """Return whether an object, or a class itself, is of one of these classes of the library, or of any of it."""
         kind = thing if isinstance(thing, type) else type(thing)
-        return any(
-            base.__module__.partition(".")[0] == self.module and (not classes or base.__name__ in classes)
-            for base in kind.__mro__
-        )
+        return any(self.wrote(base) and (not classes or base.__name__ in classes) for base in kind.__mro__)
+
+    def wrote(self, kind: type) -> bool:
+        """Return whether a class itself, whatever it inherits from, is one of the library's."""
+        return kind.__module__.partition(".")[0] == self.module
 
     def get(self, thing: object, name: str) -> object:
         """Return an attribute, or what a mapping holds under that key.
