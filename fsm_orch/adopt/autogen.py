@@ -1,0 +1,216 @@
+"""AutoGen: GraphFlow, whose graph is a private attribute, and Swarm, whose ways are its agents' private handoffs."""
+
+from collections.abc import Iterator
+
+from .foreign import Library, called
+from .graph import END, Cap, Edge, Graph, Node
+from .work import node
+
+AUTOGEN = Library("AutoGen", "autogen-agentchat", "autogen_agentchat")
+
+_TEAMS = ("GraphFlow", "Swarm")
+
+
+def reads(thing: object) -> bool:
+    """Return whether it is a team of AutoGen whose ways are declared: a GraphFlow or a Swarm."""
+    return AUTOGEN.made(thing, *_TEAMS) and not isinstance(thing, type)
+
+
+def read(thing: object, name: str) -> Graph:
+    """Return what a team tells of itself.
+
+    Raises:
+        Unreadable: if something that is read is not there, most of which is private.
+    """
+    agents = {AUTOGEN.text(each, "name"): each for each in AUTOGEN.many(thing, "_input_participants")}
+    return _flow(thing, name, agents) if AUTOGEN.made(thing, "GraphFlow") else _swarm(thing, name, agents)
+
+
+def _flow(thing: object, name: str, agents: dict[str, object]) -> Graph:
+    graph = AUTOGEN.get(thing, "_graph")
+    declared = AUTOGEN.table(graph, "nodes")
+    edges = {key: [_edge(key, each) for each in AUTOGEN.many(made, "edges")] for key, made in declared.items()}
+    starts = _starts(graph, edges)
+    return _graph(
+        thing,
+        name,
+        entry=starts[0],
+        agents={key: agent for key, agent in agents.items() if key in declared},
+        edges=tuple(edge for key, leaving in edges.items() for edge in [*leaving, *_end(key, leaving)]),
+        joins=_joins(declared),
+        forks=frozenset(key for key, leaving in edges.items() if _is_fork(leaving)),
+        lost=(*_flow_lost(edges, starts), *_ended(thing)),
+    )
+
+
+def _edge(source: str, made: object) -> Edge:
+    text, function = AUTOGEN.get(made, "condition"), AUTOGEN.get(made, "condition_function")
+    condition = repr(text) if isinstance(text, str) else None if function is None else called(function)
+    return Edge(
+        source=source,
+        target=AUTOGEN.text(made, "target"),
+        via="edge" if condition is None else f"{condition} in the last message" if isinstance(text, str) else condition,
+        chooses="always" if condition is None else "model" if isinstance(text, str) else "code",
+        condition=condition,
+    )
+
+
+def _starts(graph: object, edges: dict[str, list[Edge]]) -> list[str]:
+    """Return the nodes that a run starts with: the default one, else all that no edge leads to."""
+    default = AUTOGEN.get(graph, "default_start_node")
+    targets = {edge.target for leaving in edges.values() for edge in leaving}
+    starts = [default] if isinstance(default, str) else [key for key in edges if key not in targets]
+    if not starts:
+        raise AUTOGEN.gone(graph, "has no node to start with")
+    return starts
+
+
+def _end(key: str, leaving: list[Edge]) -> Iterator[Edge]:
+    if not leaving:
+        yield Edge(source=key, target=END, via="no edge leaves it", chooses="always")
+    elif all(edge.condition for edge in leaving):
+        yield Edge(source=key, target=END, via="no condition holds", chooses="model", trust="assumed")
+
+
+def _is_fork(leaving: list[Edge]) -> bool:
+    """Return whether several edges are taken at once, whatever conditions hold."""
+    return len(leaving) > 1 and any(edge.condition is None for edge in leaving)
+
+
+def _joins(declared: dict[str, object]) -> dict[str, tuple[str, ...]]:
+    """Return what waits for several others; edges of a group of their own wait for those of that group alone."""
+    joins: dict[str, tuple[str, ...]] = {}
+    for key in declared:
+        groups: dict[str, list[str]] = {}
+        for source, made in declared.items():
+            for each in AUTOGEN.many(made, "edges"):
+                if AUTOGEN.text(each, "target") == key and AUTOGEN.text(each, "activation_condition") == "all":
+                    groups.setdefault(AUTOGEN.text(each, "activation_group"), []).append(source)
+        waited = [tuple(dict.fromkeys(sources)) for sources in groups.values() if len(set(sources)) > 1]
+        if waited:
+            joins[key] = tuple(dict.fromkeys(source for sources in waited for source in sources))
+    return joins
+
+
+def _flow_lost(edges: dict[str, list[Edge]], starts: list[str]) -> Iterator[str]:
+    if len(starts) > 1:
+        yield f"all of {', '.join(starts)} are started at once: taken to be {starts[0]}"
+    for key, leaving in edges.items():
+        if sum(edge.condition is not None for edge in leaving) > 1:
+            yield f"{key}: every edge whose condition holds is taken there, one of them in a machine"
+
+
+def _swarm(thing: object, name: str, agents: dict[str, object]) -> Graph:
+    ends = bool(_termination(thing))
+    return _graph(
+        thing,
+        name,
+        entry=next(iter(agents)),
+        agents=agents,
+        edges=tuple(edge for key, agent in agents.items() for edge in _spoken(key, agent, ends=ends)),
+        joins={},
+        forks=frozenset(),
+        lost=tuple(_ended(thing)),
+    )
+
+
+def _spoken(key: str, agent: object, *, ends: bool) -> Iterator[Edge]:
+    """Yield the ways from an agent of a swarm: its handoffs, itself again without one, and the end of the team."""
+    for handoff in AUTOGEN.many(agent, "_handoffs") if AUTOGEN.made(agent, "AssistantAgent") else ():
+        yield Edge(
+            source=key,
+            target=AUTOGEN.text(handoff, "target"),
+            via=AUTOGEN.text(handoff, "name"),
+            chooses="model",
+            description=_description(handoff),
+        )
+    yield Edge(source=key, target=key, via="no handoff", chooses="model", description="the same agent speaks again")
+    if ends:
+        yield Edge(source=key, target=END, via="the termination condition", chooses="model")
+
+
+def _description(handoff: object) -> str:
+    """Return what a model is told of a handoff; what AutoGen made up of the target's name says nothing."""
+    said = AUTOGEN.words(handoff, "description")
+    return "" if said == f"Handoff to {AUTOGEN.text(handoff, 'target')}." else said
+
+
+def _graph(
+    thing: object,
+    name: str,
+    *,
+    entry: str,
+    agents: dict[str, object],
+    edges: tuple[Edge, ...],
+    joins: dict[str, tuple[str, ...]],
+    forks: frozenset[str],
+    lost: tuple[str, ...],
+) -> Graph:
+    return Graph(
+        framework=AUTOGEN.name,
+        name=name,
+        entry=entry,
+        nodes={key: _node(key, agent) for key, agent in agents.items()},
+        edges=edges,
+        cap=Cap(
+            name="max_turns",
+            value=AUTOGEN.number(thing, "_max_turns"),
+            unit="turns of an agent",
+            then="ends the team with what it has",
+        ),
+        joins=joins,
+        forks=forks,
+        sends=frozenset(),
+        lost=lost,
+        unused=(),
+        on_unknown="raises ValueError when the team is built or run",
+    )
+
+
+def _termination(thing: object) -> object:
+    return AUTOGEN.get(thing, "_input_termination_condition")
+
+
+def _ended(thing: object) -> Iterator[str]:
+    if (condition := _termination(thing)) is not None:
+        yield f"the termination condition {type(condition).__name__}, which can end the team after any agent"
+
+
+def _node(key: str, agent: object) -> Node:
+    does = AUTOGEN.words(agent, "description")
+    if AUTOGEN.made(agent, "UserProxyAgent"):
+        return Node(key=key, kind="human", does=does, calls=0)
+    if not AUTOGEN.made(agent, "AssistantAgent"):
+        return node(key, _methods(agent), does=does)
+    client = AUTOGEN.get(agent, "_model_client")
+    options = AUTOGEN.find(client, "_create_args")
+    told = [AUTOGEN.find(message, "content") for message in AUTOGEN.many(agent, "_system_messages")]
+    most = AUTOGEN.find(options, "max_tokens")
+    model = AUTOGEN.find(options, "model") or AUTOGEN.find(client, "model")
+    return Node(
+        key=key,
+        kind="llm",
+        instructions=told[0] if told and isinstance(told[0], str) else None,
+        does=does,
+        model=model if isinstance(model, str) else None,
+        calls=_calls(agent),
+        max_output_tokens=most if isinstance(most, int) else None,
+        tools=tuple(AUTOGEN.text(tool, "name") for tool in AUTOGEN.many(agent, "_tools")),
+    )
+
+
+def _calls(agent: object) -> int | None:
+    """Return the requests of a turn: one a round of tools, and one more that reflects on what they returned."""
+    rounds = AUTOGEN.number(agent, "_max_tool_iterations")
+    return None if rounds is None else rounds + bool(AUTOGEN.get(agent, "_reflect_on_tool_use"))
+
+
+def _methods(agent: object) -> dict[str, object]:
+    """Return the methods of classes outside AutoGen that an agent runs."""
+    return {
+        name: value
+        for base in type(agent).__mro__
+        if not AUTOGEN.wrote(base) and base is not object
+        for name, value in vars(base).items()
+        if callable(value) and not name.startswith("__")
+    }
