@@ -6,7 +6,7 @@ from .foreign import Library
 from .graph import END, Cap, Edge, Graph, Node
 from .work import node
 
-AGENT_FRAMEWORK = Library("agent-framework", "agent-framework-core", "agent_framework")
+AGENT_FRAMEWORK = Library("agent-framework", "agent-framework-core", "agent_framework", "1.23.0")
 
 
 def reads(thing: object) -> bool:

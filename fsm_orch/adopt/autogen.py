@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from .foreign import Library, called
-from .graph import END, Cap, Edge, Graph, Node
+from .graph import END, Cap, Chooser, Edge, Graph, Node
+from .starts import Opening, opening
 from .work import node
 
-AUTOGEN = Library("AutoGen", "autogen-agentchat", "autogen_agentchat")
+AUTOGEN = Library("AutoGen", "autogen-agentchat", "autogen_agentchat", "0.7.5")
 
 _TEAMS = ("GraphFlow", "Swarm")
 
@@ -22,24 +23,26 @@ def read(thing: object, name: str) -> Graph:
     Raises:
         Unreadable: if something that is read is not there, most of which is private.
     """
-    agents = {AUTOGEN.text(each, "name"): each for each in AUTOGEN.many(thing, "_input_participants")}
-    return _flow(thing, name, agents) if AUTOGEN.made(thing, "GraphFlow") else _swarm(thing, name, agents)
+    is_flow = AUTOGEN.made(thing, "GraphFlow")
+    listed = AUTOGEN.many(thing, "_input_participants" if is_flow else "_participants")
+    agents = {AUTOGEN.text(each, "name"): each for each in listed}
+    return _flow(thing, name, agents) if is_flow else _swarm(thing, name, agents)
 
 
 def _flow(thing: object, name: str, agents: dict[str, object]) -> Graph:
     graph = AUTOGEN.get(thing, "_graph")
     declared = AUTOGEN.table(graph, "nodes")
     edges = {key: [_edge(key, each) for each in AUTOGEN.many(made, "edges")] for key, made in declared.items()}
-    starts = _starts(graph, edges)
+    start = opening(_starts(graph, edges), agents)
     return _graph(
         thing,
         name,
-        entry=starts[0],
+        start=start,
         agents={key: agent for key, agent in agents.items() if key in declared},
         edges=tuple(edge for key, leaving in edges.items() for edge in [*leaving, *_end(key, leaving)]),
         joins=_joins(declared),
         forks=frozenset(key for key, leaving in edges.items() if _is_fork(leaving)),
-        lost=(*_flow_lost(edges, starts), *_ended(thing)),
+        lost=(*_flow_lost(edges), *_ended(thing, "_input_termination_condition")),
     )
 
 
@@ -92,31 +95,31 @@ def _joins(declared: dict[str, object]) -> dict[str, tuple[str, ...]]:
     return joins
 
 
-def _flow_lost(edges: dict[str, list[Edge]], starts: list[str]) -> Iterator[str]:
-    if len(starts) > 1:
-        yield f"all of {', '.join(starts)} are started at once: taken to be {starts[0]}"
+def _flow_lost(edges: dict[str, list[Edge]]) -> Iterator[str]:
     for key, leaving in edges.items():
         if sum(edge.condition is not None for edge in leaving) > 1:
             yield f"{key}: every edge whose condition holds is taken there, one of them in a machine"
 
 
 def _swarm(thing: object, name: str, agents: dict[str, object]) -> Graph:
-    ends = bool(_termination(thing))
+    ends = AUTOGEN.get(thing, "_termination_condition") is not None
     return _graph(
         thing,
         name,
-        entry=next(iter(agents)),
+        start=opening(list(agents)[:1], agents),
         agents=agents,
         edges=tuple(edge for key, agent in agents.items() for edge in _spoken(key, agent, ends=ends)),
         joins={},
         forks=frozenset(),
-        lost=tuple(_ended(thing)),
+        lost=tuple(_ended(thing, "_termination_condition")),
     )
 
 
 def _spoken(key: str, agent: object, *, ends: bool) -> Iterator[Edge]:
     """Yield the ways from an agent of a swarm: its handoffs, itself again without one, and the end of the team."""
-    for handoff in AUTOGEN.many(agent, "_handoffs") if AUTOGEN.made(agent, "AssistantAgent") else ():
+    has_model = AUTOGEN.made(agent, "AssistantAgent")
+    chooses: Chooser = "model" if has_model else "code"
+    for handoff in AUTOGEN.many(agent, "_handoffs") if has_model else ():
         yield Edge(
             source=key,
             target=AUTOGEN.text(handoff, "target"),
@@ -124,9 +127,9 @@ def _spoken(key: str, agent: object, *, ends: bool) -> Iterator[Edge]:
             chooses="model",
             description=_description(handoff),
         )
-    yield Edge(source=key, target=key, via="no handoff", chooses="model", description="the same agent speaks again")
+    yield Edge(source=key, target=key, via="no handoff", chooses=chooses, description="the same agent speaks again")
     if ends:
-        yield Edge(source=key, target=END, via="the termination condition", chooses="model")
+        yield Edge(source=key, target=END, via="the termination condition", chooses=chooses)
 
 
 def _description(handoff: object) -> str:
@@ -139,7 +142,7 @@ def _graph(
     thing: object,
     name: str,
     *,
-    entry: str,
+    start: Opening,
     agents: dict[str, object],
     edges: tuple[Edge, ...],
     joins: dict[str, tuple[str, ...]],
@@ -149,9 +152,9 @@ def _graph(
     return Graph(
         framework=AUTOGEN.name,
         name=name,
-        entry=entry,
-        nodes={key: _node(key, agent) for key, agent in agents.items()},
-        edges=edges,
+        entry=start.entry,
+        nodes={**start.nodes, **{key: _node(key, agent) for key, agent in agents.items()}},
+        edges=(*start.edges, *edges),
         cap=Cap(
             name="max_turns",
             value=AUTOGEN.number(thing, "_max_turns"),
@@ -159,7 +162,7 @@ def _graph(
             then="ends the team with what it has",
         ),
         joins=joins,
-        forks=forks,
+        forks=start.forks | forks,
         sends=frozenset(),
         lost=lost,
         unused=(),
@@ -167,12 +170,8 @@ def _graph(
     )
 
 
-def _termination(thing: object) -> object:
-    return AUTOGEN.get(thing, "_input_termination_condition")
-
-
-def _ended(thing: object) -> Iterator[str]:
-    if (condition := _termination(thing)) is not None:
+def _ended(thing: object, held_as: str) -> Iterator[str]:
+    if (condition := AUTOGEN.get(thing, held_as)) is not None:
         yield f"the termination condition {type(condition).__name__}, which can end the team after any agent"
 
 

@@ -4,7 +4,7 @@ from .foreign import Library
 from .graph import END, Cap, Edge, Graph, Node
 from .work import first_line, node
 
-BURR = Library("Burr", "apache-burr", "burr")
+BURR = Library("Burr", "apache-burr", "burr", "0.43.0")
 
 _PARALLEL = ("TaskBasedParallelAction",)
 _RUNS = ("run", "update", "run_and_update", "stream_run", "stream_run_and_update")

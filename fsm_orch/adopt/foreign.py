@@ -27,6 +27,9 @@ class Library:
     module: str
     """What is imported, such as `burr`."""
 
+    tried: str
+    """The versions that its reader was tried with."""
+
     def made(self, thing: object, *classes: str) -> bool:
         """Return whether an object, or a class itself, is of one of these classes of the library, or of any of it."""
         kind = thing if isinstance(thing, type) else type(thing)
@@ -146,8 +149,8 @@ class Library:
         """Return the error for what was read of a thing once, and is not there."""
         return Unreadable(
             f"{self.name} cannot be read: {_shown(thing)} {what}, in {self.package} {self.version()}. "
-            f"Expected: what versions have that this reader was tried with. "
-            f"Fix: install another version of {self.package}, or report this message."
+            f"Expected: what {self.tried} has, which this reader was tried with. "
+            f"Fix: import with {self.package} {self.tried}, or report this message."
         )
 
     def version(self) -> str:

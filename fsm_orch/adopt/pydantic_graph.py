@@ -7,7 +7,7 @@ from .foreign import Library, called
 from .graph import END, Cap, Edge, Graph, Node
 from .work import first_line, node
 
-PYDANTIC_GRAPH = Library("pydantic-graph", "pydantic-graph", "pydantic_graph")
+PYDANTIC_GRAPH = Library("pydantic-graph", "pydantic-graph", "pydantic_graph", "0.3.6 and 2.68.0")
 
 _CAP = Cap(name="a limit of steps", value=None, unit="steps", then="the run never ends")
 
