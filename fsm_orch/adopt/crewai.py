@@ -68,7 +68,7 @@ def _said(flow: object, key: str, method: object) -> tuple[frozenset[str], Trust
 
 
 def _edges(source: str, methods: Mapping[str, object], said: tuple[frozenset[str], Trust]) -> Iterator[Edge]:
-    """Yield the ways from a method to those that listen to its name, as to a router's too, and to what a router says."""
+    """Yield the ways from a method: to those that listen to its name, a router's too, and to what a router says."""
     texts, trust = said
     for key, method in methods.items():
         for event in _events(CREWAI.get(method, "listen")) + _events(CREWAI.get(method, "start")):
@@ -152,5 +152,5 @@ def _unused(methods: Mapping[str, object], said: Mapping[str, tuple[frozenset[st
     spoken = frozenset().union(*(texts for texts, _ in said.values()))
     for key, method in methods.items():
         for event in _events(CREWAI.get(method, "listen")) if _ANY not in spoken else ():
-            if event not in spoken:
+            if event not in spoken and event not in methods:
                 yield f"{key}: listens to {event!r}, which nothing says"

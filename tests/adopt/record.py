@@ -1,0 +1,70 @@
+"""Write down the examples of the frameworks that are installed here, for tests that run without them.
+
+    python tests/adopt/record.py
+
+Of each example, all that its reader reads is written to a file in `recorded`, and beside it the graph that was read.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+RECORDED = HERE / "recorded"
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE.parent))
+
+from support.foreign_objects import graph_data, write_down  # noqa: E402
+
+from fsm_orch.adopt.graph import Graph  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Example:
+    """An object of a framework, by the module and the attribute it is in."""
+
+    library: str
+    reader: str
+    module: str
+    attribute: str
+
+    @property
+    def is_here(self) -> bool:
+        """Return whether its framework is installed."""
+        return find_spec(self.library) is not None
+
+    def thing(self) -> Any:
+        """Return the object itself."""
+        return getattr(import_module(f"adopt.examples.{self.module}"), self.attribute)
+
+    def read(self, thing: object) -> Graph:
+        """Return what its reader reads of it, or of what was made of it again."""
+        reader: Any = import_module(f"fsm_orch.adopt.{self.reader}")
+        assert reader.reads(thing), "it is of another framework"
+        read: Callable[[object, str], Graph] = reader.read
+        return read(thing, self.attribute)
+
+
+EXAMPLES = {
+    "burr": Example("burr", "burr", "burr_mail", "application"),
+}
+"""By the names of their files."""
+
+
+def record(name: str) -> dict[str, Any]:
+    """Return an example as plain data."""
+    example = EXAMPLES[name]
+    thing = example.thing()
+    return {"graph": graph_data(example.read(thing)), "read": write_down(thing, example.read)}
+
+
+if __name__ == "__main__":
+    for name, example in EXAMPLES.items():
+        if example.is_here:
+            text = json.dumps(record(name), indent=1, sort_keys=True)
+            (RECORDED / f"{name}.json").write_text(text + "\n", encoding="utf-8")
