@@ -83,7 +83,7 @@ def _end(key: str, executor: object, edges: list[Edge]) -> Edge | None:
         return Edge(source=key, target=END, via="no edge leaves it", chooses="always")
     if all(edge.condition for edge in leaving):
         return Edge(source=key, target=END, via="no condition holds", chooses="code", trust="assumed")
-    if not AGENT_FRAMEWORK.made(executor, "AgentExecutor"):
+    if not _is_agent(executor):
         return Edge(source=key, target=END, via="sends nothing", chooses="code", trust="assumed")
     return None
 
@@ -105,8 +105,12 @@ def _is_fork(key: str, groups: list[object]) -> bool:
     return (len(leaving) > 1 and bool(plain)) or any(_kind(group) == "fanout" for group in leaving)
 
 
+def _is_agent(executor: object) -> bool:
+    return AGENT_FRAMEWORK.made(executor, "AgentExecutor")
+
+
 def _node(key: str, executor: object) -> Node:
-    if AGENT_FRAMEWORK.made(executor, "AgentExecutor"):
+    if _is_agent(executor):
         return _agent(key, AGENT_FRAMEWORK.get(executor, "agent"))
     if AGENT_FRAMEWORK.made(executor, "WorkflowExecutor"):
         return Node(key=key, does="A workflow of its own", calls=None)
@@ -159,5 +163,5 @@ def _lost(groups: list[object], executors: dict[str, object]) -> Iterator[str]:
             yield f"{key}: every way whose condition holds is taken there, one of them in a machine"
         if AGENT_FRAMEWORK.made(executor, "WorkflowExecutor"):
             yield f"{key}: runs a workflow of its own, which is read apart"
-        if AGENT_FRAMEWORK.many(executor, "_response_handlers"):
+        if not _is_agent(executor) and AGENT_FRAMEWORK.many(executor, "_response_handlers"):
             yield f"{key}: asks the caller, and goes on when that answers"

@@ -23,7 +23,11 @@ def read(thing: object, name: str) -> Graph:
     Raises:
         Unreadable: if something that is read is not there.
     """
-    return _of_nodes(thing, name) if PYDANTIC_GRAPH.find(thing, "node_defs") else _Built(thing).graph(name)
+    if PYDANTIC_GRAPH.find(thing, "node_defs") is not None:
+        return _of_nodes(thing, name)
+    if PYDANTIC_GRAPH.find(thing, "edges_by_source") is None:
+        raise PYDANTIC_GRAPH.gone(thing, "has neither 'node_defs' nor 'edges_by_source'")
+    return _Built(thing).graph(name)
 
 
 def _of_nodes(thing: object, name: str) -> Graph:

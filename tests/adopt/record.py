@@ -36,7 +36,10 @@ class Example:
     @property
     def is_here(self) -> bool:
         """Return whether its framework is installed."""
-        return find_spec(self.library) is not None
+        try:
+            return find_spec(self.library) is not None
+        except ModuleNotFoundError:  # of the package that it is in
+            return False
 
     def thing(self) -> Any:
         """Return the object itself."""
@@ -51,7 +54,13 @@ class Example:
 
 
 EXAMPLES = {
+    "agent_framework": Example("agent_framework", "agent_framework", "framework_workflow", "workflow"),
+    "autogen_flow": Example("autogen_agentchat", "autogen", "autogen_teams", "flow"),
+    "autogen_swarm": Example("autogen_agentchat", "autogen", "autogen_teams", "swarm"),
     "burr": Example("burr", "burr", "burr_mail", "application"),
+    "crewai": Example("crewai", "crewai", "crew_flow", "Articles"),
+    "pydantic_graph_built": Example("pydantic_graph.graph_builder", "pydantic_graph", "built_graph", "graph"),
+    "pydantic_graph_nodes": Example("pydantic_graph.graph", "pydantic_graph", "nodes_graph", "graph"),
 }
 """By the names of their files."""
 

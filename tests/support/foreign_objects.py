@@ -105,7 +105,8 @@ class _Writer:
         return {"object": self.number(value)}
 
     def number(self, thing: object) -> int:
-        function = None if isinstance(thing, type) else plain(thing)
+        is_read = isinstance(thing, type) or id(thing) in self.seen
+        function = None if is_read else plain(thing)
         thing = function or thing
         if id(thing) not in self.numbers:
             self.numbers[id(thing)] = len(self.rows)
@@ -122,7 +123,7 @@ class _Writer:
         return {
             "is_class": isinstance(thing, type),
             "classes": [self.kind(base) for base in kind.__mro__ if base is not object],
-            "doc": kind.__doc__,
+            "doc": (kind.__doc__ or "").strip().partition("\n")[0],  # all that is read of it
             "attributes": {name: self.value(found) for name, found in attributes.items()},
         }
 
