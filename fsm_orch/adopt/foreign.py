@@ -4,6 +4,7 @@ Names are gone some day, above all private ones. Every one is read here, so that
 library, its installed version and what was missing, and so that a test can write down all that a reader reads.
 """
 
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -144,6 +145,20 @@ class Library:
         if not isinstance(found, Mapping):
             return self._wrong(thing, name, found, "a mapping")
         return {key: found[key] for key in self.names(thing, name)}
+
+    def constant(self, module: str, name: str, tried: int) -> int:
+        """Return a number that stands in a module of the library, which its objects have loaded.
+
+        Args:
+            tried: The number in the version that was tried, for objects that are there without their library.
+
+        Raises:
+            Unreadable: if the module is loaded, and has no such number.
+        """
+        loaded = sys.modules.get(module)
+        if loaded is None:
+            return tried
+        return self.number(loaded, name) or tried
 
     def gone(self, thing: object, what: str) -> Unreadable:
         """Return the error for what was read of a thing once, and is not there."""

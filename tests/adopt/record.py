@@ -54,6 +54,7 @@ class Example:
 
 
 EXAMPLES = {
+    "openai_agents": Example("agents", "openai_agents", "agents_triage", "triage"),
     "agent_framework": Example("agent_framework", "agent_framework", "framework_workflow", "workflow"),
     "autogen_flow": Example("autogen_agentchat", "autogen", "autogen_teams", "flow"),
     "autogen_swarm": Example("autogen_agentchat", "autogen", "autogen_teams", "swarm"),
