@@ -30,6 +30,10 @@ async def three(message: str, ctx: WorkflowContext[str]) -> None:
     await ctx.send_message(message)
 
 
+def is_late(message: Any) -> bool:
+    return bool(message)
+
+
 def test_all_ways_of_a_workflow_are_read() -> None:
     """A cycle, a switch and all ends stand in the graph; an executor that is code may send nothing."""
     graph = agent_framework.read(framework_workflow.workflow, "workflow")
@@ -70,11 +74,18 @@ def test_plain_edges_of_one_executor_are_a_fork() -> None:
     asked = (
         WorkflowBuilder(start_executor=one)
         .add_edge(one, two, condition=framework_workflow.is_urgent)
-        .add_edge(one, three, condition=framework_workflow.is_urgent)
+        .add_edge(one, three, condition=is_late)
+        .build()
+    )
+    twice = (
+        WorkflowBuilder(start_executor=one)
+        .add_edge(one, two, condition=is_late)
+        .add_edge(one, three, condition=is_late)
         .build()
     )
 
     assert {"one"} == agent_framework.read(plain, "plain").forks
+    assert {"one"} == agent_framework.read(twice, "twice").forks
     assert not agent_framework.read(asked, "asked").forks
     assert any(
         clause.startswith("one: every way whose condition holds")

@@ -8,8 +8,9 @@ pytest.importorskip("autogen_agentchat", reason="AutoGen is not installed; nox -
 from collections.abc import Sequence
 
 from adopt.examples import autogen_teams
-from autogen_agentchat.agents import BaseChatAgent
+from autogen_agentchat.agents import BaseChatAgent, MessageFilterAgent, MessageFilterConfig
 from autogen_agentchat.base import Response
+from autogen_agentchat.conditions import HandoffTermination, MaxMessageTermination
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_agentchat.teams import DiGraphBuilder, GraphFlow, RoundRobinGroupChat, Swarm
 
@@ -147,6 +148,37 @@ async def test_all_edges_whose_conditions_hold_are_taken() -> None:
 
     assert {"first", "left", "right"} == set(spoken)
     assert any("every edge whose condition holds" in clause for clause in autogen.read(flow, "flow").lost)
+
+
+def test_edges_that_look_for_the_same_text_are_a_fork() -> None:
+    """Both are taken whenever it is there."""
+    agents = [autogen_teams.assistant(name) for name in ("first", "left", "right")]
+    builder = DiGraphBuilder()
+    for each in agents:
+        builder.add_node(each)
+    builder.add_edge("first", "left", condition="GO").add_edge("first", "right", condition="GO")
+    graph = autogen.read(GraphFlow(builder.get_participants(), graph=builder.build()), "flow")
+
+    assert {"first"} == graph.forks
+
+
+def test_a_handoff_to_the_user_ends_a_team_that_says_so() -> None:
+    """A name of nobody is an end where the termination condition waits for it, in others too; else it stays a name."""
+    agents = [autogen_teams.assistant("alone", handoffs=["user", "nobody"])]
+    ending = MaxMessageTermination(9) | (MaxMessageTermination(9) | HandoffTermination(target="user"))
+    graph = autogen.read(Swarm(agents, termination_condition=ending), "swarm")
+
+    assert ["transfer_to_user", "the termination condition"] == [edge.via for edge in graph.edges if edge.target == END]
+    assert {"nobody", "alone", END} == ways(graph)["alone"]
+
+
+def test_what_stands_behind_a_filter_is_read() -> None:
+    """The agent that is wrapped asks the model, and the filter is said to be lost."""
+    wrapped = MessageFilterAgent("alone", autogen_teams.assistant("alone"), MessageFilterConfig(per_source=[]))
+    graph = autogen.read(GraphFlow([wrapped], graph=DiGraphBuilder().add_node(wrapped).build()), "flow")
+
+    assert ("Be alone.", 1) == (graph.nodes["alone"].instructions, graph.nodes["alone"].calls)
+    assert any(clause.startswith("alone: which messages") for clause in graph.lost)
 
 
 def test_other_teams_are_not_read() -> None:

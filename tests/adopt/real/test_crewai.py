@@ -98,6 +98,28 @@ def test_several_starts_and_a_routers_own_name_fork() -> None:
     assert {"publish", "note"} == set(flow.state["ran"])
 
 
+def test_starts_with_a_condition_begin_a_flow_that_has_no_other() -> None:
+    """CrewAI runs them then, and again when what they listen to is said."""
+
+    class Retried(Flow):
+        @start("retry")
+        def draft(self) -> None:
+            self.state["drafts"] = self.state.get("drafts", 0) + 1
+
+        @router(draft)
+        def look(self) -> str:
+            return "good" if self.state["drafts"] > 1 else "retry"
+
+    flow = Retried(suppress_flow_events=True)
+    flow.kickoff()
+    graph = crewai.read(flow, "flow")
+
+    assert 2 == flow.state["drafts"]
+    assert "draft" == graph.entry
+    assert {"draft": {"look"}, "look": {"draft", END}} == ways(graph)
+    assert () == graph.unused
+
+
 def test_crews_are_requests() -> None:
     """A method that kicks off a crew asks models as often as the crew pleases, and the others are blind."""
     graph = crewai.read(crew_flow.Articles, "Articles")
