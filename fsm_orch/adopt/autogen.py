@@ -181,7 +181,7 @@ def _graph(
             name="max_turns",
             value=AUTOGEN.number(thing, "_max_turns"),
             unit="turns of an agent",
-            then="ends the team with what it has",
+            then="the team stops with what it has",
         ),
         joins=joins,
         forks=start.forks | forks,

@@ -41,7 +41,7 @@ def read(thing: object, name: str) -> Graph:
             name="max_method_calls",
             value=CREWAI.number(CREWAI.get(definition, "config"), "max_method_calls"),
             unit="calls of each method",
-            then="raises RecursionError",
+            then="RecursionError is raised",
         ),
         joins={key: waited for key, method in methods.items() if (waited := _waited(method, methods))},
         forks=start.forks | {key for key in methods if _is_fork(key, edges)},
