@@ -35,7 +35,7 @@ def read(thing: object, name: str) -> Graph:
             name="max_iterations",
             value=AGENT_FRAMEWORK.number(told, "max_iterations"),
             unit="steps, each of all executors that a message waits for",
-            then="raises WorkflowConvergenceException",
+            then="WorkflowConvergenceException is raised",
         ),
         joins=dict(_joins(groups)),
         forks=frozenset(key for key in executors if _is_fork(key, groups)),
@@ -102,7 +102,9 @@ def _is_fork(key: str, groups: list[object]) -> bool:
     """Return whether a message of an executor goes several ways at once, whatever conditions hold."""
     leaving = [group for group in groups if key in {edge.source for edge in _edges(group)}]
     plain = [group for group in leaving if any(edge.condition is None for edge in _edges(group))]
-    return (len(leaving) > 1 and bool(plain)) or any(_kind(group) == "fanout" for group in leaving)
+    asked = [edge.condition for group in leaving for edge in _edges(group) if edge.source == key]
+    twice = len(asked) > len(set(asked)) and "<lambda>" not in asked
+    return (len(leaving) > 1 and (bool(plain) or twice)) or any(_kind(group) == "fanout" for group in leaving)
 
 
 def _is_agent(executor: object) -> bool:

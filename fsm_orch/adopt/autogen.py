@@ -76,8 +76,9 @@ def _end(key: str, leaving: list[Edge]) -> Iterator[Edge]:
 
 
 def _is_fork(leaving: list[Edge]) -> bool:
-    """Return whether several edges are taken at once, whatever conditions hold."""
-    return len(leaving) > 1 and any(edge.condition is None for edge in leaving)
+    """Return whether several edges are taken at once: one has no condition, or two look for the same text."""
+    texts = [edge.condition for edge in leaving if edge.chooses == "model"]
+    return len(leaving) > 1 and (any(edge.condition is None for edge in leaving) or len(texts) > len(set(texts)))
 
 
 def _joins(declared: dict[str, object]) -> dict[str, tuple[str, ...]]:
@@ -102,27 +103,48 @@ def _flow_lost(edges: dict[str, list[Edge]]) -> Iterator[str]:
 
 
 def _swarm(thing: object, name: str, agents: dict[str, object]) -> Graph:
-    ends = AUTOGEN.get(thing, "_termination_condition") is not None
+    condition = AUTOGEN.get(thing, "_termination_condition")
+    ends, ending = condition is not None, set(_ending(condition))
     return _graph(
         thing,
         name,
         start=opening(list(agents)[:1], agents),
         agents=agents,
-        edges=tuple(edge for key, agent in agents.items() for edge in _spoken(key, agent, ends=ends)),
+        edges=tuple(
+            edge for key, agent in agents.items() for edge in _spoken(key, agent, ending - agents.keys(), ends=ends)
+        ),
         joins={},
         forks=frozenset(),
         lost=tuple(_ended(thing, "_termination_condition")),
     )
 
 
-def _spoken(key: str, agent: object, *, ends: bool) -> Iterator[Edge]:
-    """Yield the ways from an agent of a swarm: its handoffs, itself again without one, and the end of the team."""
+def _ending(condition: object) -> Iterator[str]:
+    """Yield the names to which a handoff ends the team, such as `user`; conditions stand in one another."""
+    if AUTOGEN.made(condition, "HandoffTermination"):
+        yield AUTOGEN.text(condition, "_target")
+    elif AUTOGEN.made(condition, "OrTerminationCondition"):
+        for each in AUTOGEN.many(condition, "_conditions"):
+            yield from _ending(each)
+
+
+def _spoken(key: str, agent: object, ending: set[str], *, ends: bool) -> Iterator[Edge]:
+    """Yield the ways from an agent of a swarm: its handoffs, itself again without one, and the end of the team.
+
+    Args:
+        key: The agent's name.
+        agent: The agent.
+        ending: Names of nobody, to which a handoff ends the team.
+        ends: True if the team has a termination condition.
+    """
+    agent = AUTOGEN.get(agent, "_wrapped_agent") if AUTOGEN.made(agent, "MessageFilterAgent") else agent
     has_model = AUTOGEN.made(agent, "AssistantAgent")
     chooses: Chooser = "model" if has_model else "code"
     for handoff in AUTOGEN.many(agent, "_handoffs") if has_model else ():
+        target = AUTOGEN.text(handoff, "target")
         yield Edge(
             source=key,
-            target=AUTOGEN.text(handoff, "target"),
+            target=END if target in ending else target,
             via=AUTOGEN.text(handoff, "name"),
             chooses="model",
             description=_description(handoff),
@@ -159,14 +181,14 @@ def _graph(
             name="max_turns",
             value=AUTOGEN.number(thing, "_max_turns"),
             unit="turns of an agent",
-            then="ends the team with what it has",
+            then="the team stops with what it has",
         ),
         joins=joins,
         forks=start.forks | forks,
         sends=frozenset(),
-        lost=lost,
+        lost=(*lost, *_hidden(agents)),
         unused=(),
-        on_unknown="raises ValueError when the team is built or run",
+        on_unknown="raises an error in the middle of the run",
     )
 
 
@@ -175,10 +197,22 @@ def _ended(thing: object, held_as: str) -> Iterator[str]:
         yield f"the termination condition {type(condition).__name__}, which can end the team after any agent"
 
 
+def _hidden(agents: dict[str, object]) -> Iterator[str]:
+    for key, agent in agents.items():
+        if AUTOGEN.made(agent, "MessageFilterAgent"):
+            yield f"{key}: which messages its filter lets through"
+        if AUTOGEN.made(agent, "SocietyOfMindAgent"):
+            yield f"{key}: runs a team of its own, which is read apart"
+
+
 def _node(key: str, agent: object) -> Node:
     does = AUTOGEN.words(agent, "description")
     if AUTOGEN.made(agent, "UserProxyAgent"):
         return Node(key=key, kind="human", does=does, calls=0)
+    if AUTOGEN.made(agent, "MessageFilterAgent"):
+        return _node(key, AUTOGEN.get(agent, "_wrapped_agent"))
+    if AUTOGEN.made(agent, "SocietyOfMindAgent"):
+        return Node(key=key, kind="llm", does=does, calls=None)
     if not AUTOGEN.made(agent, "AssistantAgent"):
         return node(key, _methods(agent), does=does)
     client = AUTOGEN.get(agent, "_model_client")

@@ -30,10 +30,7 @@ def read(thing: object, name: str) -> Graph:
     methods = CREWAI.table(definition, "methods")
     said = {key: _said(flow, key, method) for key, method in methods.items()}
     edges = [edge for source in methods for edge in _edges(source, methods, said[source])]
-    starts = [key for key, method in methods.items() if CREWAI.get(method, "start") is True]
-    if not starts:
-        raise CREWAI.gone(flow, "has no method that is a start")
-    start = opening(starts, methods)
+    start = opening(_starts(flow, methods), methods)
     return Graph(
         framework=CREWAI.name,
         name=name,
@@ -44,7 +41,7 @@ def read(thing: object, name: str) -> Graph:
             name="max_method_calls",
             value=CREWAI.number(CREWAI.get(definition, "config"), "max_method_calls"),
             unit="calls of each method",
-            then="raises RecursionError",
+            then="RecursionError is raised",
         ),
         joins={key: waited for key, method in methods.items() if (waited := _waited(method, methods))},
         forks=start.forks | {key for key in methods if _is_fork(key, edges)},
@@ -53,6 +50,14 @@ def read(thing: object, name: str) -> Graph:
         unused=tuple(_unused(methods, said)),
         on_unknown="ends the flow as if well",
     )
+
+
+def _starts(flow: object, methods: Mapping[str, object]) -> list[str]:
+    """Return the methods that a run begins with: starts without a condition, and if there are none, all starts."""
+    found = {key: start for key, method in methods.items() if (start := CREWAI.get(method, "start"))}
+    if not found:
+        raise CREWAI.gone(flow, "has no method that is a start")
+    return [key for key, start in found.items() if start is True] or list(found)
 
 
 def _said(flow: object, key: str, method: object) -> tuple[frozenset[str], Trust]:
@@ -151,6 +156,6 @@ def _unused(methods: Mapping[str, object], said: Mapping[str, tuple[frozenset[st
     """Yield what is listened to and never said; nothing if a router may say anything."""
     spoken = frozenset().union(*(texts for texts, _ in said.values()))
     for key, method in methods.items():
-        for event in _events(CREWAI.get(method, "listen")) if _ANY not in spoken else ():
+        for event in _heard({key: method}) if _ANY not in spoken else ():
             if event not in spoken and event not in methods:
                 yield f"{key}: listens to {event!r}, which nothing says"

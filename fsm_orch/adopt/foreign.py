@@ -176,7 +176,7 @@ class Library:
             return "(not installed)"
 
     def _wrong(self, thing: object, name: str, found: object, expected: str) -> NoReturn:
-        raise self.gone(thing, f"holds {_shown(found)} as {name!r}, not {expected}")
+        raise self.gone(thing, f"holds {_shown(found)} under {name!r}, not {expected}")
 
 
 def called(thing: object) -> str:
@@ -189,4 +189,4 @@ def _shown(thing: object) -> str:
     """Return what a message calls a thing: its class, without what it holds, which may be secret."""
     if isinstance(thing, Mapping):
         return "a mapping"
-    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
+    return f"the class {thing.__name__}" if isinstance(thing, type) else type(thing).__name__

@@ -19,13 +19,24 @@ _REQUEST = re.compile(
         completions\.(create|parse|stream) | responses\.(create|parse|stream) | messages\.(create|parse|stream) |
         images\.(generate|edit) | embeddings\.create | generate_content(_async|_stream)? | chat_completion |
         a?completion | a?responses | a?embedding | get_response | get_streaming_response | create_stream |
-        Runner\.run(_sync|_streamed)? | kickoff(_async|_for_each|_for_each_async)? |
-        \w*(llm|model|agent|chain|runnable|prompt|client|assistant)\w*(\(\))?\.
-            (a?invoke|a?stream|a?batch|a?call|run|run_sync|run_stream|run_stream_sync|a?predict|create|chat|complete) |
-        with_structured_output\.a?invoke | bind_tools\.a?invoke
+        \w*(llm|model|chain|runnable|prompt|client)\w*\.
+            (a?invoke|a?stream|a?batch|a?call|a?predict|create|chat|complete) |
+        (with_structured_output|bind_tools)\.a?invoke
     )$""",
     re.VERBOSE | re.IGNORECASE,
 )
+"""What looks like one request to a model."""
+
+_AGENT = re.compile(
+    r"""(^|\.)(
+        Runner\.run(_sync|_streamed)? | kickoff(_async|_for_each|_for_each_async)? |
+        \w*(agent|crew|assistant|team|graph|workflow)\w*\.
+            (run|arun|run_sync|run_stream|run_stream_sync|iter|a?invoke|a?stream|a?call)
+    )$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What looks like the run of an agent: it makes as many requests as it pleases."""
+
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _DEEPEST = 4
 
@@ -80,18 +91,26 @@ def tree(function: FunctionType) -> ast.AST | None:
 
 
 def count(function: FunctionType, *, seen: tuple[FunctionType, ...] = ()) -> int | None:
-    """Return how many requests to models a function is seen to make at most; None if it makes them in a loop."""
+    """Return how many requests to models a function is seen to make at most; None if nothing is seen to bound them."""
     parsed = tree(function)
     if parsed is None or function in seen or len(seen) == _DEEPEST:
         return 0
     repeated = {part for loop in ast.walk(parsed) if isinstance(loop, _LOOPS) for part in ast.walk(loop)}
     total = 0
     for call in (part for part in ast.walk(parsed) if isinstance(part, ast.Call)):
-        makes = 1 if _REQUEST.search(_dotted(call.func)) else _followed(call, function, seen)
+        makes = _made(call, function, seen)
         if makes is None or (makes and call in repeated):
             return None
         total += makes
     return total
+
+
+def _made(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]) -> int | None:
+    """Return the requests of one call: of an SDK, of an agent, or of a function of the user's."""
+    path = _dotted(call.func)
+    if _AGENT.search(path):
+        return None
+    return 1 if _REQUEST.search(path) else _followed(call, function, seen)
 
 
 def _followed(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]) -> int | None:

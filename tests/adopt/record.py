@@ -37,9 +37,10 @@ class Example:
     def is_here(self) -> bool:
         """Return whether its framework is installed."""
         try:
-            return find_spec(self.library) is not None
+            spec = find_spec(self.library)
         except ModuleNotFoundError:  # of the package that it is in
             return False
+        return spec is not None and spec.origin is not None  # a folder of tests of the same name has no origin
 
     def thing(self) -> Any:
         """Return the object itself."""

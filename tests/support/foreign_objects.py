@@ -56,7 +56,7 @@ def _observed() -> Iterator[dict[int, tuple[object, dict[str, Any]]]]:
 
     def noting(library: Library, thing: object, name: str, default: object = None) -> object:
         found = find(library, thing, name, _GONE)
-        if found is not _GONE and not isinstance(thing, Mapping):
+        if found is not _GONE:
             seen.setdefault(id(thing), (thing, {}))[1].setdefault(name, found)
         return default if found is _GONE else found
 
@@ -99,7 +99,8 @@ class _Writer:
                 kind = next(kind for kind in (list, tuple, set, frozenset) if isinstance(value, kind))
                 return {kind.__name__: [self.value(part) for part in value]}
             case Mapping():
-                return {"mapping": [[self.value(key), self.value(part)] for key, part in value.items()]}
+                _, read = self.seen.get(id(value), (value, value))  # of one that is read by its keys, those alone
+                return {"mapping": [[self.value(key), self.value(part)] for key, part in read.items()]}
             case _Returns():
                 return {"returns": self.value(value.value)}
         return {"object": self.number(value)}
