@@ -12,6 +12,9 @@ REPLY_TOKENS = 16_384
 """Tokens of one reply that has no cap: what gpt-4o writes at most, by OpenAI's page of models."""
 
 
+_NOTHING = Fraction(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """What one request to a model costs at most."""
@@ -64,9 +67,6 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
         models=tuple(rates),
         is_one_a_visit=graph.cap.counts != "requests" and any(node.calls is None for node in asked.values()),
     )
-
-
-_NOTHING = Fraction(0)
 
 
 def _request(rates: Rates | None, node: Node) -> tuple[int, Fraction]:
