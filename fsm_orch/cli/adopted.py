@@ -64,7 +64,7 @@ def _standing(graph: Graph, worst: Worst) -> str:
     by = f"{cap.name}={cap.value:,}; then {cap.then}"
     if worst.cost_usd is None:
         return f"{_count(worst.requests, 'request')}, tokens and dollars not bounded ({by})"
-    return f"{_count(worst.requests, 'request')}, ${worst.cost_usd:,.2f} a run ({by})"
+    return f"{_count(worst.requests, 'request')}, ${float(worst.cost_usd):,.2f} a run ({by})"
 
 
 def _owned(graph: Graph, machine: Proved | DefinitionError) -> str:
