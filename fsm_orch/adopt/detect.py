@@ -4,11 +4,12 @@ from types import ModuleType
 from typing import cast
 
 from ..errors import Unreadable
-from . import agent_framework, autogen, burr, crewai, openai_agents, pydantic_graph
+from . import agent_framework, autogen, burr, crewai, langgraph, openai_agents, pydantic_graph
 from .graph import Graph
 
 _READERS: tuple[tuple[ModuleType, str], ...] = (
     (openai_agents, "an openai-agents Agent"),
+    (langgraph, "a LangGraph StateGraph"),
     (pydantic_graph, "a pydantic-graph Graph"),
     (burr, "a Burr Application or Graph"),
     (agent_framework, "an agent-framework Workflow"),

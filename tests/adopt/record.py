@@ -55,6 +55,10 @@ class Example:
 
 
 EXAMPLES = {
+    "langgraph_agent": Example("langgraph_swarm", "langgraph", "langgraph_flows", "alice"),
+    "langgraph_cycle": Example("langgraph_swarm", "langgraph", "langgraph_flows", "cycle"),
+    "langgraph_swarm": Example("langgraph_swarm", "langgraph", "langgraph_flows", "swarm"),
+    "langgraph_wide": Example("langgraph_swarm", "langgraph", "langgraph_flows", "wide_compiled"),
     "openai_agents": Example("agents", "openai_agents", "agents_triage", "triage"),
     "agent_framework": Example("agent_framework", "agent_framework", "framework_workflow", "workflow"),
     "autogen_flow": Example("autogen_agentchat", "autogen", "autogen_teams", "flow"),
