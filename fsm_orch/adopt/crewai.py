@@ -107,11 +107,12 @@ def _ends(key: str, methods: Mapping[str, object], said: tuple[frozenset[str], T
     texts, trust = said
     unheard = texts - _heard(methods)
     for text in sorted(unheard):
+        is_plain = not CREWAI.get(methods[key], "router")
         yield Edge(
             source=key,
             target=END,
-            via="nobody listens" if text in (key, _ANY) else f"nobody listens to {text!r}",
-            chooses="always" if text == key else "code",
+            via="nobody listens" if is_plain or text == _ANY else f"nobody listens to {text!r}",
+            chooses="always" if is_plain else "code",
             trust=trust,
         )
 
@@ -145,8 +146,8 @@ def _lost(methods: Mapping[str, object], said: Mapping[str, tuple[frozenset[str]
     heard = _heard(methods)
     for key, method in methods.items():
         texts, _ = said[key]
-        dead = sorted(texts - heard - {key, _ANY})
-        if dead:
+        dead = sorted(texts - heard - {_ANY})
+        if dead and CREWAI.get(method, "router"):
             yield f"{key}: nobody listens to {', '.join(map(repr, dead))}, and the flow then ends as if well"
         if CREWAI.get(method, "human_feedback") is not None:
             yield f"{key}: asks a human, and may ask a model what the answer means"
