@@ -35,6 +35,7 @@ def read(thing: object, name: str) -> Graph:
             name="max_iterations",
             value=AGENT_FRAMEWORK.number(told, "max_iterations"),
             unit="steps, each of all executors that a message waits for",
+            counts="each",
             then="WorkflowConvergenceException is raised",
         ),
         joins=dict(_joins(groups)),

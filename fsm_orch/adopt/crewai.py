@@ -41,6 +41,7 @@ def read(thing: object, name: str) -> Graph:
             name="max_method_calls",
             value=CREWAI.number(CREWAI.get(definition, "config"), "max_method_calls"),
             unit="calls of each method",
+            counts="each",
             then="RecursionError is raised",
         ),
         joins={key: waited for key, method in methods.items() if (waited := _waited(method, methods))},

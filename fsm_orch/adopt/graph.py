@@ -78,6 +78,9 @@ class Cap:
     unit: str
     """What is counted, such as `requests`."""
 
+    counts: Literal["requests", "steps", "each"] = "steps"
+    """What the value bounds: requests to models, steps of one node each, or the visits of each node."""
+
     then: str
     """What the caller gets when it is reached."""
 

@@ -37,7 +37,7 @@ def read(thing: object, name: str) -> Graph:
         entry=entry,
         nodes=found.nodes,
         edges=tuple(found.edges),
-        cap=Cap(name=_CAP, value=_default(), unit="requests", then="MaxTurnsExceeded is raised"),
+        cap=Cap(name=_CAP, value=_default(), unit="requests", counts="requests", then="MaxTurnsExceeded is raised"),
         joins={},
         forks=frozenset(),
         sends=frozenset(),
