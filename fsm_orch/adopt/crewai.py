@@ -6,7 +6,7 @@ from dataclasses import replace
 from .foreign import Library
 from .graph import END, Cap, Edge, Graph, Node, Trust
 from .starts import opening
-from .work import node, plain, returned
+from .work import first_line_of, node, plain, returned
 
 CREWAI = Library("CrewAI Flow", "crewai", "crewai", "1.15.30")
 
@@ -133,7 +133,7 @@ def _is_fork(key: str, edges: Sequence[Edge]) -> bool:
 
 
 def _node(flow: object, key: str, method: object) -> Node:
-    does = CREWAI.words(method, "description")
+    does = first_line_of(CREWAI.words(method, "description"))
     made = node(key, {"method": CREWAI.get(flow, key)}, does=does)
     feedback = CREWAI.get(method, "human_feedback")
     if feedback is None:

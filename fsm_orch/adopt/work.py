@@ -79,7 +79,12 @@ def plain(value: object) -> FunctionType | None:
 def first_line(thing: object) -> str:
     """Return the first line of a docstring, without its full stop; empty if there is none."""
     said = getattr(thing, "__doc__", None)
-    return said.strip().partition("\n")[0].rstrip(". ") if isinstance(said, str) else ""
+    return first_line_of(said) if isinstance(said, str) else ""
+
+
+def first_line_of(said: str) -> str:
+    """Return the first line of a text, without its full stop."""
+    return said.strip().partition("\n")[0].rstrip(". ")
 
 
 def tree(function: FunctionType) -> ast.AST | None:
