@@ -6,7 +6,7 @@ from dataclasses import replace
 from .foreign import Library
 from .graph import END, Cap, Edge, Graph, Node, Trust
 from .starts import opening
-from .work import node, plain, returned
+from .work import first_line_of, node, plain, returned
 
 CREWAI = Library("CrewAI Flow", "crewai", "crewai", "1.15.30")
 
@@ -108,11 +108,12 @@ def _ends(key: str, methods: Mapping[str, object], said: tuple[frozenset[str], T
     texts, trust = said
     unheard = texts - _heard(methods)
     for text in sorted(unheard):
+        is_plain = not CREWAI.get(methods[key], "router")
         yield Edge(
             source=key,
             target=END,
-            via="nobody listens" if text in (key, _ANY) else f"nobody listens to {text!r}",
-            chooses="always" if text == key else "code",
+            via="nobody listens" if is_plain or text == _ANY else f"nobody listens to {text!r}",
+            chooses="always" if is_plain else "code",
             trust=trust,
         )
 
@@ -132,7 +133,7 @@ def _is_fork(key: str, edges: Sequence[Edge]) -> bool:
 
 
 def _node(flow: object, key: str, method: object) -> Node:
-    does = CREWAI.words(method, "description")
+    does = first_line_of(CREWAI.words(method, "description"))
     made = node(key, {"method": CREWAI.get(flow, key)}, does=does)
     feedback = CREWAI.get(method, "human_feedback")
     if feedback is None:
@@ -146,8 +147,8 @@ def _lost(methods: Mapping[str, object], said: Mapping[str, tuple[frozenset[str]
     heard = _heard(methods)
     for key, method in methods.items():
         texts, _ = said[key]
-        dead = sorted(texts - heard - {key, _ANY})
-        if dead:
+        dead = sorted(texts - heard - {_ANY})
+        if dead and CREWAI.get(method, "router"):
             yield f"{key}: nobody listens to {', '.join(map(repr, dead))}, and the flow then ends as if well"
         if CREWAI.get(method, "human_feedback") is not None:
             yield f"{key}: asks a human, and may ask a model what the answer means"

@@ -37,6 +37,17 @@ _AGENT = re.compile(
 )
 """What looks like the run of an agent: it makes as many requests as it pleases."""
 
+_VERB = re.compile(
+    "a?(invoke|stream|batch|call|predict|create|parse|chat|complete|completion|generate|respond)(_[a-z_]+)?"
+)
+"""What methods of clients that make requests are called."""
+
+SDKS = {
+    *("openai", "anthropic", "google", "instructor", "litellm", "groq", "mistralai", "cohere", "ollama", "together"),
+    *("langchain", "langchain_core", "langchain_openai", "langchain_anthropic", "langchain_google_genai", "dspy"),
+}
+"""What makes requests; a call of an object of one of these is looked at whatever its name."""
+
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _DEEPEST = 4
 
@@ -79,7 +90,12 @@ def plain(value: object) -> FunctionType | None:
 def first_line(thing: object) -> str:
     """Return the first line of a docstring, without its full stop; empty if there is none."""
     said = getattr(thing, "__doc__", None)
-    return said.strip().partition("\n")[0].rstrip(". ") if isinstance(said, str) else ""
+    return first_line_of(said) if isinstance(said, str) else ""
+
+
+def first_line_of(said: str) -> str:
+    """Return the first line of a text, without its full stop."""
+    return said.strip().partition("\n")[0].rstrip(". ")
 
 
 def tree(function: FunctionType) -> ast.AST | None:
@@ -110,7 +126,14 @@ def _made(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]
     path = _dotted(call.func)
     if _AGENT.search(path):
         return None
-    return 1 if _REQUEST.search(path) else _followed(call, function, seen)
+    return 1 if _REQUEST.search(path) or _is_client(path, function) else _followed(call, function, seen)
+
+
+def _is_client(path: str, function: FunctionType) -> bool:
+    """Return whether a call asks an object of an SDK that the function's module holds."""
+    held, _, methods = path.partition(".")
+    sdk = type(function.__globals__.get(held)).__module__.partition(".")[0]
+    return sdk in SDKS and _VERB.fullmatch(methods.rpartition(".")[2]) is not None
 
 
 def _followed(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]) -> int | None:

@@ -11,6 +11,8 @@ from fsm_orch.adopt.work import count, node, plain, returned
 client: Any = None
 agent: Any = None
 AGAIN = "again"
+asking: Any = type("Instructor", (), {"__module__": "instructor.client"})()
+other: Any = type("Table", (), {"__module__": "lancedb"})()
 
 
 def helper(text: str) -> str:
@@ -60,9 +62,14 @@ def structured(text: str) -> str:
     return agent.with_structured_output(str).invoke(text)
 
 
+def of_an_sdk(text: str) -> str:
+    return asking.create(text) + asking.name(text) + other.create(text)
+
+
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
+        (of_an_sdk, 1),
         (silent, 0),
         (chat, 1),
         (helper, 1),

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from fsm_orch.adopt.foreign import Library
 from fsm_orch.adopt.graph import Graph
-from fsm_orch.adopt.work import plain
+from fsm_orch.adopt.work import SDKS, plain
 
 Data = dict[str, Any]
 """What JSON can hold."""
@@ -146,7 +146,9 @@ class _Writer:
             "names": {
                 name: self.value(value)
                 for name, value in named.items()
-                if isinstance(value, str) or (plain(value) and getattr(value, "__module__", "") == function.__module__)
+                if isinstance(value, str)
+                or type(value).__module__.partition(".")[0] in SDKS
+                or (plain(value) and getattr(value, "__module__", "") == function.__module__)
             },
         }
 

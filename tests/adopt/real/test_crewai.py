@@ -120,6 +120,26 @@ def test_starts_with_a_condition_begin_a_flow_that_has_no_other() -> None:
     assert () == graph.unused
 
 
+def test_a_router_that_says_its_own_name_to_nobody_ends_the_flow() -> None:
+    """A way that looks like another try is an end, which is said."""
+
+    class Asked(Flow):
+        @start()
+        def load(self) -> None: ...
+
+        @router(load)
+        def ask(self) -> str:
+            return "good" if self.state else "ask"
+
+        @listen("good")
+        def publish(self) -> None: ...
+
+    graph = crewai.read(Asked, "Asked")
+
+    assert ("nobody listens to 'ask'", "code") == (the_edge(graph, "ask", END).via, the_edge(graph, "ask", END).chooses)
+    assert any(clause.startswith("ask: nobody listens to 'ask'") for clause in graph.lost)
+
+
 def test_crews_are_requests() -> None:
     """A method that kicks off a crew asks models as often as the crew pleases, and the others are blind."""
     graph = crewai.read(crew_flow.Articles, "Articles")
