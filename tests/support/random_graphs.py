@@ -6,7 +6,7 @@ from fsm_orch.adopt.graph import END, Cap, Edge, Graph, Node
 
 NAMES = st.one_of(
     st.sampled_from(["triage", "answered", "human", "limits", "class", "None", "to_answered", "1st", "Ärzte", "visit"]),
-    st.text(min_size=1, max_size=40),
+    st.text(min_size=1, max_size=12),
 )
 TEXTS = st.one_of(
     st.sampled_from(["", "it's", 'say "no"', "a\nb", "\\", '"""', "x" * 400, "two words " * 40]), st.text()
@@ -14,7 +14,7 @@ TEXTS = st.one_of(
 
 
 @st.composite
-def graphs(draw: st.DrawFn, *, most: int = 5) -> Graph:
+def graphs(draw: st.DrawFn, *, most: int = 4) -> Graph:
     """Return a graph of up to so many nodes; its entry is the first."""
     keys = draw(st.lists(NAMES.filter(lambda name: name != END), min_size=1, max_size=most, unique=True))
     nodes = {key: draw(_nodes(key)) for key in keys}
