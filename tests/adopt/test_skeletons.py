@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from support.random_graphs import TEXTS, graphs
 
@@ -55,10 +55,10 @@ CAPS = st.builds(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])
 @given(graphs(), CAPS, st.integers())
 def test_a_written_machine_is_proved_and_its_runs_end(graph: Graph, caps: Caps, seed: int) -> None:
-    """Whatever was read, the machine builds, nothing is wrong with it, and twenty runs end declared and within bounds."""
+    """Whatever was read, the machine builds, nothing is wrong with it, and twenty runs end declared in bounds."""
     machine, module = built(graph, caps)
     proof = prove(machine, model="local:smollm2", max_configurations=500)
     chance = random.Random(seed)
@@ -71,7 +71,7 @@ def test_a_written_machine_is_proved_and_its_runs_end(graph: Graph, caps: Caps, 
 
     assert [] == [str(found) for found in proof.findings if found.level == "error"]
     assert {"finished", "landed", "waiting"} >= {result.status for result in results}
-    assert proof.bounds.tokens >= max(result.usage.total for result in results if result.usage)
+    assert proof.bounds.tokens >= max(result.usage.input_tokens + result.usage.output_tokens for result in results)
     assert proof.bounds.hops >= max(len(result.path) - 1 for result in results)
 
 
@@ -93,8 +93,8 @@ def test_names_are_names_and_told_apart(texts: list[str]) -> None:
     assert all(name.isidentifier() and name.isascii() and len(name) <= 24 for name in names)
 
 
-@settings(max_examples=8, deadline=None)
-@given(st.lists(st.tuples(graphs(), CAPS), min_size=8, max_size=8))
+@settings(max_examples=3, deadline=None, phases=[Phase.generate])
+@given(st.lists(st.tuples(graphs(), CAPS), min_size=2, max_size=2))
 def test_a_written_module_is_formatted(several: list[tuple[Graph, Caps]]) -> None:
     """What is written is what ruff would leave, and it finds nothing in it."""
     for width in ("88", "120"):
