@@ -30,7 +30,7 @@ FRAMEWORKS = {
     "autogen": ["autogen-agentchat==0.7.5"],
     "burr": ["apache-burr==0.43.0"],
     "crewai": ["crewai==1.15.30"],
-    "langgraph": ["langgraph==1.2.24", "langchain==1.5.2", "langgraph-swarm==0.1.0"],
+    "langgraph": ["langgraph==1.2.24", "langchain==1.5.2", "langgraph-swarm==0.1.0", "openai-agents==0.24.0"],
     "openai-agents": ["openai-agents==0.24.0"],
     "pydantic-graph": ["pydantic-graph==2.68.0"],
     "pydantic-graph-0": ["pydantic-graph==0.3.6"],
