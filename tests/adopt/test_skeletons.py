@@ -113,7 +113,7 @@ def _ruff(command: str, *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_a_written_module_is_typed(tmp_path: Path) -> None:
-    """mypy finds nothing in strict mode in what is written of several graphs."""
+    """Nothing is found by mypy, in strict mode, in what is written of several graphs."""
     chance = graphs()
     for number in range(6):
         (tmp_path / f"written_{number}.py").write_text(_example(chance, number), "utf-8")

@@ -84,8 +84,8 @@ CODES = (
         levels=("error",),
         found="import",
         mending="""
-            - def look(notes: Notes) -> Command[Literal["wirte"]]:
-            -     return Command(goto="wirte")
+            - def look(notes: Notes) -> Command[Literal["writer"]]:
+            -     return Command(goto="writer")
             + def look(notes: Notes) -> Command[Literal["write"]]:
             +     return Command(goto="write")
 
