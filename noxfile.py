@@ -5,6 +5,8 @@
     uvx nox -s tests -- -n 2     words after `--` go to pytest
     uvx nox -s long              what takes minutes, such as runs that are killed at every pair of points
     uvx nox -s bridges           agents and tools of other frameworks, with those frameworks
+    uvx nox -s adopt             read graphs of other frameworks, each in an environment of its own
+    uvx nox -s "adopt(burr)"     one of those
     uvx nox -s constraints       pin the newest versions in constraints.txt
 
 A Python that is not installed is skipped with a word. Nothing here is part of `.ci/run`: that must say the same
@@ -23,6 +25,21 @@ HEADER = """\
 # What `pip install -c constraints.txt -e '.[local,dev]'` installs, all of it pinned, on Python 3.11 to 3.13.
 # Written by a command, never by hand; renew it by: uvx nox -s constraints
 """
+
+FRAMEWORKS = {
+    "agent-framework": ["agent-framework-core==1.23.0"],
+    "autogen": ["autogen-agentchat==0.7.5"],
+    "burr": ["apache-burr==0.43.0"],
+    "crewai": ["crewai==1.15.30"],
+    "langgraph": ["langgraph==1.2.24", "langchain==1.5.2", "langgraph-swarm==0.1.0", "openai-agents==0.24.0"],
+    "openai-agents": ["openai-agents==0.24.0"],
+    "pydantic-graph": ["pydantic-graph==2.68.0"],
+    "pydantic-graph-0": ["pydantic-graph==0.3.6"],
+}
+"""What the readers of `fsm_orch/adopt` were tried with; keep in sync with the `Library` of each."""
+
+OVERRIDES = {"crewai": "pydantic<2.13"}
+"""What a framework wants that we do not declare, and that its reader does with."""
 
 nox.options.sessions = ["tests", "lowest", "newest", "types"]
 nox.options.error_on_missing_interpreters = False
@@ -80,6 +97,21 @@ def bridges(session: nox.Session) -> None:
     session.run("mypy", "fsm_orch/agents/bridges")
     files = [f"tests/agents/test_{name}.py" for name in ("bridges", "bridge_refusals", "lent_tools")]
     session.run("pytest", "-p", "no:langsmith_plugin", *files, *session.posargs)
+
+
+@nox.session
+@nox.parametrize("framework", [nox.param(name, id=name) for name in FRAMEWORKS])
+def adopt(session: nox.Session, framework: str) -> None:
+    """Read graphs of a framework where it is installed, and tell whether what was recorded of it still holds."""
+    overrides = Path(session.create_tmp(), "overrides.txt")
+    overrides.write_text(OVERRIDES.get(framework, ""), encoding="utf-8")
+    session.install("uv")
+    python = Path(session.virtualenv.location, "Scripts" if os.name == "nt" else "bin", "python")
+    wanted = [*FRAMEWORKS[framework], "hypothesis", "pytest", "pytest-asyncio", "--override", str(overrides)]
+    session.run_install("uv", "pip", "install", "--python", str(python), *wanted, "--editable", ".")
+    if "record" in session.posargs:
+        session.run("python", "tests/adopt/record.py")
+    session.run("pytest", "tests/adopt", *[word for word in session.posargs if word != "record"])
 
 
 @nox.session

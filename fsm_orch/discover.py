@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 import traceback
@@ -108,6 +109,49 @@ def function(target: str, root: Path) -> Callable[..., Any]:
     if not callable(named):
         raise DiscoveryError(f"No function {name!r} in {found[0].spelling!r}. Write one, or name another")
     return cast("Callable[..., Any]", named)
+
+
+def thing(target: str, root: Path) -> object:
+    """Find what a name stands for in a module, `MODULE:NAME`; `NAME()` is what a function without arguments returns.
+
+    Returns:
+        The object; of `NAME()` perhaps an awaitable of it.
+
+    Raises DiscoveryError: if there is no such module or name, the module cannot be imported, or the function raises.
+    Raises DefinitionError: if a machine of the module does not build.
+    """
+    named = modules(target, root)[0]
+    if named.picked is None:
+        raise DiscoveryError(f"{target!r} names no object. Name one in a module, such as 'app:triage' or 'app:make()'")
+    found: object = named.imported()
+    path = named.picked.removesuffix("()")
+    for name in path.split("."):
+        if not hasattr(found, name):
+            meant = _meant(name, filter(lambda known: not known.startswith("_"), dir(found)), path)
+            raise DiscoveryError(f"No {path!r} in {named.spelling!r}.{meant} Write it, or name another")
+        found = getattr(found, name)
+    return _made(found, named) if named.picked.endswith("()") else found
+
+
+def _made(factory: object, named: Module) -> object:
+    """Return what a function of a user returns.
+
+    Raises DiscoveryError: if it is none, needs arguments, or raises.
+    """
+    if not callable(factory):
+        raise DiscoveryError(f"{named.picked!r} of {named.spelling!r} is no function: leave out the brackets")
+    try:
+        inspect.signature(factory).bind()
+    except TypeError as error:
+        raise DiscoveryError(f"{named.picked!r} of {named.spelling!r}: {error}. Write one without arguments") from error
+    except ValueError:  # one in C, which has no signature
+        pass
+    try:
+        with redirect_stdout(sys.stderr):
+            return factory()
+    except Exception as error:
+        raised = f"{type(error).__name__}{_line(error)}: {error}"
+        raise DiscoveryError(f"{named.picked!r} of {named.spelling!r} raised {raised}") from error
 
 
 def machine(target: str, root: Path) -> AnyMachine:

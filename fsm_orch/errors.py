@@ -3,6 +3,7 @@
 FsmError
 ├── DefinitionError      a context or machine class breaks a rule; shows every finding
 ├── DiscoveryError       what a user named is not a module or machine, or cannot be imported
+├── Unreadable           an object of another framework has not what is read of it; names its installed version
 ├── StartError           a run cannot start: limits, prices, models or a certificate do not fit the machine
 ├── CertificateError     a certificate cannot be made or read, or is refuted
 ├── ContextError         a field was read, written or named against its declaration
@@ -101,6 +102,10 @@ class DefinitionError(FsmError):
 
 class DiscoveryError(FsmError):
     """What a user named is not a module or machine, or cannot be imported; the message says what to do."""
+
+
+class Unreadable(FsmError):
+    """An object of another framework has not what is read of it. The message names the framework's version."""
 
 
 class StartError(FsmError):

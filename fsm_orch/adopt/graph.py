@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Trust = Literal["declared", "read", "assumed"]
-"""How sure an edge is: written down as data, read from source code, or only taken as possible."""
+"""How sure an edge is: written down as data, read from source code, or written nowhere and so taken as possible."""
 
 Chooser = Literal["model", "code", "always"]
 """Who takes an edge: a model by its reply, a function by its result, or nobody, since it is the only way."""
@@ -77,6 +77,9 @@ class Cap:
 
     unit: str
     """What is counted, such as `requests`."""
+
+    counts: Literal["requests", "steps", "each"] = "steps"
+    """What the value bounds: requests to models, steps of one node each, or the visits of each node."""
 
     then: str
     """What the caller gets when it is reached."""

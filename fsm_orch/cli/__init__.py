@@ -11,7 +11,24 @@ from typing import Annotated
 
 import typer
 
-from . import chat, check, explain, graph, inspect_, mcp, migrate, model, new, ops, run, runs, serve, triage, worker
+from . import (
+    chat,
+    check,
+    explain,
+    graph,
+    import_,
+    inspect_,
+    mcp,
+    migrate,
+    model,
+    new,
+    ops,
+    run,
+    runs,
+    serve,
+    triage,
+    worker,
+)
 from .eval import evaluate
 from .group import Commands
 
@@ -44,6 +61,7 @@ app.command(name="new")(new.new)
 app.command(name="run")(run.run)
 app.command(name="chat")(chat.chat)
 app.command(name="check")(check.check)
+app.command(name="import")(import_.import_)
 app.command(name="explain")(explain.explain)
 app.command(name="graph")(graph.graph)
 app.command(name="eval")(evaluate)

@@ -24,7 +24,7 @@ from ..export.table import table
 from ..proof.away import Away, away
 from ..proof.explore.walk import OnProgress
 from ..proof.report import Counterexample, Proof, prove
-from . import files, start
+from . import files, foreign, start
 from .page import show_proof
 from .show import CommandError, complain, complaints, console, show_findings
 
@@ -78,13 +78,13 @@ def check(
     or a policy that is violated, possible or unknown; 2 nothing was checked.
     """
     with complaints():
-        found = discover.machines_of_all(targets, Path.cwd())
+        found = foreign.or_hint(lambda: discover.machines_of_all(targets, Path.cwd()), targets)
         asked = [(certificate, _CERTIFICATE), (counterexample, _COUNTEREXAMPLE)]
         _check_files(len(found), [(path, kind) for path, kind in asked if path is not None], force=force)
         outcomes = [
             one
             if isinstance(one, DefinitionError)
-            else _prove(one, spelling, model, require_slack=require_slack, max_configurations=max_configurations)
+            else proved(one, spelling, model, require_slack=require_slack, max_configurations=max_configurations)
             for spelling, one in found.items()
         ]
         _write(outcomes[0], certificate, counterexample)
@@ -92,11 +92,11 @@ def check(
         typer.echo(orjson.dumps({"machines": [*map(_as_json, outcomes)]}))
     else:
         _show(outcomes)
-    if not all(isinstance(one, _Proved) and one.proof.is_sound(strict=strict) for one in outcomes):
+    if not all(isinstance(one, Proved) and one.proof.is_sound(strict=strict) for one in outcomes):
         raise typer.Exit(1)
 
 
-class _Proved(NamedTuple):
+class Proved(NamedTuple):
     """What was found of a machine that builds."""
 
     proof: Proof
@@ -106,9 +106,13 @@ class _Proved(NamedTuple):
     """A target that means it alone."""
 
 
-def _prove(
+def proved(
     machine: AnyMachine, spelling: str, model: str | None, *, require_slack: bool, max_configurations: int
-) -> _Proved:
+) -> Proved:
+    """Prove a machine, with its progress on stderr.
+
+    Raises CommandError: if its certificate cannot be made.
+    """
     with _progress(machine.definition.name) as on_progress:
         try:
             found = prove(
@@ -121,7 +125,7 @@ def _prove(
             )
         except CertificateError as error:
             raise CommandError(str(error)) from error
-    return _Proved(found, machine.__module__, spelling)
+    return Proved(found, machine.__module__, spelling)
 
 
 @contextmanager
@@ -162,7 +166,7 @@ def _check_files(count: int, asked: Sequence[tuple[Path, files.Kind]], *, force:
         raise CommandError(f"{str(asked[0][0])!r} cannot hold both: name two files")
 
 
-def _write(one: _Proved | DefinitionError, certificate: Path | None, counterexample: Path | None) -> None:
+def _write(one: Proved | DefinitionError, certificate: Path | None, counterexample: Path | None) -> None:
     if isinstance(one, DefinitionError):
         return
     found, module, _ = one
@@ -190,7 +194,7 @@ def _source(definition: Definition, example: Counterexample, module: str) -> str
     )
 
 
-def _show(outcomes: Iterable[_Proved | DefinitionError]) -> None:
+def _show(outcomes: Iterable[Proved | DefinitionError]) -> None:
     out = console()
     for one in outcomes:
         if isinstance(one, DefinitionError):
@@ -200,7 +204,7 @@ def _show(outcomes: Iterable[_Proved | DefinitionError]) -> None:
             show_proof(out, one.proof, one.spelling)
 
 
-def _as_json(one: _Proved | DefinitionError) -> dict[str, Any]:
+def _as_json(one: Proved | DefinitionError) -> dict[str, Any]:
     if isinstance(one, DefinitionError):
         return {"machine": one.subject, "findings": [asdict(finding) for finding in one.findings]}
     found, module, _ = one

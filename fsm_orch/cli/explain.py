@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..define.codes import CODES
-from ..define.codes.code import FAMILIES, SETTING, Code
+from ..define.codes.code import FAMILIES, IMPORT_SETTING, SETTING, Code
 from ..export.findings_page import findings_page, levels
 from .show import LEVEL_COLOURS, CommandError, columns, complaints, console, hanging, safe
 
@@ -22,6 +22,9 @@ _LABEL = 12
 _DIGITS = re.compile("[0-9]{1,9}")
 _EXAMPLE = (
     "lines with - raise it, with + mend it; Ticket is a context, is_paid and is_urgent are guards, work is an agent"
+)
+_IMPORT_EXAMPLE = (
+    "lines with - raise it, with + mend it, in openai-agents or LangGraph; triage or graph is what is imported"
 )
 _DIFF_COLOURS = {"-": "red", "+": "green"}
 
@@ -44,7 +47,8 @@ def explain(
         if as_json and markdown:
             raise CommandError("--json and --markdown are two formats: ask for one of them")
     if as_json:
-        typer.echo(orjson.dumps({"setting": SETTING, "codes": [_as_json(code) for code in asked or CODES.values()]}))
+        settings = {"setting": SETTING, "import_setting": IMPORT_SETTING}
+        typer.echo(orjson.dumps({**settings, "codes": [_as_json(code) for code in asked or CODES.values()]}))
     elif markdown:
         typer.echo(findings_page(asked or CODES.values()), nl=False)
     elif asked:
@@ -101,9 +105,9 @@ def _show_code(out: Console, code: Code) -> None:
 
 
 def _lines(code: Code) -> dict[str, str]:
-    found = "building the class" if code.found == "build" else " ".join(["fsm-orch check", *code.options])
+    found = "building the class" if code.found == "build" else " ".join([f"fsm-orch {code.found}", *code.options])
     texts = {"problem": code.problem, "why": code.why, "expected": code.expected, "fix": code.fix}
-    return {**texts, "found by": found, "example": _EXAMPLE}
+    return {**texts, "found by": found, "example": _IMPORT_EXAMPLE if code.found == "import" else _EXAMPLE}
 
 
 def _show_table(out: Console) -> None:

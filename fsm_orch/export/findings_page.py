@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..define.codes.code import FAMILIES, SETTING, Code
+from ..define.codes.code import FAMILIES, IMPORT_SETTING, SETTING, Code
 
-_FOUND = {"build": "the class does not build", "check": "found by `fsm-orch check`"}
+_FOUND = {
+    "build": "the class does not build",
+    "check": "found by `fsm-orch check`",
+    "import": "found by `fsm-orch import`",
+}
 
 _HEAD = """\
 # Findings
 
-What keeps a machine from being built, and what `fsm-orch check` finds in one that builds. A code is stable, and never
-used twice. An *error* is certain and breaks a promise. A *warning* needs a decision. A *note* can be left.
+What keeps a machine from being built, what `fsm-orch check` finds in one that builds, and what `fsm-orch import` finds
+in a graph of another framework. A code is stable, and never used twice. An *error* is certain and breaks a promise. A
+*warning* needs a decision. A *note* can be left.
 
 You have a code? `fsm-orch explain FSM105` shows the same in a terminal.
 """
@@ -22,11 +27,16 @@ In each example the lines with `-` raise the finding and the lines with `+` mend
 """
 
 
+_IMPORTS = """\
+Above those of imports stand these, and `triage` or `graph` is what is imported:
+"""
+
+
 def findings_page(codes: Iterable[Code]) -> str:
     """Write codes as a page: a table by family, then each code with its example."""
     shown = tuple(codes)
     contents = (part for digit in FAMILIES for part in _contents(digit, shown))
-    setting = f"{_EXAMPLES}\n```python\n{SETTING}```\n"
+    setting = f"{_EXAMPLES}\n```python\n{SETTING}```\n\n{_IMPORTS}\n```python\n{IMPORT_SETTING}```\n"
     return "\n".join([_HEAD, *contents, setting, *map(_section, shown)])
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from genai_prices import Usage, calc_price
+from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelPrice, TieredPrices
 
 from ..amounts import FREE, Price, dearest
@@ -48,6 +49,20 @@ def price_by_name(name: str) -> Price | None:
             return anthropic_price(model)
         case _:  # a compatible server, whose prices only its operator knows
             return None
+
+
+def context_window(name: str) -> int | None:
+    """Return how many tokens one request to a model may hold, by the table of `genai_prices`; None: unknown.
+
+    Args:
+        name: `provider:model`.
+    """
+    provider, _, model = name.partition(":")
+    for known in get_snapshot().providers:
+        if known.id == {"openai-chat": "openai"}.get(provider, provider):
+            found = known.find_model(model)
+            return found.context_window if found else None
+    return None
 
 
 def dearest_if_known(prices: Mapping[str, Price | None]) -> Price | None:

@@ -24,6 +24,10 @@ from fsm_orch.define.codes.code import FAMILIES, SETTING, Code
 
 PACKAGE = Path(fsm_orch.__file__).parent
 EVERY = pytest.mark.parametrize("code", CODES.values(), ids=CODES)
+OF_MACHINES = pytest.mark.parametrize(
+    "code", [code for code in CODES.values() if code.found != "import"], ids=lambda code: code.code
+)
+"""All whose examples are machines; `tests/adopt/test_import_codes.py` has the others."""
 
 
 def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
@@ -122,7 +126,7 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Check]:
     sys.modules.pop("desk", None)
 
 
-@EVERY
+@OF_MACHINES
 def test_an_example_raises_its_code_alone(code: Code, check: Check, tmp_path: Path) -> None:
     """The example raises its code and no other, at the usual level, where the table says, at lines of its own."""
     machines = check(code.example, code.options)["machines"]
@@ -133,7 +137,7 @@ def test_an_example_raises_its_code_alone(code: Code, check: Check, tmp_path: Pa
     assert code.found == ("check" if all("digest" in machine for machine in machines) else "build")
 
 
-@EVERY
+@OF_MACHINES
 def test_a_mended_example_leaves_nothing_to_find(code: Code, check: Check) -> None:
     """The same lines, mended, raise it no more, nor anything else."""
     checked = check(code.mended, code.options)

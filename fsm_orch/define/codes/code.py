@@ -15,6 +15,7 @@ FAMILIES: Mapping[str, str] = {
     "3": "bounds",
     "4": "policies",
     "5": "prompts",
+    "6": "imports",
 }
 """By the first digit of a code."""
 
@@ -42,7 +43,40 @@ def is_urgent(ticket: Ticket) -> bool:
 def work(visit: Visit[Ticket]):
     return None
 """
-"""The lines that stand above every example."""
+"""The lines that stand above every example, but those of imports."""
+
+IMPORT_SETTING = """\
+from typing import Literal, TypedDict
+
+from agents import Agent, ModelSettings, RunContextWrapper, function_tool, handoff
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command, Send
+
+
+class Notes(TypedDict):
+    query: str
+
+
+def work(notes: Notes) -> Notes:
+    return notes
+
+
+def choose(notes: Notes) -> str:
+    return notes["query"]
+
+
+@function_tool
+def search(words: str) -> str:
+    return words
+
+
+def is_day(context: RunContextWrapper[None], agent: object) -> bool:
+    return True
+
+
+graph = StateGraph(Notes)
+"""
+"""The lines that stand above the examples of imports, which are of other frameworks; `triage` or `graph` is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +98,8 @@ class Code:
     """An example, and how it is mended: of its lines `- ` raise the finding, `+ ` mend it, and the others stay."""
     levels: tuple[Level, ...] = ("error",)
     """The usual one first."""
-    found: Literal["build", "check"] = "build"
-    """Whether the class does not build, or `fsm-orch check` finds it."""
+    found: Literal["build", "check", "import"] = "build"
+    """Whether the class does not build, or `fsm-orch check` or `fsm-orch import` finds it."""
     options: tuple[str, ...] = ()
     """What `fsm-orch check` is asked, to find it in the example."""
 

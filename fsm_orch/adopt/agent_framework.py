@@ -1,0 +1,170 @@
+"""agent-framework: a workflow tells its graph as data, by `to_dict`; what its executors send is their code's to say."""
+
+from collections.abc import Iterator
+
+from .foreign import Library
+from .graph import END, Cap, Edge, Graph, Node
+from .work import node
+
+AGENT_FRAMEWORK = Library("agent-framework", "agent-framework-core", "agent_framework", "1.23.0")
+
+
+def reads(thing: object) -> bool:
+    """Return whether it is a workflow of agent-framework."""
+    return AGENT_FRAMEWORK.made(thing, "Workflow") and not isinstance(thing, type)
+
+
+def read(thing: object, name: str) -> Graph:
+    """Return what a workflow tells of itself.
+
+    Raises:
+        Unreadable: if something that is read is not there.
+    """
+    told = AGENT_FRAMEWORK.call(thing, "to_dict")
+    executors = AGENT_FRAMEWORK.table(thing, "executors")
+    groups = [group for group in AGENT_FRAMEWORK.many(told, "edge_groups") if _kind(group) != "internal"]
+    edges = [edge for group in groups for edge in _edges(group)]
+    ends = [edge for key, executor in executors.items() if (edge := _end(key, executor, edges)) is not None]
+    return Graph(
+        framework=AGENT_FRAMEWORK.name,
+        name=name,
+        entry=AGENT_FRAMEWORK.text(told, "start_executor_id"),
+        nodes={key: _node(key, executor) for key, executor in executors.items()},
+        edges=(*edges, *ends),
+        cap=Cap(
+            name="max_iterations",
+            value=AGENT_FRAMEWORK.number(told, "max_iterations"),
+            unit="steps, each of all executors that a message waits for",
+            counts="each",
+            then="WorkflowConvergenceException is raised",
+        ),
+        joins=dict(_joins(groups)),
+        forks=frozenset(key for key in executors if _is_fork(key, groups)),
+        sends=frozenset(),
+        lost=("which messages an executor sends, and to whom, is its code's to say", *_lost(groups, executors)),
+        unused=(),
+        on_unknown="refuses it when the workflow is built",
+    )
+
+
+def _kind(group: object) -> str:
+    """Return the kind of a group of edges: single, fanout, fanin, switchcase, or internal, which asks the caller."""
+    return AGENT_FRAMEWORK.text(group, "type").removesuffix("EdgeGroup").lower()
+
+
+def _edges(group: object) -> Iterator[Edge]:
+    kind = _kind(group)
+    cases = {
+        AGENT_FRAMEWORK.text(case, "target_id"): case
+        for case in (AGENT_FRAMEWORK.many(group, "cases") if kind == "switchcase" else ())
+    }
+    chosen = AGENT_FRAMEWORK.find(group, "selection_func_name") if kind == "fanout" else None
+    for edge in AGENT_FRAMEWORK.many(group, "edges"):
+        target = AGENT_FRAMEWORK.text(edge, "target_id")
+        asked = AGENT_FRAMEWORK.find(cases.get(target, edge), "condition_name")
+        condition = asked if isinstance(asked, str) else chosen if isinstance(chosen, str) else None
+        yield Edge(
+            source=AGENT_FRAMEWORK.text(edge, "source_id"),
+            target=target,
+            via=_via(kind, is_default=kind == "switchcase" and condition is None),
+            chooses="code" if condition or kind == "switchcase" else "always",
+            condition=condition,
+        )
+
+
+def _via(kind: str, *, is_default: bool) -> str:
+    words = {"single": "edge", "fanout": "fan-out", "fanin": "fan-in", "switchcase": "case"}
+    return "default" if is_default else words.get(kind, kind)
+
+
+def _end(key: str, executor: object, edges: list[Edge]) -> Edge | None:
+    """Return how a run can end at an executor; one of an agent sends its reply along every edge without a condition."""
+    leaving = [edge for edge in edges if edge.source == key]
+    if not leaving:
+        return Edge(source=key, target=END, via="no edge leaves it", chooses="always")
+    if all(edge.condition for edge in leaving):
+        return Edge(source=key, target=END, via="no condition holds", chooses="code", trust="assumed")
+    if not _is_agent(executor):
+        return Edge(source=key, target=END, via="sends nothing", chooses="code", trust="assumed")
+    return None
+
+
+def _joins(groups: list[object]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for group in groups:
+        edges = AGENT_FRAMEWORK.many(group, "edges")
+        if _kind(group) == "fanin":
+            yield (
+                AGENT_FRAMEWORK.text(edges[0], "target_id"),
+                tuple(AGENT_FRAMEWORK.text(edge, "source_id") for edge in edges),
+            )
+
+
+def _is_fork(key: str, groups: list[object]) -> bool:
+    """Return whether a message of an executor goes several ways at once, whatever conditions hold."""
+    leaving = [group for group in groups if key in {edge.source for edge in _edges(group)}]
+    plain = [group for group in leaving if any(edge.condition is None for edge in _edges(group))]
+    asked = [edge.condition for group in leaving for edge in _edges(group) if edge.source == key]
+    twice = len(asked) > len(set(asked)) and "<lambda>" not in asked
+    return (len(leaving) > 1 and (bool(plain) or twice)) or any(_kind(group) == "fanout" for group in leaving)
+
+
+def _is_agent(executor: object) -> bool:
+    return AGENT_FRAMEWORK.made(executor, "AgentExecutor")
+
+
+def _node(key: str, executor: object) -> Node:
+    if _is_agent(executor):
+        return _agent(key, AGENT_FRAMEWORK.get(executor, "agent"))
+    if AGENT_FRAMEWORK.made(executor, "WorkflowExecutor"):
+        return Node(key=key, does="A workflow of its own", calls=None)
+    return node(key, _functions(executor))
+
+
+def _functions(executor: object) -> dict[str, object]:
+    """Return what an executor runs: the function it was made of, or the methods of its class."""
+    original = AGENT_FRAMEWORK.find(executor, "_original_func")
+    if original is not None:
+        return {"function": original}
+    return {
+        name: value
+        for base in type(executor).__mro__
+        if not AGENT_FRAMEWORK.wrote(base) and base is not object
+        for name, value in vars(base).items()
+        if callable(value) and not name.startswith("__")
+    }
+
+
+def _agent(key: str, agent: object) -> Node:
+    options = AGENT_FRAMEWORK.find(agent, "default_options") or {}
+    tools = AGENT_FRAMEWORK.listed(AGENT_FRAMEWORK.find(options, "tools"), agent, "tools")
+    client = AGENT_FRAMEWORK.find(agent, "client")
+    model = AGENT_FRAMEWORK.find(options, "model") or AGENT_FRAMEWORK.find(client, "model")
+    told = AGENT_FRAMEWORK.find(options, "instructions")
+    most = AGENT_FRAMEWORK.find(options, "max_tokens")
+    return Node(
+        key=key,
+        kind="llm",
+        instructions=told if isinstance(told, str) else None,
+        does=str(AGENT_FRAMEWORK.find(agent, "description") or ""),
+        model=model if isinstance(model, str) else None,
+        calls=_calls(client) if tools else 1,
+        max_output_tokens=most if isinstance(most, int) else None,
+        tools=tuple(str(AGENT_FRAMEWORK.find(tool, "name") or type(tool).__name__) for tool in tools),
+    )
+
+
+def _calls(client: object) -> int | None:
+    """Return the requests of a visit with tools: the client's rounds, and one more that may use none."""
+    rounds = AGENT_FRAMEWORK.find(AGENT_FRAMEWORK.find(client, "function_invocation_configuration"), "max_iterations")
+    return rounds + 1 if isinstance(rounds, int) else None
+
+
+def _lost(groups: list[object], executors: dict[str, object]) -> Iterator[str]:
+    single = [edge for group in groups if _kind(group) == "single" for edge in _edges(group) if edge.condition]
+    for key, executor in executors.items():
+        if sum(edge.source == key for edge in single) > 1:
+            yield f"{key}: every way whose condition holds is taken there, one of them in a machine"
+        if AGENT_FRAMEWORK.made(executor, "WorkflowExecutor"):
+            yield f"{key}: runs a workflow of its own, which is read apart"
+        if not _is_agent(executor) and AGENT_FRAMEWORK.many(executor, "_response_handlers"):
+            yield f"{key}: asks the caller, and goes on when that answers"

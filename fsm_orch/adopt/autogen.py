@@ -1,0 +1,249 @@
+"""AutoGen: GraphFlow, whose graph is a private attribute, and Swarm, whose ways are its agents' private handoffs."""
+
+from collections.abc import Iterator
+
+from .foreign import Library, called
+from .graph import END, Cap, Chooser, Edge, Graph, Node
+from .starts import Opening, opening
+from .work import node
+
+AUTOGEN = Library("AutoGen", "autogen-agentchat", "autogen_agentchat", "0.7.5")
+
+_TEAMS = ("GraphFlow", "Swarm")
+
+
+def reads(thing: object) -> bool:
+    """Return whether it is a team of AutoGen whose ways are declared: a GraphFlow or a Swarm."""
+    return AUTOGEN.made(thing, *_TEAMS) and not isinstance(thing, type)
+
+
+def read(thing: object, name: str) -> Graph:
+    """Return what a team tells of itself.
+
+    Raises:
+        Unreadable: if something that is read is not there, most of which is private.
+    """
+    is_flow = AUTOGEN.made(thing, "GraphFlow")
+    listed = AUTOGEN.many(thing, "_input_participants" if is_flow else "_participants")
+    agents = {AUTOGEN.text(each, "name"): each for each in listed}
+    return _flow(thing, name, agents) if is_flow else _swarm(thing, name, agents)
+
+
+def _flow(thing: object, name: str, agents: dict[str, object]) -> Graph:
+    graph = AUTOGEN.get(thing, "_graph")
+    declared = AUTOGEN.table(graph, "nodes")
+    edges = {key: [_edge(key, each) for each in AUTOGEN.many(made, "edges")] for key, made in declared.items()}
+    start = opening(_starts(graph, edges), agents)
+    return _graph(
+        thing,
+        name,
+        start=start,
+        agents={key: agent for key, agent in agents.items() if key in declared},
+        edges=tuple(edge for key, leaving in edges.items() for edge in [*leaving, *_end(key, leaving)]),
+        joins=_joins(declared),
+        forks=frozenset(key for key, leaving in edges.items() if _is_fork(leaving)),
+        lost=(*_flow_lost(edges), *_ended(thing, "_input_termination_condition")),
+    )
+
+
+def _edge(source: str, made: object) -> Edge:
+    text, function = AUTOGEN.get(made, "condition"), AUTOGEN.get(made, "condition_function")
+    condition = repr(text) if isinstance(text, str) else None if function is None else called(function)
+    return Edge(
+        source=source,
+        target=AUTOGEN.text(made, "target"),
+        via="edge" if condition is None else f"{condition} in the last message" if isinstance(text, str) else condition,
+        chooses="always" if condition is None else "model" if isinstance(text, str) else "code",
+        condition=condition,
+    )
+
+
+def _starts(graph: object, edges: dict[str, list[Edge]]) -> list[str]:
+    """Return the nodes that a run starts with: the default one, else all that no edge leads to."""
+    default = AUTOGEN.get(graph, "default_start_node")
+    targets = {edge.target for leaving in edges.values() for edge in leaving}
+    starts = [default] if isinstance(default, str) else [key for key in edges if key not in targets]
+    if not starts:
+        raise AUTOGEN.gone(graph, "has no node to start with")
+    return starts
+
+
+def _end(key: str, leaving: list[Edge]) -> Iterator[Edge]:
+    if not leaving:
+        yield Edge(source=key, target=END, via="no edge leaves it", chooses="always")
+    elif all(edge.condition for edge in leaving):
+        yield Edge(source=key, target=END, via="no condition holds", chooses="model", trust="assumed")
+
+
+def _is_fork(leaving: list[Edge]) -> bool:
+    """Return whether several edges are taken at once: one has no condition, or two look for the same text."""
+    texts = [edge.condition for edge in leaving if edge.chooses == "model"]
+    return len(leaving) > 1 and (any(edge.condition is None for edge in leaving) or len(texts) > len(set(texts)))
+
+
+def _joins(declared: dict[str, object]) -> dict[str, tuple[str, ...]]:
+    """Return what waits for several others; edges of a group of their own wait for those of that group alone."""
+    joins: dict[str, tuple[str, ...]] = {}
+    for key in declared:
+        groups: dict[str, list[str]] = {}
+        for source, made in declared.items():
+            for each in AUTOGEN.many(made, "edges"):
+                if AUTOGEN.text(each, "target") == key and AUTOGEN.text(each, "activation_condition") == "all":
+                    groups.setdefault(AUTOGEN.text(each, "activation_group"), []).append(source)
+        waited = [tuple(dict.fromkeys(sources)) for sources in groups.values() if len(set(sources)) > 1]
+        if waited:
+            joins[key] = tuple(dict.fromkeys(source for sources in waited for source in sources))
+    return joins
+
+
+def _flow_lost(edges: dict[str, list[Edge]]) -> Iterator[str]:
+    for key, leaving in edges.items():
+        if sum(edge.condition is not None for edge in leaving) > 1:
+            yield f"{key}: every edge whose condition holds is taken there, one of them in a machine"
+
+
+def _swarm(thing: object, name: str, agents: dict[str, object]) -> Graph:
+    condition = AUTOGEN.get(thing, "_termination_condition")
+    ends, ending = condition is not None, set(_ending(condition))
+    return _graph(
+        thing,
+        name,
+        start=opening(list(agents)[:1], agents),
+        agents=agents,
+        edges=tuple(
+            edge for key, agent in agents.items() for edge in _spoken(key, agent, ending - agents.keys(), ends=ends)
+        ),
+        joins={},
+        forks=frozenset(),
+        lost=tuple(_ended(thing, "_termination_condition")),
+    )
+
+
+def _ending(condition: object) -> Iterator[str]:
+    """Yield the names to which a handoff ends the team, such as `user`; conditions stand in one another."""
+    if AUTOGEN.made(condition, "HandoffTermination"):
+        yield AUTOGEN.text(condition, "_target")
+    elif AUTOGEN.made(condition, "OrTerminationCondition"):
+        for each in AUTOGEN.many(condition, "_conditions"):
+            yield from _ending(each)
+
+
+def _spoken(key: str, agent: object, ending: set[str], *, ends: bool) -> Iterator[Edge]:
+    """Yield the ways from an agent of a swarm: its handoffs, itself again without one, and the end of the team.
+
+    Args:
+        key: The agent's name.
+        agent: The agent.
+        ending: Names of nobody, to which a handoff ends the team.
+        ends: True if the team has a termination condition.
+    """
+    agent = AUTOGEN.get(agent, "_wrapped_agent") if AUTOGEN.made(agent, "MessageFilterAgent") else agent
+    has_model = AUTOGEN.made(agent, "AssistantAgent")
+    chooses: Chooser = "model" if has_model else "code"
+    for handoff in AUTOGEN.many(agent, "_handoffs") if has_model else ():
+        target = AUTOGEN.text(handoff, "target")
+        yield Edge(
+            source=key,
+            target=END if target in ending else target,
+            via=AUTOGEN.text(handoff, "name"),
+            chooses="model",
+            description=_description(handoff),
+        )
+    yield Edge(source=key, target=key, via="no handoff", chooses=chooses, description="the same agent speaks again")
+    if ends:
+        yield Edge(source=key, target=END, via="the termination condition", chooses=chooses)
+
+
+def _description(handoff: object) -> str:
+    """Return what a model is told of a handoff; what AutoGen made up of the target's name says nothing."""
+    said = AUTOGEN.words(handoff, "description")
+    return "" if said == f"Handoff to {AUTOGEN.text(handoff, 'target')}." else said
+
+
+def _graph(
+    thing: object,
+    name: str,
+    *,
+    start: Opening,
+    agents: dict[str, object],
+    edges: tuple[Edge, ...],
+    joins: dict[str, tuple[str, ...]],
+    forks: frozenset[str],
+    lost: tuple[str, ...],
+) -> Graph:
+    return Graph(
+        framework=AUTOGEN.name,
+        name=name,
+        entry=start.entry,
+        nodes={**start.nodes, **{key: _node(key, agent) for key, agent in agents.items()}},
+        edges=(*start.edges, *edges),
+        cap=Cap(
+            name="max_turns",
+            value=AUTOGEN.number(thing, "_max_turns"),
+            unit="turns of an agent",
+            then="the team stops with what it has",
+        ),
+        joins=joins,
+        forks=start.forks | forks,
+        sends=frozenset(),
+        lost=(*lost, *_hidden(agents)),
+        unused=(),
+        on_unknown="raises an error in the middle of the run",
+    )
+
+
+def _ended(thing: object, held_as: str) -> Iterator[str]:
+    if (condition := AUTOGEN.get(thing, held_as)) is not None:
+        yield f"the termination condition {type(condition).__name__}, which can end the team after any agent"
+
+
+def _hidden(agents: dict[str, object]) -> Iterator[str]:
+    for key, agent in agents.items():
+        if AUTOGEN.made(agent, "MessageFilterAgent"):
+            yield f"{key}: which messages its filter lets through"
+        if AUTOGEN.made(agent, "SocietyOfMindAgent"):
+            yield f"{key}: runs a team of its own, which is read apart"
+
+
+def _node(key: str, agent: object) -> Node:
+    does = AUTOGEN.words(agent, "description")
+    if AUTOGEN.made(agent, "UserProxyAgent"):
+        return Node(key=key, kind="human", does=does, calls=0)
+    if AUTOGEN.made(agent, "MessageFilterAgent"):
+        return _node(key, AUTOGEN.get(agent, "_wrapped_agent"))
+    if AUTOGEN.made(agent, "SocietyOfMindAgent"):
+        return Node(key=key, kind="llm", does=does, calls=None)
+    if not AUTOGEN.made(agent, "AssistantAgent"):
+        return node(key, _methods(agent), does=does)
+    client = AUTOGEN.get(agent, "_model_client")
+    options = AUTOGEN.find(client, "_create_args")
+    told = [AUTOGEN.find(message, "content") for message in AUTOGEN.many(agent, "_system_messages")]
+    most = AUTOGEN.find(options, "max_tokens")
+    model = AUTOGEN.find(options, "model") or AUTOGEN.find(client, "model")
+    return Node(
+        key=key,
+        kind="llm",
+        instructions=told[0] if told and isinstance(told[0], str) else None,
+        does=does,
+        model=model if isinstance(model, str) else None,
+        calls=_calls(agent),
+        max_output_tokens=most if isinstance(most, int) else None,
+        tools=tuple(AUTOGEN.text(tool, "name") for tool in AUTOGEN.many(agent, "_tools")),
+    )
+
+
+def _calls(agent: object) -> int | None:
+    """Return the requests of a turn: one a round of tools, and one more that reflects on what they returned."""
+    rounds = AUTOGEN.number(agent, "_max_tool_iterations")
+    return None if rounds is None else rounds + bool(AUTOGEN.get(agent, "_reflect_on_tool_use"))
+
+
+def _methods(agent: object) -> dict[str, object]:
+    """Return the methods of classes outside AutoGen that an agent runs."""
+    return {
+        name: value
+        for base in type(agent).__mro__
+        if not AUTOGEN.wrote(base) and base is not object
+        for name, value in vars(base).items()
+        if callable(value) and not name.startswith("__")
+    }

@@ -1,0 +1,175 @@
+"""What is found in a graph of another framework, before it is a machine."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from ..define.codes import finding
+from ..define.graph import shortest_cycle
+from ..errors import Finding, Level
+from .graph import END, Edge, Graph, Node
+from .ways import cycles, ending, reached
+
+_LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+_MANY = 8
+"""How many names a message lists at most."""
+
+
+class Place(Protocol):
+    """Return `file:line` of the user's line that a node stands for."""
+
+    def __call__(self, node: str) -> str:
+        """Return it for the node of that key."""
+        ...
+
+
+def examine(graph: Graph, place: Place) -> tuple[Finding, ...]:
+    """Return all that is found in a graph, errors first.
+
+    Args:
+        graph: What was read.
+        place: Where the user declared a node, as `file:line`.
+    """
+    rules = (_loops, _circles, _lost_nodes, _strays, _trust, _at_once, _models, _blind, _left_out, _landing)
+    found = [each for rule in rules for each in rule(graph, place)]
+    return tuple(sorted(found, key=lambda each: (_LEVELS.index(each.level), each.code)))
+
+
+def is_bounded(graph: Graph) -> bool:
+    """Return whether bounds of a machine made of it speak of all its work: nothing is done side by side."""
+    return not (graph.joins or graph.forks or graph.sends)
+
+
+def stop(graph: Graph) -> str:
+    """Return in words what stops a cycle."""
+    cap = graph.cap
+    if cap.value is None:
+        return f"nothing stops it, since {cap.name} is not set"
+    return f"only {cap.name}={cap.value:,} ({cap.unit}) stops it, and then {cap.then}"
+
+
+def _loops(graph: Graph, place: Place) -> Iterator[Finding]:
+    for edge in graph.edges:
+        if edge.source == edge.target:
+            problem = f"{edge.source!r} may go to itself by {edge.via!r}, which {_who([edge])}: {stop(graph)}"
+            yield finding("FSM601", where=place(edge.source), problem=problem, about=edge.source)
+
+
+def _circles(graph: Graph, place: Place) -> Iterator[Finding]:
+    for nodes in cycles(graph):
+        others = {key: tuple(to for to in following if to != key) for key, following in nodes.items()}
+        shortest = shortest_cycle(others)
+        if shortest is None:
+            continue
+        more = len(nodes) - len(shortest) + 1
+        inside = [edge for edge in graph.edges if edge.source in nodes and edge.target in nodes]
+        around = f"{' -> '.join(shortest)}{f', and {more} more nodes reach each other' if more else ''}"
+        problem = f"A cycle has no bound of its own: {around}. {_who(inside).capitalize()}; {stop(graph)}"
+        yield finding("FSM602", where=place(shortest[0]), problem=problem, about=shortest[0])
+
+
+def _who(edges: Iterable[Edge]) -> str:
+    """Return in words who takes one of these edges."""
+    words = {"model": "a model chooses", "code": "code chooses", "always": "is always taken"}
+    said = [words[each] for each in sorted({edge.chooses for edge in edges})]
+    return " or ".join(said)
+
+
+def _lost_nodes(graph: Graph, place: Place) -> Iterator[Finding]:
+    come_to, end = reached(graph), ending(graph)
+    for key in graph.nodes:
+        if key not in come_to:
+            problem = f"{key!r} is never reached from {graph.entry!r}"
+            yield finding("FSM603", where=place(key), problem=problem, about=key)
+        elif key not in end:
+            yield finding("FSM604", where=place(key), problem=f"No way leads from {key!r} to an end", about=key)
+    for said in graph.unused:
+        key = said.partition(": ")[0]
+        yield finding("FSM603", where=place(key), problem=f"Never taken: {said}", level="warning", about=key)
+
+
+def _strays(graph: Graph, place: Place) -> Iterator[Finding]:
+    for edge in graph.edges:
+        if edge.target != END and edge.target not in graph.nodes:
+            problem = f"{edge.source!r} names {edge.target!r} by {edge.via!r}, and there is none: {graph.framework} "
+            yield finding("FSM605", where=place(edge.source), problem=problem + graph.on_unknown, about=edge.source)
+
+
+def _trust(graph: Graph, place: Place) -> Iterator[Finding]:
+    ways = dict.fromkeys((edge.source, edge.via, edge.trust) for edge in graph.edges)
+    for source, via, trust in ways:
+        if trust == "assumed":
+            count = sum((edge.source, edge.via, edge.trust) == (source, via, trust) for edge in graph.edges)
+            problem = f"Where {via!r} of {source!r} leads is written nowhere: {count} targets are taken as possible"
+            yield finding("FSM606", where=place(source), problem=problem, about=source)
+        elif trust == "read":
+            problem = f"Where {via!r} of {source!r} leads was read from its source; nothing declares it"
+            yield finding("FSM607", where=place(source), problem=problem, about=source)
+    opaque = [f"{edge.source} -> {_to(edge)} ({edge.condition})" for edge in graph.edges if edge.condition]
+    if opaque:
+        problem = f"Conditions are not looked into, so that each may hold or not: {_some(opaque, '; ')}"
+        yield finding("FSM608", where=place(graph.entry), problem=problem)
+
+
+def _at_once(graph: Graph, place: Place) -> Iterator[Finding]:
+    for key, sources in graph.joins.items():
+        problem = f"{key!r} waits for {_some(sources)}, which run side by side"
+        yield finding("FSM609", where=place(key), problem=problem, about=key)
+    for key in sorted(graph.forks):
+        targets = dict.fromkeys(map(_to, graph.leaving(key)))
+        problem = f"{key!r} goes to several nodes at once: {_some(targets)}"
+        yield finding("FSM610", where=place(key), problem=problem, about=key)
+    for key in sorted(graph.sends):
+        problem = f"{key!r} starts as many nodes as its code pleases, side by side"
+        yield finding("FSM611", where=place(key), problem=problem, about=key)
+
+
+def _models(graph: Graph, place: Place) -> Iterator[Finding]:
+    for key in (key for key in graph.nodes if key in reached(graph) and graph.nodes[key].kind == "llm"):
+        node, where = graph.nodes[key], place(key)
+        if node.max_output_tokens is None:
+            problem = f"Replies of the model of {key!r} may be of any length"
+            yield finding("FSM613", where=where, problem=problem, about=key)
+        if node.calls is None:
+            problem = f"One visit of {key!r} may make any number of requests{_tools(node)}: {stop(graph)}"
+            yield finding("FSM614", where=where, problem=problem, about=key)
+        for edge in graph.leaving(key):
+            if edge.chooses == "model" and edge.target != END and not edge.description.strip():
+                problem = f"The model of {key!r} may choose {edge.target!r}, and is not told what that is for"
+                yield finding("FSM615", where=where, problem=problem, about=key)
+        if node.instructions is None:
+            yield finding("FSM616", where=where, problem=f"What the model of {key!r} is told is not text", about=key)
+
+
+def _tools(node: Node) -> str:
+    return f", with {len(node.tools)} tools" if node.tools else ""
+
+
+def _blind(graph: Graph, place: Place) -> Iterator[Finding]:
+    blind = [key for key in graph.nodes if key in reached(graph) and graph.nodes[key].blind]
+    if blind:
+        problem = f"No request to a model was seen in {_some(blind)}, so none is counted there: an assumption"
+        yield finding("FSM617", where=place(blind[0]), problem=problem, about=blind[0])
+
+
+def _left_out(graph: Graph, place: Place) -> Iterator[Finding]:
+    for said in graph.lost:
+        key = said.partition(": ")[0]
+        yield finding("FSM612", where=place(key), problem=f"A machine does not keep this: {said}", about=key)
+
+
+def _landing(graph: Graph, place: Place) -> Iterator[Finding]:
+    cap = graph.cap
+    name = f"{cap.name}={cap.value:,}" if cap.value is not None else f"{cap.name}, which is not set,"
+    problem = f"There is no landing: when a run comes to {name}, {cap.then}, and the caller has no answer"
+    yield finding("FSM618", where=place(graph.entry), problem=problem)
+
+
+def _to(edge: Edge) -> str:
+    return "(end)" if edge.target == END else edge.target
+
+
+def _some(names: Iterable[str], between: str = ", ") -> str:
+    """Return the first names of several, and how many more there are."""
+    listed = [*names]
+    more = f" and {len(listed) - _MANY} more" if len(listed) > _MANY else ""
+    return between.join(listed[:_MANY]) + more

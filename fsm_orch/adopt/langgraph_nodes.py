@@ -1,0 +1,125 @@
+"""Nodes of LangGraph: functions, tools, and graphs inside, such as what create_agent makes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from types import FunctionType
+
+from . import source, work
+from .chat_models import cap_of, closed_over, models, name_of
+from .foreign import Library
+from .graph import Node, Trust
+
+LANGGRAPH = Library("LangGraph", "langgraph", "langgraph", "1.2.24")
+
+_DESTINATION = "__handoff_destination"
+"""The key under which langgraph-swarm and langgraph-supervisor say where a tool hands a run to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handing:
+    """A tool that hands a run of the outer graph to a node."""
+
+    name: str
+    does: str
+    targets: tuple[str, ...]
+    trust: Trust
+    is_open: bool
+    """Whether where it leads is computed."""
+
+
+def is_graph(runnable: object) -> bool:
+    """Return whether it is a compiled graph."""
+    return LANGGRAPH.made(runnable, "Pregel", "CompiledStateGraph")
+
+
+def function_of(runnable: object) -> FunctionType | None:
+    """Return the function that a node or router runs; None if it is not in Python."""
+    for name in ("func", "afunc"):
+        held = LANGGRAPH.find(runnable, name)
+        if held is not None:
+            return work.plain(held)
+    return work.plain(runnable)
+
+
+def node(key: str, spec: object) -> Node:
+    """Return a node by what runs in it.
+
+    Raises:
+        Unreadable: if something that is read is not there.
+    """
+    runnable = LANGGRAPH.get(spec, "runnable")
+    if is_graph(runnable):
+        return _inner(key, runnable)
+    tools = tuple(tool for tool, _ in _tools_of(runnable))
+    if tools:
+        return Node(key=key, calls=0, tools=tools, does="use the tools that the model asked for")
+    function = function_of(runnable)
+    seen = work.node(key, {} if function is None else {"runs": function})
+    held = models(runnable)
+    if not held:
+        return seen
+    return _asking(replace(seen, kind="llm", calls=seen.calls or None, blind=False), held[0], function)
+
+
+def _inner(key: str, runnable: object) -> Node:
+    """Return a node that is a graph of its own: what that asks of models is bounded by its own limit alone."""
+    specs = list(LANGGRAPH.table(LANGGRAPH.get(runnable, "builder"), "nodes").values())
+    each = [LANGGRAPH.get(spec, "runnable") for spec in specs]
+    tools = tuple(tool for one in each for tool, _ in _tools_of(one))
+    inside = [node(key, spec) for spec in specs]
+    asks = any(one.kind == "llm" for one in inside)
+    made = Node(key=key, kind="llm" if asks else "code", calls=None if asks else 0, tools=tools, blind=not asks)
+    first = next((one for one in inside if one.kind == "llm"), None)
+    if first is None:
+        return made
+    return replace(made, model=first.model, instructions=first.instructions, max_output_tokens=first.max_output_tokens)
+
+
+def _asking(seen: Node, model: object, function: FunctionType | None) -> Node:
+    """Return a node with what is known of its model."""
+    told = closed_over(function).get("system_message") if function is not None else None
+    text = None if told is None else LANGGRAPH.find(told, "content")
+    is_theirs = function is not None and function.__module__.startswith(("langchain", "langgraph"))
+    return replace(
+        seen,
+        does="" if is_theirs else seen.does,
+        calls=1 if is_theirs else seen.calls,  # the node of create_agent asks once
+        model=name_of(model),
+        max_output_tokens=cap_of(model),
+        instructions=text if isinstance(text, str) else None,
+    )
+
+
+def _tools_of(runnable: object) -> Iterator[tuple[str, object]]:
+    """Yield the tools of a node that uses them, by their names."""
+    if LANGGRAPH.made(runnable, "ToolNode"):
+        yield from LANGGRAPH.table(runnable, "tools_by_name").items()
+
+
+def handed(graph: object) -> Iterator[Handing]:
+    """Yield the tools of an inner graph that hand a run of the outer one on."""
+    for spec in LANGGRAPH.table(LANGGRAPH.get(graph, "builder"), "nodes").values():
+        for name, tool in _tools_of(LANGGRAPH.get(spec, "runnable")):
+            does = str(LANGGRAPH.find(tool, "description") or "")
+            marked = LANGGRAPH.find(LANGGRAPH.find(tool, "metadata") or {}, _DESTINATION)
+            if isinstance(marked, str):
+                yield Handing(name, does, (marked,), "declared", is_open=False)
+                continue
+            function = work.plain(LANGGRAPH.find(tool, "func") or LANGGRAPH.find(tool, "coroutine"))
+            found = source.sent(function) if function is not None else None
+            if found is not None and found.to_parent and (found.targets or found.is_open):
+                yield Handing(name, does, tuple(sorted(found.targets)), "read", is_open=found.is_open)
+
+
+def trouble(key: str, spec: object) -> Iterator[str]:
+    """Yield what a node has that a state has not."""
+    if LANGGRAPH.find(spec, "retry_policy"):
+        yield f"{key}: its retry_policy; the runner retries by Retry(...)"
+    if LANGGRAPH.find(spec, "defer"):
+        yield f"{key}: it is put off until all others are done"
+    runnable = LANGGRAPH.get(spec, "runnable")
+    function = None if is_graph(runnable) else function_of(runnable)
+    if function is not None and source.calls(function, "interrupt"):
+        yield f"{key}: its interrupt(), which waits for a human; make that a state with a HumanAgent"
+    if is_graph(runnable):
+        yield f"{key}: it is a graph inside, of which a state is made"

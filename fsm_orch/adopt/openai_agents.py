@@ -1,0 +1,204 @@
+"""openai-agents: an agent, and every agent that a chain of handoffs reaches from it.
+
+The target of a handoff is under a private name, a weak reference. A handoff that was made by hand has none: its
+function returns the agent, so only the name of that is known.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .foreign import Library, called
+from .graph import END, Cap, Edge, Graph, Node
+
+OPENAI_AGENTS = Library("openai-agents", "openai-agents", "agents", "0.24.0")
+
+_CAP = "max_turns"
+
+
+def reads(thing: object) -> bool:
+    """Return whether it is an agent of openai-agents."""
+    return OPENAI_AGENTS.made(thing, "Agent") and not isinstance(thing, type)
+
+
+def read(thing: object, name: str) -> Graph:
+    """Return what an agent, and all that it can hand off to, tell of themselves.
+
+    Raises:
+        Unreadable: if something that is read is not there.
+    """
+    found = _Found()
+    entry = found.add(thing, name)
+    for key, agent in found.waiting():
+        found.follow(key, agent)
+    found.name_the_rest()
+    return Graph(
+        framework=OPENAI_AGENTS.name,
+        name=OPENAI_AGENTS.text(thing, "name"),
+        entry=entry,
+        nodes=found.nodes,
+        edges=tuple(found.edges),
+        cap=Cap(name=_CAP, value=_default(), unit="requests", counts="requests", then="MaxTurnsExceeded is raised"),
+        joins={},
+        forks=frozenset(),
+        sends=frozenset(),
+        lost=tuple(found.lost),
+        unused=tuple(found.unused),
+        on_unknown="raises ModelBehaviorError and ends the run",
+    )
+
+
+def _default() -> int:
+    """Return how many turns a run may take that names no number."""
+    return OPENAI_AGENTS.constant("agents.run_config", "DEFAULT_MAX_TURNS", 10)
+
+
+@dataclass
+class _Found:
+    """What was read so far."""
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    edges: list[Edge] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    agents: dict[str, object] = field(default_factory=dict)
+    """By the keys of their nodes; also keeps them alive, so that each has an identity of its own."""
+
+    def waiting(self) -> Iterator[tuple[str, object]]:
+        """Yield each agent once, those too that are added meanwhile."""
+        seen = 0
+        while seen < len(self.agents):
+            key = [*self.agents][seen]
+            seen += 1
+            yield key, self.agents[key]
+
+    def add(self, agent: object, source: str | None) -> str:
+        """Return the key of an agent, which is added if it is new; two of one name are told apart by a number."""
+        known = next((key for key, one in self.agents.items() if one is agent), None)
+        if known is not None:
+            return known
+        name = OPENAI_AGENTS.text(agent, "name")
+        key = next(
+            each for each in (name, *(f"{name} {n}" for n in range(2, len(self.nodes) + 3))) if each not in self.nodes
+        )
+        self.agents[key] = agent
+        self.nodes[key] = _node(key, agent, source)
+        self.lost += _lost(key, agent)
+        return key
+
+    def follow(self, key: str, agent: object) -> None:
+        """Add the ways out of an agent."""
+        self.edges.append(
+            Edge(source=key, target=END, via="final output", chooses="model", description="it is answered")
+        )
+        for number, way in enumerate(OPENAI_AGENTS.many(agent, "handoffs")):
+            source = f"{self.nodes[key].source}.handoffs[{number}]" if self.nodes[key].source else None
+            if OPENAI_AGENTS.made(way, "Handoff"):
+                self._handoff(key, way)
+            else:
+                target = self.add(way, source)
+                does = OPENAI_AGENTS.words(way, "handoff_description")
+                self._edge(key, target, f"transfer_to_{_spelt(OPENAI_AGENTS.text(way, 'name'))}", does)
+
+    def _handoff(self, key: str, way: object) -> None:
+        via = OPENAI_AGENTS.text(way, "tool_name")
+        enabled = OPENAI_AGENTS.get(way, "is_enabled")
+        if enabled is False:
+            self.unused.append(f"{key}: the handoff {via} is never enabled")
+            return
+        if OPENAI_AGENTS.get(way, "input_filter") is not None:
+            self.lost.append(f"{key}: the input_filter of {via}; name what is read in reads=")
+        condition = None if enabled is True else f"is_enabled={called(enabled)}"
+        told = OPENAI_AGENTS.words(way, "tool_description")
+        target = _target(way)
+        if target is None:
+            self._by_hand(key, way, via, told, condition)
+            return
+        does = OPENAI_AGENTS.words(target, "handoff_description")
+        default = f"Handoff to the {OPENAI_AGENTS.text(target, 'name')} agent to handle the request. {does}"
+        self._edge(key, self.add(target, None), via, does if told == default else told, condition)
+
+    def _by_hand(self, key: str, way: object, via: str, told: str, condition: str | None) -> None:
+        """Add a handoff whose function returns the agent: only its name is known."""
+        named = OPENAI_AGENTS.text(way, "agent_name")
+        self.lost.append(f"{key}: the handoff {via} was made by hand, and {named!r} is known by its name alone")
+        self.edges.append(
+            Edge(
+                source=key, target=named, via=via, chooses="model", trust="read", description=told, condition=condition
+            )
+        )
+
+    def name_the_rest(self) -> None:
+        """Add the agents that are known by their name alone."""
+        for named in dict.fromkeys(edge.target for edge in self.edges):
+            if named != END and named not in self.nodes:
+                self.nodes[named] = Node(key=named, kind="llm", calls=None)
+                self.edges.append(Edge(source=named, target=END, via="final output", chooses="model", trust="assumed"))
+
+    def _edge(self, key: str, target: str, via: str, told: str, condition: str | None = None) -> None:
+        self.edges.append(
+            Edge(source=key, target=target, via=via, chooses="model", description=told.strip(), condition=condition)
+        )
+
+
+def _target(way: object) -> object | None:
+    """Return the agent that a handoff leads to; None if it was made by hand."""
+    reference = OPENAI_AGENTS.get(way, "_agent_ref")
+    if reference is None:
+        return None
+    target = OPENAI_AGENTS.call(way, "_agent_ref")
+    if target is None:
+        raise OPENAI_AGENTS.gone(way, "leads to an agent that nothing else holds: keep it in a variable of the module,")
+    return target
+
+
+def _node(key: str, agent: object, source: str | None) -> Node:
+    instructions = OPENAI_AGENTS.get(agent, "instructions")
+    settings = OPENAI_AGENTS.get(agent, "model_settings")
+    tools = tuple(
+        str(OPENAI_AGENTS.find(tool, "name", type(tool).__name__)) for tool in OPENAI_AGENTS.many(agent, "tools")
+    )
+    has_tools = bool(tools) or bool(OPENAI_AGENTS.many(agent, "mcp_servers"))
+    return Node(
+        key=key,
+        kind="llm",
+        instructions=instructions if isinstance(instructions, str) else None,
+        does=OPENAI_AGENTS.words(agent, "handoff_description"),
+        model=_model(agent),
+        calls=None if has_tools else 1,
+        max_output_tokens=OPENAI_AGENTS.number(settings, "max_tokens"),
+        tools=tools,
+        source=source,
+    )
+
+
+def _model(agent: object) -> str | None:
+    """Return the name of an agent's model, with the provider that it is of; None if the run chooses it."""
+    model = OPENAI_AGENTS.get(agent, "model")
+    name = model if isinstance(model, str) else OPENAI_AGENTS.find(model, "model")
+    if not isinstance(name, str):
+        return None
+    if ":" in name:
+        return name
+    provider, slash, last = name.rpartition("/")
+    return f"{provider}:{last}" if slash else f"openai:{name}"
+
+
+def _lost(key: str, agent: object) -> Iterator[str]:
+    servers = OPENAI_AGENTS.many(agent, "mcp_servers")
+    if servers:
+        yield f"{key}: the tools of {len(servers)} MCP servers, which are known only when they are connected"
+    for tool in OPENAI_AGENTS.many(agent, "tools"):
+        if OPENAI_AGENTS.find(tool, "_is_agent_tool", False):
+            named = OPENAI_AGENTS.text(tool, "name")
+            yield f"{key}: the tool {named} is an agent, whose requests are not counted"
+    guardrails = [*OPENAI_AGENTS.many(agent, "input_guardrails"), *OPENAI_AGENTS.many(agent, "output_guardrails")]
+    if guardrails:
+        yield f"{key}: {len(guardrails)} guardrails, which may ask models"
+    shape = OPENAI_AGENTS.get(agent, "output_type")
+    if shape is not None:
+        yield f"{key}: the output_type {called(shape)}; name fields in writes="
+
+
+def _spelt(name: str) -> str:
+    """Return a name as the framework puts it into that of a tool."""
+    return "".join(letter if letter.isalnum() else "_" for letter in name).lower()

@@ -1,0 +1,211 @@
+"""pydantic-graph: return annotations are edges (0.x, 1.x), or paths and decisions of a builder (2.x). All is public."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .foreign import Library, called
+from .graph import END, Cap, Edge, Graph, Node
+from .work import first_line, node
+
+PYDANTIC_GRAPH = Library("pydantic-graph", "pydantic-graph", "pydantic_graph", "0.3.6 and 2.68.0")
+
+_CAP = Cap(name="a limit of steps", value=None, unit="steps", then="the run never ends")
+
+
+def reads(thing: object) -> bool:
+    """Return whether it is a graph of pydantic-graph, of the nodes or of the builder."""
+    return PYDANTIC_GRAPH.made(thing, "Graph") and not isinstance(thing, type)
+
+
+def read(thing: object, name: str) -> Graph:
+    """Return what a graph tells of itself.
+
+    Raises:
+        Unreadable: if something that is read is not there.
+    """
+    if PYDANTIC_GRAPH.find(thing, "node_defs") is not None:
+        return _of_nodes(thing, name)
+    if PYDANTIC_GRAPH.find(thing, "edges_by_source") is None:
+        raise PYDANTIC_GRAPH.gone(thing, "has neither 'node_defs' nor 'edges_by_source'")
+    return _Built(thing).graph(name)
+
+
+def _of_nodes(thing: object, name: str) -> Graph:
+    """Return the graph of classes whose `run` says by its annotation what may come next."""
+    definitions = PYDANTIC_GRAPH.table(thing, "node_defs")
+    edges = tuple(edge for key, definition in definitions.items() for edge in _returned(key, definition, definitions))
+    return Graph(
+        framework=PYDANTIC_GRAPH.name,
+        name=name,
+        entry=next(iter(definitions)),
+        nodes={key: _class(key, PYDANTIC_GRAPH.get(each, "node")) for key, each in definitions.items()},
+        edges=edges,
+        cap=_CAP,
+        joins={},
+        forks=frozenset(),
+        sends=frozenset(),
+        lost=(
+            "the first node is given at every run: taken to be the one that is listed first",
+            "the state and the fields of nodes, which carry values from one to the next",
+        ),
+        unused=(),
+        on_unknown="raises GraphRuntimeError in the middle of the run",
+    )
+
+
+def _returned(key: str, definition: object, definitions: dict[str, object]) -> Iterator[Edge]:
+    """Yield the edges that a return annotation declares."""
+    ways = PYDANTIC_GRAPH.table(definition, "next_node_edges")
+    end = PYDANTIC_GRAPH.get(definition, "end_edge")
+    is_open = bool(PYDANTIC_GRAPH.get(definition, "returns_base_node"))
+    alone = len(ways) + (end is not None) == 1 and not is_open
+    for target, way in [*ways.items(), *([] if end is None else [(END, end)])]:
+        yield Edge(
+            source=key,
+            target=target,
+            via="return annotation",
+            chooses="always" if alone else "code",
+            description=PYDANTIC_GRAPH.words(way, "label"),
+        )
+    for target in definitions if is_open else ():
+        if target not in ways:
+            yield Edge(source=key, target=target, via="returns BaseNode", chooses="code", trust="assumed")
+
+
+def _class(key: str, kind: object) -> Node:
+    said = first_line(kind)
+    is_made = said.startswith(f"{key}(")  # by `dataclass`, for a class that has none
+    return node(key, {"run": PYDANTIC_GRAPH.get(kind, "run")}, does="" if is_made else said)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Where one path leads, and what a decision asks before it is taken."""
+
+    target: str
+    via: str = "edge"
+    description: str = ""
+    is_decided: bool = False
+    condition: str | None = None
+
+
+class _Built:
+    """A graph of the builder: forks and decisions are nodes there, and most of them belong to the one before."""
+
+    def __init__(self, thing: object) -> None:
+        self.nodes = PYDANTIC_GRAPH.table(thing, "nodes")
+        self.paths = {
+            source: PYDANTIC_GRAPH.listed(paths, thing, "edges_by_source")
+            for source, paths in PYDANTIC_GRAPH.table(thing, "edges_by_source").items()
+        }
+        self.ways = {key: list(self._ways(key)) for key in self.nodes}
+        self.forks: set[str] = set()
+        self.sends: set[str] = set()
+
+    def graph(self, name: str) -> Graph:
+        """Return it as nodes that do something, joins among them, and the edges between them."""
+        starts = [key for key in self.nodes if self._is(key, "StartNode")]
+        folded = {key for key in self.nodes if self._is(key, "Fork", "Decision") and self._before(key)}
+        kept = [key for key in self.nodes if key not in folded and not self._is(key, "StartNode", "EndNode")]
+        edges = tuple(edge for key in kept for edge in self._edges(key, folded))
+        entry = next((way.target for key in starts for way in self.ways[key]), None)
+        if entry is None or entry not in kept:
+            raise PYDANTIC_GRAPH.gone(self, "has no node that it starts with")
+        return Graph(
+            framework=PYDANTIC_GRAPH.name,
+            name=name,
+            entry=entry,
+            nodes={key: self._node(key) for key in kept},
+            edges=edges,
+            cap=_CAP,
+            joins={
+                key: tuple(dict.fromkeys(edge.source for edge in edges if edge.target == key))
+                for key in kept
+                if self._is(key, "Join")
+            },
+            forks=frozenset(self.forks),
+            sends=frozenset(self.sends),
+            lost=("what steps give to the next, and the functions on paths that change it", *self._lost(kept)),
+            unused=(),
+            on_unknown="refuses it when the graph is built",
+        )
+
+    def _is(self, key: str, *kinds: str) -> bool:
+        return key in self.nodes and PYDANTIC_GRAPH.made(self.nodes[key], *kinds)
+
+    def _before(self, key: str) -> str | None:
+        """Return the step or join whose only way leads to a fork or a decision that nothing else leads to."""
+        before = [source for source, ways in self.ways.items() for way in ways if way.target == key]
+        single = len(before) == 1 and len(self.ways[before[0]]) == 1 and self._is(before[0], "Step", "NodeStep", "Join")
+        return before[0] if single else None
+
+    def _ways(self, key: str) -> Iterator[_Way]:
+        for path in self.paths.get(key, ()):
+            yield from self._along(path, _Way(""))
+        if not self._is(key, "Decision"):
+            return
+        for branch in PYDANTIC_GRAPH.many(self.nodes[key], "branches"):
+            asked = PYDANTIC_GRAPH.get(branch, "matches")
+            yield from self._along(
+                PYDANTIC_GRAPH.get(branch, "path"),
+                _Way(
+                    "",
+                    via=f"a value of {_type(PYDANTIC_GRAPH.get(branch, 'source'))}",
+                    is_decided=True,
+                    condition=None if asked is None else called(asked),
+                ),
+            )
+
+    def _along(self, path: object, so_far: _Way) -> Iterator[_Way]:
+        """Yield where a path leads; a broadcast on it that was not made a fork when built leads to several nodes."""
+        label = ""
+        for item in PYDANTIC_GRAPH.many(path, "items"):
+            if PYDANTIC_GRAPH.made(item, "LabelMarker"):
+                label = PYDANTIC_GRAPH.text(item, "label")
+            elif PYDANTIC_GRAPH.made(item, "DestinationMarker"):
+                target = PYDANTIC_GRAPH.text(item, "destination_id")
+                yield _Way(target, so_far.via, label, so_far.is_decided, so_far.condition)
+            elif PYDANTIC_GRAPH.made(item, "BroadcastMarker"):
+                for inner in PYDANTIC_GRAPH.many(item, "paths"):
+                    yield from self._along(inner, so_far)
+
+    def _edges(self, key: str, folded: set[str]) -> Iterator[Edge]:
+        ways, at = self.ways[key], key
+        if len(ways) == 1 and ways[0].target in folded:
+            at = ways[0].target
+            ways = self.ways[at]
+        if self._is(at, "Fork"):
+            is_map = bool(PYDANTIC_GRAPH.get(self.nodes[at], "is_map"))
+            (self.sends if is_map else self.forks).add(key)
+        for way in ways:
+            yield Edge(
+                source=key,
+                target=END if self._is(way.target, "EndNode") else way.target,
+                via=way.via if way.is_decided else at if at != key else way.via,
+                chooses="code" if way.is_decided and len(ways) > 1 else "always",
+                description=way.description,
+                condition=way.condition,
+            )
+
+    def _node(self, key: str) -> Node:
+        made = self.nodes[key]
+        if self._is(key, "NodeStep"):
+            return _class(key, PYDANTIC_GRAPH.get(made, "node_type"))
+        if self._is(key, "Step"):
+            return node(key, {"call": PYDANTIC_GRAPH.get(made, "call")})
+        if self._is(key, "Join", "Fork", "Decision"):
+            return Node(key=key, calls=0)
+        raise PYDANTIC_GRAPH.gone(made, "is a kind of node that is not known")
+
+    def _lost(self, kept: list[str]) -> Iterator[str]:
+        for key in kept:
+            if self._is(key, "Join"):
+                yield f"{key}: how a join makes one value of several"
+            if self._is(key, "Decision"):
+                note = PYDANTIC_GRAPH.words(self.nodes[key], "note")
+                yield f"{key}: the type of a value decides" + (f" ({note})" if note else "")
+
+
+def _type(source: object) -> str:
+    """Return what a branch asks for, such as `Literal['x']`."""
+    return source.__name__ if isinstance(source, type) else str(source).replace("typing.", "")

@@ -1,0 +1,141 @@
+"""What the source of a function tells of where it sends a run, by `Command` or its result: a reading, never a proof."""
+
+import ast
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import FunctionType
+
+from .work import tree
+
+_MANY = ("Sequence", "List", "list", "tuple", "Tuple", "Send")
+"""Words of a return type that stands for several targets at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Where a function's `Command(goto=...)` lead."""
+
+    targets: frozenset[str]
+    is_open: bool
+    """Whether one of them is computed, so that it may lead anywhere."""
+    to_parent: bool
+    """Whether one is for the graph around the function's own."""
+
+
+def sent(function: FunctionType) -> Sent:
+    """Return where the commands in a function lead; nowhere if it makes none, or its source cannot be had."""
+    parsed = tree(function)
+    names = _names(function)
+    found: set[str] = set()
+    is_open = to_parent = False
+    for call in [] if parsed is None else _calls(parsed, "Command"):
+        given = {keyword.arg: keyword.value for keyword in call.keywords}
+        to_parent |= "graph" in given
+        if "goto" in given:
+            targets = _texts(given["goto"], {**names, **_assigned(parsed, names)})
+            is_open |= targets is None
+            found |= targets or set()
+    return Sent(frozenset(found), is_open, to_parent)
+
+
+def routed(function: FunctionType) -> frozenset[str] | None:
+    """Return where a router may lead; None if one of its results is not written as a constant."""
+    parsed, names = tree(function), _names(function)
+    found: set[str] = set()
+    for value in [] if parsed is None else _results(parsed):
+        texts = _texts(value, names)
+        if texts is None:
+            return None
+        found |= texts
+    return frozenset(found) or None
+
+
+def spreads(function: FunctionType) -> bool:
+    """Return whether a function may lead to several nodes at once: by `Send`, or by a collection of names."""
+    parsed = tree(function)
+    if parsed is None:
+        return False
+    if any(_calls(parsed, "Send")):
+        return True
+    outer = _outer(parsed)
+    said = outer.returns if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef) else None
+    words = {getattr(part, "id", getattr(part, "attr", "")) for part in ast.walk(said)} if said is not None else set()
+    results = [
+        *_results(parsed),
+        *(key.value for call in _calls(parsed, "Command") for key in call.keywords if key.arg == "goto"),
+    ]
+    return (bool(words & {*_MANY}) and "Command" not in words) or any(isinstance(each, _SEVERAL) for each in results)
+
+
+_SEVERAL = (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.GeneratorExp)
+
+
+def calls(function: FunctionType, name: str) -> bool:
+    """Return whether a function calls something of that name."""
+    parsed = tree(function)
+    return parsed is not None and any(_calls(parsed, name))
+
+
+def _calls(parsed: ast.AST | None, name: str) -> Iterator[ast.Call]:
+    for part in ast.walk(parsed) if parsed is not None else ():
+        if isinstance(part, ast.Call) and name == getattr(part.func, "id", getattr(part.func, "attr", None)):
+            yield part
+
+
+def _outer(parsed: ast.AST) -> ast.AST | None:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    return next((part for part in ast.walk(parsed) if isinstance(part, kinds)), None)
+
+
+def _results(parsed: ast.AST) -> Iterator[ast.expr | None]:
+    """Yield what the outermost function of a tree returns."""
+    outer = _outer(parsed)
+    if isinstance(outer, ast.Lambda):
+        yield outer.body
+    todo: list[ast.AST] = [*outer.body] if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef) else []
+    while todo:
+        part = todo.pop()
+        if isinstance(part, ast.Return):
+            yield part.value
+        if not isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            todo += ast.iter_child_nodes(part)
+
+
+def _names(function: FunctionType) -> dict[str, object]:
+    """Return what names stand for where a function is written."""
+    try:
+        closed: Mapping[str, object] = inspect.getclosurevars(function).nonlocals
+    except (TypeError, ValueError):  # a cell that is empty yet
+        closed = {}
+    return {**function.__globals__, **closed}
+
+
+def _assigned(parsed: ast.AST | None, names: Mapping[str, object]) -> dict[str, object]:
+    """Return the variables that hold constants alone: each with the texts that it may hold."""
+    found: dict[str, set[str] | None] = {}
+    for part in ast.walk(parsed) if parsed is not None else ():
+        if isinstance(part, ast.Assign) and len(part.targets) == 1 and isinstance(part.targets[0], ast.Name):
+            name, texts = part.targets[0].id, _texts(part.value, names)
+            before = found.get(name, set())
+            found[name] = None if texts is None or before is None else before | texts
+    return {**found}
+
+
+def _texts(value: ast.expr | None, names: Mapping[str, object]) -> set[str] | None:
+    """Return the texts that an expression may be; None if that is not written in it."""
+    match value:
+        case ast.Constant(value=str(text)):
+            return {text}
+        case ast.Name(id=name):
+            named = names.get(name)
+            if isinstance(named, str):
+                return {named}
+            return {*named} if isinstance(named, set) else None
+        case ast.IfExp(body=one, orelse=other):
+            both = [_texts(one, names), _texts(other, names)]
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            both = [_texts(part, names) for part in parts]
+        case _:
+            return None
+    return None if None in both else {text for texts in both if texts is not None for text in texts}

@@ -1,0 +1,203 @@
+"""What the source of a function tells of the requests that it makes to models: a reading, never a proof.
+
+A request is a call that looks like one of the SDKs, of LangChain's models or of an agent of a framework. Functions of
+the user's own that the function calls by name are followed. What is hidden deeper is not seen, which is why a node
+without a request seen is called blind.
+"""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from types import FunctionType
+
+from .graph import Node
+
+_REQUEST = re.compile(
+    r"""(^|\.)(
+        completions\.(create|parse|stream) | responses\.(create|parse|stream) | messages\.(create|parse|stream) |
+        images\.(generate|edit) | embeddings\.create | generate_content(_async|_stream)? | chat_completion |
+        a?completion | a?responses | a?embedding | get_response | get_streaming_response | create_stream |
+        \w*(llm|model|chain|runnable|prompt|client)\w*\.
+            (a?invoke|a?stream|a?batch|a?call|a?predict|create|chat|complete) |
+        (with_structured_output|bind_tools)\.a?invoke
+    )$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What looks like one request to a model."""
+
+_AGENT = re.compile(
+    r"""(^|\.)(
+        Runner\.run(_sync|_streamed)? | kickoff(_async|_for_each|_for_each_async)? |
+        \w*(agent|crew|assistant|team|graph|workflow)\w*\.
+            (run|arun|run_sync|run_stream|run_stream_sync|iter|a?invoke|a?stream|a?call)
+    )$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What looks like the run of an agent: it makes as many requests as it pleases."""
+
+_VERB = re.compile(
+    "a?(invoke|stream|batch|call|predict|create|parse|chat|complete|completion|generate|respond)(_[a-z_]+)?"
+)
+"""What methods of clients that make requests are called."""
+
+SDKS = {
+    *("openai", "anthropic", "google", "instructor", "litellm", "groq", "mistralai", "cohere", "ollama", "together"),
+    *("langchain", "langchain_core", "langchain_openai", "langchain_anthropic", "langchain_google_genai", "dspy"),
+}
+"""What makes requests; a call of an object of one of these is looked at whatever its name."""
+
+_LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_DEEPEST = 4
+
+
+def node(key: str, functions: Mapping[str, object] | None = None, *, does: str = "", source: str | None = None) -> Node:
+    """Return a node of a framework that is code, by the functions that run in it.
+
+    Args:
+        key: Its name there.
+        functions: What runs in a visit, by whatever name; what is no function is not looked into.
+        does: What it is for; by default the first line of a docstring of the functions.
+        source: How its object is reached from the module.
+    """
+    each = [function for value in (functions or {}).values() if (function := plain(value)) is not None]
+    counts = [count(function) for function in each]
+    calls = None if None in counts else sum(filter(None, counts))
+    said = does or next((line for function in each if (line := first_line(function))), "")
+    kind = "code" if calls == 0 else "llm"
+    return Node(
+        key=key, kind="llm" if kind == "llm" else "code", does=said, calls=calls, blind=calls == 0, source=source
+    )
+
+
+def plain(value: object) -> FunctionType | None:
+    """Return the function that a wrapper, a method or a partial runs in the end; None if it is not in Python."""
+    for _ in range(10):
+        if isinstance(value, FunctionType) and not hasattr(value, "__wrapped__"):
+            return value
+        value = next(
+            (
+                inner
+                for name in ("__wrapped__", "__func__", "func")
+                if (inner := getattr(value, name, None)) is not None
+            ),
+            None,
+        )
+    return None
+
+
+def first_line(thing: object) -> str:
+    """Return the first line of a docstring, without its full stop; empty if there is none."""
+    said = getattr(thing, "__doc__", None)
+    return first_line_of(said) if isinstance(said, str) else ""
+
+
+def first_line_of(said: str) -> str:
+    """Return the first line of a text, without its full stop."""
+    return said.strip().partition("\n")[0].rstrip(". ")
+
+
+def tree(function: FunctionType) -> ast.AST | None:
+    """Return the source of a function as a tree; None if it cannot be had."""
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return None
+
+
+def count(function: FunctionType, *, seen: tuple[FunctionType, ...] = ()) -> int | None:
+    """Return how many requests to models a function is seen to make at most; None if nothing is seen to bound them."""
+    parsed = tree(function)
+    if parsed is None or function in seen or len(seen) == _DEEPEST:
+        return 0
+    repeated = {part for loop in ast.walk(parsed) if isinstance(loop, _LOOPS) for part in ast.walk(loop)}
+    total = 0
+    for call in (part for part in ast.walk(parsed) if isinstance(part, ast.Call)):
+        makes = _made(call, function, seen)
+        if makes is None or (makes and call in repeated):
+            return None
+        total += makes
+    return total
+
+
+def _made(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]) -> int | None:
+    """Return the requests of one call: of an SDK, of an agent, or of a function of the user's."""
+    path = _dotted(call.func)
+    if _AGENT.search(path):
+        return None
+    return 1 if _REQUEST.search(path) or _is_client(path, function) else _followed(call, function, seen)
+
+
+def _is_client(path: str, function: FunctionType) -> bool:
+    """Return whether a call asks an object of an SDK that the function's module holds."""
+    held, _, methods = path.partition(".")
+    sdk = type(function.__globals__.get(held)).__module__.partition(".")[0]
+    return sdk in SDKS and _VERB.fullmatch(methods.rpartition(".")[2]) is not None
+
+
+def _followed(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]) -> int | None:
+    """Return the requests of a function of the user's that is called by its name."""
+    if not isinstance(call.func, ast.Name):
+        return 0
+    inner = plain(function.__globals__.get(call.func.id))
+    return 0 if inner is None or not _is_of(inner, function) else count(inner, seen=(*seen, function))
+
+
+def _is_of(inner: FunctionType, function: FunctionType) -> bool:
+    """Return whether two functions are of one package, so that both are the user's."""
+    return inner.__module__.partition(".")[0] == function.__module__.partition(".")[0]
+
+
+def _dotted(called: ast.expr) -> str:
+    """Return what is called as a path, such as `client.chat.completions.create`; a call in the middle by its name."""
+    match called:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=inner, attr=name):
+            return f"{_dotted(inner)}.{name}"
+        case ast.Call(func=inner):
+            return _dotted(inner)
+        case ast.Await(value=inner):
+            return _dotted(inner)
+    return ""
+
+
+def returned(function: FunctionType) -> frozenset[str] | None:
+    """Return the texts that a function can return; None if one of them is not written as a constant."""
+    parsed = tree(function)
+    found: set[str] = set()
+    for value in [] if parsed is None else _returns(parsed):
+        texts = _texts(value, function.__globals__)
+        if texts is None:
+            return None
+        found |= texts
+    return frozenset(found) or None
+
+
+def _returns(parsed: ast.AST) -> Iterator[ast.expr | None]:
+    """Yield what the outermost function of a tree returns, not what functions in it return."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    outer = next((part for part in ast.walk(parsed) if isinstance(part, kinds)), None)
+    if isinstance(outer, ast.Lambda):
+        yield outer.body
+    todo: list[ast.AST] = [] if outer is None or isinstance(outer, ast.Lambda) else [*outer.body]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, ast.Return):
+            yield part.value
+        if not isinstance(part, (*kinds, ast.ClassDef)):
+            todo += ast.iter_child_nodes(part)
+
+
+def _texts(value: ast.expr | None, names: Mapping[str, object]) -> set[str] | None:
+    match value:
+        case ast.Constant(value=str(text)):
+            return {text}
+        case ast.Name(id=name):
+            named = names.get(name)
+            return {named} if isinstance(named, str) else None
+        case ast.IfExp(body=one, orelse=other):
+            both = _texts(one, names), _texts(other, names)
+            return None if None in both else set().union(*filter(None, both))
+    return None

@@ -1,0 +1,107 @@
+"""What a run of a graph can cost where it stands: in its own framework, with nothing but that one's cap to stop it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ..amounts import Price
+from .graph import END, Graph, Node
+from .ways import reached, ways
+
+REPLY_TOKENS = 16_384
+"""Tokens of one reply that has no cap: what gpt-4o writes at most, by OpenAI's page of models."""
+
+
+_NOTHING = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one request to a model costs at most."""
+
+    price: Price
+    window: int
+    """Tokens that it may hold."""
+
+
+RatesOf = Callable[[str], Rates | None]
+"""Returns the rates of a model by its name; None if they are not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worst:
+    """The worst run of a graph where it stands."""
+
+    requests: int | None
+    """None: nothing bounds them."""
+    tokens: int | None
+    """If every request fills its model's window, and every reply has the length it may have; None: not bounded."""
+    cost_usd: Fraction | None
+    """The same in dollars, at the list price; None: not bounded."""
+    models: tuple[str, ...]
+    """The models that it was counted with."""
+    is_one_a_visit: bool
+    """Whether a visit whose requests nothing bounds was counted as one of one request: the true worst case is more."""
+
+
+def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -> Worst:
+    """Return the worst run of a graph in its own framework.
+
+    Args:
+        graph: What was read.
+        rates_of: What models cost.
+        model: That of nodes which name none.
+    """
+    asked = {key: node for key, node in graph.nodes.items() if node.kind == "llm" and key in reached(graph)}
+    requests = _requests(graph, {key: node.calls or 1 for key, node in asked.items()})
+    named = {key: node.model or model for key, node in asked.items()}
+    rates = {name: rates_of(name) for name in dict.fromkeys(named.values()) if name}
+    is_known = requests is not None and all(name and rates[name] for name in named.values())
+    each = [_request(rates[name], asked[key]) for key, name in named.items() if name] if is_known else []
+    return Worst(
+        requests=requests,
+        tokens=None if not is_known or requests is None else requests * max((one[0] for one in each), default=0),
+        cost_usd=None
+        if not is_known or requests is None
+        else requests * max((one[1] for one in each), default=_NOTHING),
+        models=tuple(rates),
+        is_one_a_visit=graph.cap.counts != "requests" and any(node.calls is None for node in asked.values()),
+    )
+
+
+def _request(rates: Rates | None, node: Node) -> tuple[int, Fraction]:
+    """Return the tokens and the dollars of one request that fills its window."""
+    assert rates is not None
+    reply = node.max_output_tokens or REPLY_TOKENS
+    dollars = (rates.price.input * rates.window + rates.price.output * reply) / 1_000_000
+    return rates.window + reply, dollars
+
+
+def _requests(graph: Graph, of: Mapping[str, int]) -> int | None:
+    """Return the most requests of a run, by how many a visit of each node makes; None if nothing bounds them."""
+    cap = graph.cap
+    if cap.value is None:
+        return None
+    match cap.counts:
+        case "requests":
+            return cap.value if of else 0
+        case "each":
+            return cap.value * sum(of.values())
+    return _walk(graph, of, cap.value)
+
+
+def _walk(graph: Graph, of: Mapping[str, int], steps: int) -> int:
+    """Return the most requests of a walk of so many steps from the entry."""
+    following = {key: [to for to in after if to != END] for key, after in ways(graph).items()}
+    most = {graph.entry: of.get(graph.entry, 0)}
+    top = most[graph.entry]
+    for _ in range(steps - 1):
+        came: dict[str, int] = {}
+        for key, before in most.items():
+            for to in following[key]:
+                came[to] = max(came.get(to, 0), before + of.get(to, 0))
+        if not came:
+            break
+        most = came
+        top = max(top, *most.values())
+    return top

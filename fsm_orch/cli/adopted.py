@@ -1,0 +1,115 @@
+"""The page of what was imported: two numbers first, then the graph, then what is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from ..adopt.examine import is_bounded
+from ..adopt.graph import END, Edge, Graph
+from ..adopt.worst import Worst
+from ..errors import DefinitionError, Finding
+from .check import Proved
+from .show import columns, hanging, name_of, show_each, show_findings
+
+_LABEL = 16
+
+
+def show(
+    out: Console,
+    graph: Graph,
+    findings: Sequence[Finding],
+    worst: Worst,
+    machine: Proved | DefinitionError,
+    *,
+    target: str,
+    written: Path | None,
+) -> None:
+    """Print what was imported.
+
+    Args:
+        graph: What was read, and below all that is said of it.
+        target: How the user named it.
+        written: Where the machine was written; None: nowhere.
+    """
+    head = Text(name_of(graph.name), style="bold")
+    ways = f"  read from {graph.framework}: {len(graph.nodes)} nodes, {len(graph.edges)} ways"
+    out.print(head.append(ways, style="not bold dim"))
+    out.print()
+    for label, text in (("as it stands", _standing(graph, worst)), ("as a machine", _owned(graph, machine))):
+        out.print(hanging(out, f"  {label:<{_LABEL}}", text, "bold"))
+    for text in _assumed(graph, worst):
+        out.print(hanging(out, f"  {'assuming':<{_LABEL}}", text))
+    out.print()
+    _show_graph(out, graph)
+    show_each(out, findings)
+    if isinstance(machine, DefinitionError):
+        out.print()
+        show_findings(out, machine)
+    out.print()
+    made = f"fsm-orch import {target} --write FILE" if written is None else f"fsm-orch check {written}"
+    out.print(
+        Text(f"{'the machine' if written is None else f'{written} is yours'}: {made}", style="dim"), soft_wrap=True
+    )
+
+
+def _standing(graph: Graph, worst: Worst) -> str:
+    """Return in words what a run can cost where it stands."""
+    cap = graph.cap
+    if worst.requests is None:
+        return f"nothing bounds a run: {cap.name} is not set"
+    by = f"{cap.name}={cap.value:,}; then {cap.then}"
+    if worst.cost_usd is None:
+        return f"{_count(worst.requests, 'request')}, tokens and dollars not bounded ({by})"
+    return f"{_count(worst.requests, 'request')}, ${float(worst.cost_usd):,.2f} a run ({by})"
+
+
+def _owned(graph: Graph, machine: Proved | DefinitionError) -> str:
+    """Return in words what a run of the machine can cost."""
+    if isinstance(machine, DefinitionError):
+        return "it does not build, as said below"
+    proof = machine.proof
+    bounds = proof.bounds
+    cost = "" if bounds.cost_usd is None else f"${bounds.cost_usd:,.4f} a run, "
+    numbers = f"{_count(bounds.calls, 'request')}, {cost}{_count(bounds.hops, 'hop')}, {bounds.tokens:,} tokens"
+    if not is_bounded(graph):
+        return f"not proved: work side by side is in no bound; taken one after another: {numbers}"
+    return f"{numbers} (proved)" if proof.is_sound() else f"not proved, fsm-orch check says why: {numbers}"
+
+
+def _count(number: int, of: str) -> str:
+    return f"at most {number:,} {of}{'' if number == 1 else 's'}" if of == "request" else f"{number:,} {of}s"
+
+
+def _assumed(graph: Graph, worst: Worst) -> Iterator[str]:
+    """Yield what the two numbers hold under."""
+    if worst.requests is not None and worst.is_one_a_visit:
+        yield "as it stands: one request a visit where nothing bounds them, so the true number is more"
+    if worst.cost_usd is not None and worst.requests:
+        models = ", ".join(worst.models)
+        yield f"as it stands: every request fills the window of its model, at the list price of {models}"
+    blind = [key for key, node in graph.nodes.items() if node.blind]
+    if blind:
+        yield f"no request to a model in {', '.join(map(name_of, blind))}: none was seen there"
+    if any(edge.trust == "assumed" for edge in graph.edges):
+        yield "every node is possible where a way declares no targets"
+
+
+def _show_graph(out: Console, graph: Graph) -> None:
+    table = columns()
+    for heading in ("node", "kind", "requests of a visit", "model", "goes to"):
+        table.add_column(heading)
+    for key, node in graph.nodes.items():
+        ways = dict.fromkeys(_to(edge) for edge in graph.leaving(key))
+        mark = "*" if key == graph.entry else " "
+        calls = "any number" if node.calls is None else str(node.calls)
+        table.add_row(f"{mark} {name_of(key)}", node.kind, calls, name_of(node.model or ""), name_of(", ".join(ways)))
+    out.print(table)
+
+
+def _to(edge: Edge) -> str:
+    target = "(end)" if edge.target == END else edge.target
+    return target if edge.trust == "declared" else f"{target} [{edge.trust}]"

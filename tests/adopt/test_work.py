@@ -1,0 +1,164 @@
+"""What the source of a function tells of its requests, and of the texts it returns."""
+
+import functools
+from typing import Any
+
+import pytest
+
+from fsm_orch.adopt.starts import opening
+from fsm_orch.adopt.work import count, node, plain, returned
+
+client: Any = None
+agent: Any = None
+AGAIN = "again"
+asking: Any = type("Instructor", (), {"__module__": "instructor.client"})()
+other: Any = type("Table", (), {"__module__": "lancedb"})()
+
+
+def helper(text: str) -> str:
+    """Ask by a helper."""
+    return client.messages.create(text)
+
+
+def silent(text: str) -> str:
+    """Ask nobody."""
+    return text
+
+
+def chat(text: str) -> str:
+    return client.chat.completions.create(text)
+
+
+def twice(text: str) -> str:
+    return helper(helper(text))
+
+
+def looped(text: str) -> list[str]:
+    return [helper(part) for part in text]
+
+
+def waits(text: str) -> str:
+    while text:
+        text = helper(text)
+    return text
+
+
+def runs(text: str) -> str:
+    return agent.run_sync(text)
+
+
+def calls_itself(text: str) -> str:
+    return calls_itself(helper(text))
+
+
+async def inside(text: str) -> str:
+    async def deeper() -> str:
+        return await client.responses.create(text)
+
+    return await deeper()
+
+
+def structured(text: str) -> str:
+    return agent.with_structured_output(str).invoke(text)
+
+
+def of_an_sdk(text: str) -> str:
+    return asking.create(text) + asking.name(text) + other.create(text)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (of_an_sdk, 1),
+        (silent, 0),
+        (chat, 1),
+        (helper, 1),
+        (twice, 2),
+        (looped, None),
+        (waits, None),
+        (runs, None),
+        (calls_itself, 1),
+        (inside, 1),
+        (structured, 1),
+    ],
+)
+def test_requests_are_counted(function, expected: int | None) -> None:
+    """Each call that looks like one counts, through helpers; in a loop, or by an agent, nothing bounds them."""
+    assert expected == count(function)
+
+
+def test_a_node_says_what_was_seen() -> None:
+    """A node without a request seen is code, and blind; one of several functions makes the requests of all."""
+    assert ("code", 0, True, "Ask nobody") == tuple(
+        getattr(node("a", {"f": silent}), name) for name in ("kind", "calls", "blind", "does")
+    )
+    assert ("llm", 3, False) == tuple(
+        getattr(node("a", {"f": twice, "g": chat}), name) for name in ("kind", "calls", "blind")
+    )
+    assert ("llm", None, False) == tuple(
+        getattr(node("a", {"f": looped, "g": silent}), name) for name in ("kind", "calls", "blind")
+    )
+
+
+def test_what_has_no_source_is_blind() -> None:
+    """A function that is not written in Python, and none at all, are taken to make no request, and said to be blind."""
+    assert node("a", {"f": len}).blind
+    assert node("a").blind
+
+
+def test_wrappers_are_looked_behind() -> None:
+    """A partial, a method and a decorated function are read as what they run."""
+
+    class Thing:
+        def method(self) -> None: ...
+
+    @functools.wraps(chat)
+    def wrapped(text: str) -> str:
+        return silent(text)
+
+    assert chat is plain(functools.partial(chat, "x"))
+    assert chat is plain(wrapped)
+    assert Thing.method is plain(Thing().method)
+    assert plain(len) is None
+
+
+def _either(state: dict[str, str]) -> str:
+    if state:
+        return "good" if state["x"] else AGAIN
+
+    def inner() -> str:
+        return "never"
+
+    return inner.__name__ and "poor"
+
+
+def _constants(state: dict[str, str]) -> str:
+    if state:
+        return "good" if state["x"] else AGAIN
+    return "poor"
+
+
+def _computed(state: dict[str, str]) -> str:
+    return state["x"]
+
+
+def _nothing(state: dict[str, str]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [(_constants, {"good", "again", "poor"}), (_either, None), (_computed, None), (_nothing, None)],
+)
+def test_constants_that_are_returned_are_read(function, expected: set[str] | None) -> None:
+    """All of them, if all are constants; else nothing is guessed."""
+    assert expected == returned(function)
+
+
+def test_several_starts_have_one_before_them() -> None:
+    """One start is the entry; before several stands a node under a name that is free, which forks and asks nobody."""
+    one, two = opening(["a"], {"a": 1}), opening(["a", "b"], {"a": 1, "b": 2, "start": 3})
+
+    assert ("a", {}, (), frozenset()) == (one.entry, one.nodes, one.edges, one.forks)
+    assert ("all_starts", {"all_starts"}) == (two.entry, two.forks)
+    assert ["a", "b"] == [edge.target for edge in two.edges]
+    assert (0, False) == (two.nodes["all_starts"].calls, two.nodes["all_starts"].blind)
