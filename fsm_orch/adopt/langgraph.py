@@ -55,7 +55,7 @@ def read(thing: object, name: str) -> Graph:
 def _limit(thing: object) -> int:
     """Return how many steps a run may take that names no number."""
     config = LANGGRAPH.find(thing, "config")
-    said = config.get("recursion_limit") if isinstance(config, Mapping) else None
+    said = LANGGRAPH.find(config, "recursion_limit") if isinstance(config, Mapping) else None
     default = LANGGRAPH.constant("langgraph._internal._config", "DEFAULT_RECURSION_LIMIT", 10_007)
     return said if isinstance(said, int) else default
 

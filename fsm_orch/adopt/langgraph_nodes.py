@@ -78,9 +78,12 @@ def _inner(key: str, runnable: object) -> Node:
 def _asking(seen: Node, model: object, function: FunctionType | None) -> Node:
     """Return a node with what is known of its model."""
     told = closed_over(function).get("system_message") if function is not None else None
-    text = getattr(told, "content", None)
+    text = None if told is None else LANGGRAPH.find(told, "content")
+    is_theirs = function is not None and function.__module__.startswith(("langchain", "langgraph"))
     return replace(
         seen,
+        does="" if is_theirs else seen.does,
+        calls=1 if is_theirs else seen.calls,  # the node of create_agent asks once
         model=name_of(model),
         max_output_tokens=cap_of(model),
         instructions=text if isinstance(text, str) else None,

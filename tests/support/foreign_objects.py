@@ -15,6 +15,7 @@ from types import FunctionType
 from typing import Any
 from unittest.mock import patch
 
+from fsm_orch.adopt.chat_models import closed_over
 from fsm_orch.adopt.foreign import Library
 from fsm_orch.adopt.graph import Graph
 from fsm_orch.adopt.work import SDKS, plain
@@ -95,7 +96,7 @@ class _Writer:
                 return value
             case str():
                 return str(value)
-            case list() | tuple() | set() | frozenset():
+            case list() | tuple() | set() | frozenset() if id(value) not in self.seen:  # of a named tuple, its names
                 kind = next(kind for kind in (list, tuple, set, frozenset) if isinstance(value, kind))
                 return {kind.__name__: [self.value(part) for part in value]}
             case Mapping():
@@ -137,7 +138,8 @@ class _Writer:
 
     def function(self, function: FunctionType) -> Data:
         source = _source(function)
-        named = {name: function.__globals__.get(name) for name in sorted(set(re.findall(r"\w+", source)))}
+        around = {**function.__globals__, **closed_over(function)}
+        named = {name: around.get(name) for name in sorted(set(re.findall(r"\w+", source)))}
         return {
             "function": function.__qualname__,
             "module": function.__module__,
@@ -148,6 +150,7 @@ class _Writer:
                 for name, value in named.items()
                 if isinstance(value, str)
                 or type(value).__module__.partition(".")[0] in SDKS
+                or (id(value) in self.seen and not isinstance(value, type | Mapping))
                 or (plain(value) and getattr(value, "__module__", "") == function.__module__)
             },
         }
