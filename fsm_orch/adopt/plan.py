@@ -9,7 +9,9 @@ from .written import name_for
 
 ANSWERED = "answered"
 FALLBACK = "human"
-_TAKEN = ("answered", "human", "limits", "model", "policies", "definition", "name", "none_of_these", "self")
+STOPPED = "stopped"
+"""Where a node leads that has no way to an end: a state from which runs can only be landed does not build."""
+_TAKEN = (ANSWERED, FALLBACK, STOPPED, "limits", "model", "policies", "definition", "name", "none_of_these", "self")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ class Plan:
         return any(edge.target == END for edge in self.graph.leaving(key))
 
     def leaving(self, key: str) -> tuple[Way, ...]:
-        """Return the ways out of a node, one a target; the fallback is one if there is no other way to an end."""
+        """Return the ways out of a node, one a target; one is added if no way leads to an end."""
         known = {END: ANSWERED, **self.names}
         first: dict[str, Edge] = {}
         for edge in self.graph.leaving(key):
@@ -124,7 +126,7 @@ class Plan:
                 first.setdefault(edge.target, edge)
         ways = [Way((self.names[key],), known[to], self._told(edge), _remark(edge)) for to, edge in first.items()]
         if key not in ending(self.graph):
-            ways.append(Way((self.names[key],), FALLBACK, "it cannot go on", "added: no way led to an end"))
+            ways.append(Way((self.names[key],), STOPPED, "it cannot go on", "added: no way led to an end"))
         return tuple(ways)
 
     def _told(self, edge: Edge) -> str:

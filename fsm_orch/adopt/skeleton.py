@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from .graph import Graph
-from .plan import ANSWERED, FALLBACK, Caps, Plan, Way, plan
+from .plan import ANSWERED, FALLBACK, STOPPED, Caps, Plan, Way, plan
 from .written import call, comment, literal, name_for, one_line, quoted, short_call
 
 _SHARED = 40
@@ -150,8 +150,8 @@ class _Module:
         return tuple(filter(KNOWN_MODELS.fullmatch, self.plan.models))
 
     def _finals(self) -> Iterator[str]:
-        if any(way.target == ANSWERED for way in self.plan.joined()):
-            yield f"    {ANSWERED} = Final()"
+        targets = {way.target for way in self.plan.joined()}
+        yield from (f"    {name} = Final()" for name in (ANSWERED, STOPPED) if name in targets)
         told = quoted("TODO: what a caller is told when a run cannot go on.")
         yield f"    {FALLBACK} = Final("
         yield from (
@@ -163,7 +163,7 @@ class _Module:
         yield "    )"
 
     def _handoffs(self) -> Iterator[str]:
-        taken = {*self.plan.names.values(), ANSWERED, FALLBACK, "limits", "model", "policies"}
+        taken = {*self.plan.names.values(), ANSWERED, FALLBACK, STOPPED, "limits", "model", "policies"}
         for way in self.plan.joined():
             for sources in _in_lines(way.sources):
                 name = name_for(f"to_{way.target}", taken)

@@ -10,18 +10,23 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "recorded"
+CODES_RECORDED = HERE / "recorded_codes.json"
 if __name__ == "__main__":
     sys.path.insert(0, str(HERE.parent))
 
 from support.foreign_objects import graph_data, write_down  # noqa: E402
 
+from fsm_orch.adopt import detect  # noqa: E402
 from fsm_orch.adopt.graph import Graph  # noqa: E402
+from fsm_orch.define.codes import CODES  # noqa: E402
+from fsm_orch.define.codes.code import IMPORT_SETTING  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,35 @@ def record(name: str) -> dict[str, Any]:
     return {"graph": graph_data(example.read(thing)), "read": write_down(thing, example.read)}
 
 
+def example_recorded(lines: str) -> dict[str, Any]:
+    """Return what is read of an example of a finding, below the setting of all imports."""
+    with TemporaryDirectory() as folder:  # where its source is until it was read
+        path = Path(folder, "example_of_a_finding.py")
+        path.write_text(f"{IMPORT_SETTING}\n\n{lines}\n", encoding="utf-8")
+        spec = spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        thing = vars(module).get("triage", vars(module)["graph"])
+        return write_down(thing, lambda thing: detect.read(thing, "example"))
+
+
+def codes_recorded() -> dict[str, Any]:
+    """Return, for each code of imports, what is read of its example, and of the mended one if that is no machine."""
+    forms = {
+        code.code: {"example": code.example, "mended": code.mended} for code in CODES.values() if code.found == "import"
+    }
+    return {
+        code: {form: example_recorded(lines) for form, lines in each.items() if "Machine[" not in lines}
+        for code, each in forms.items()
+    }
+
+
 if __name__ == "__main__":
+    if find_spec("agents") and find_spec("langgraph"):
+        text = json.dumps(codes_recorded(), sort_keys=True)
+        CODES_RECORDED.write_text(text + "\n", encoding="utf-8")
     for name, example in EXAMPLES.items():
         if example.is_here:
             text = json.dumps(record(name), indent=1, sort_keys=True)
