@@ -116,7 +116,7 @@ def _node(key: str, executor: object) -> Node:
     if _is_agent(executor):
         return _agent(key, AGENT_FRAMEWORK.get(executor, "agent"))
     if AGENT_FRAMEWORK.made(executor, "WorkflowExecutor"):
-        return Node(key=key, does="A workflow of its own", calls=None)
+        return Node(key=key, kind="llm", does="A workflow of its own", calls=None)
     return node(key, _functions(executor))
 
 

@@ -139,7 +139,8 @@ def _node(flow: object, key: str, method: object) -> Node:
     if feedback is None:
         return made
     told = bool(CREWAI.many(feedback, "emit"))  # a model then decides which of the texts an answer means
-    return replace(made, kind="human", calls=None if made.calls is None else made.calls + told, blind=False)
+    calls = None if made.calls is None else made.calls + told
+    return replace(made, kind="human" if calls == 0 else "llm", calls=calls, blind=False)
 
 
 def _lost(methods: Mapping[str, object], said: Mapping[str, tuple[frozenset[str], Trust]]) -> Iterator[str]:

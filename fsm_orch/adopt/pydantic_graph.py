@@ -136,7 +136,7 @@ class _Built:
     def _before(self, key: str) -> str | None:
         """Return the step or join whose only way leads to a fork or a decision that nothing else leads to."""
         before = [source for source, ways in self.ways.items() for way in ways if way.target == key]
-        single = len(before) == 1 and len(self.ways[before[0]]) == 1 and self._is(before[0], "Step", "NodeStep", "Join")
+        single = len(before) == 1 and self._is(before[0], "Step", "NodeStep", "Join")
         return before[0] if single else None
 
     def _ways(self, key: str) -> Iterator[_Way]:
@@ -157,7 +157,7 @@ class _Built:
             )
 
     def _along(self, path: object, so_far: _Way) -> Iterator[_Way]:
-        """Yield where a path leads; a broadcast on it that was not made a fork when built leads to several nodes."""
+        """Yield where a path leads; what forks on it was made a node when the graph was built."""
         label = ""
         for item in PYDANTIC_GRAPH.many(path, "items"):
             if PYDANTIC_GRAPH.made(item, "LabelMarker"):
@@ -165,9 +165,8 @@ class _Built:
             elif PYDANTIC_GRAPH.made(item, "DestinationMarker"):
                 target = PYDANTIC_GRAPH.text(item, "destination_id")
                 yield _Way(target, so_far.via, label, so_far.is_decided, so_far.condition)
-            elif PYDANTIC_GRAPH.made(item, "BroadcastMarker"):
-                for inner in PYDANTIC_GRAPH.many(item, "paths"):
-                    yield from self._along(inner, so_far)
+                return
+        raise PYDANTIC_GRAPH.gone(path, "leads to no node")
 
     def _edges(self, key: str, folded: set[str]) -> Iterator[Edge]:
         ways, at = self.ways[key], key

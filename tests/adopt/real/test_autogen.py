@@ -162,6 +162,19 @@ def test_edges_that_look_for_the_same_text_are_a_fork() -> None:
     assert {"first"} == graph.forks
 
 
+def test_edges_of_different_groups_do_not_wait_for_each_other() -> None:
+    """A way in and a way back, each of a group of its own, are no join."""
+    builder = DiGraphBuilder()
+    for name in ("first", "again", "judge", "last"):
+        builder.add_node(autogen_teams.assistant(name))
+    builder.add_edge("first", "again", activation_group="in").add_edge("judge", "again", "NO", activation_group="back")
+    builder.add_edge("again", "judge").add_edge("judge", "last", "YES")
+    graph = autogen.read(GraphFlow(builder.get_participants(), graph=builder.build()), "flow")
+
+    assert {} == graph.joins
+    assert {"again", "last", END} == ways(graph)["judge"]
+
+
 def test_a_handoff_to_the_user_ends_a_team_that_says_so() -> None:
     """A name of nobody is an end where the termination condition waits for it, in others too; else it stays a name."""
     agents = [autogen_teams.assistant("alone", handoffs=["user", "nobody"])]

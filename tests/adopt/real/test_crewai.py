@@ -10,6 +10,7 @@ pytest.importorskip("crewai", reason="CrewAI is not installed; nox -s adopt inst
 
 from adopt.examples import crew_flow
 from crewai.flow.flow import Flow, listen, router, start
+from crewai.flow.human_feedback import human_feedback
 
 from fsm_orch.adopt import crewai
 from fsm_orch.adopt.graph import END
@@ -138,6 +139,29 @@ def test_a_router_that_says_its_own_name_to_nobody_ends_the_flow() -> None:
 
     assert ("nobody listens to 'ask'", "code") == (the_edge(graph, "ask", END).via, the_edge(graph, "ask", END).chooses)
     assert any(clause.startswith("ask: nobody listens to 'ask'") for clause in graph.lost)
+
+
+def test_a_human_is_asked_with_or_without_a_model() -> None:
+    """Where texts are to be told from an answer, CrewAI asks a model, so that the method is one of a model."""
+
+    class Approved(Flow):
+        @start()
+        @human_feedback(message="Good?")
+        def draft(self) -> None: ...
+
+        @listen(draft)
+        @human_feedback(message="Sure?", emit=["yes", "no"], llm="gpt-4o-mini")
+        def confirm(self) -> None: ...
+
+        @listen("yes")
+        def publish(self) -> None: ...
+
+    graph = crewai.read(Approved, "Approved")
+
+    assert ("human", 0, False) == tuple(getattr(graph.nodes["draft"], name) for name in ("kind", "calls", "blind"))
+    assert ("llm", 1, False) == tuple(getattr(graph.nodes["confirm"], name) for name in ("kind", "calls", "blind"))
+    assert {"publish", END} == ways(graph)["confirm"]
+    assert {"draft", "confirm"} == {clause.partition(":")[0] for clause in graph.lost if "asks a human" in clause}
 
 
 def test_crews_are_requests() -> None:

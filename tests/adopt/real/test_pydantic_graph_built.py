@@ -87,6 +87,22 @@ def test_what_stands_right_behind_the_start_stays_a_node() -> None:
     assert not graph.nodes[graph.entry].blind
 
 
+def test_a_path_that_leads_nowhere_is_said() -> None:
+    """No way is dropped in silence."""
+    builder = GraphBuilder(output_type=int)
+
+    @builder.step
+    async def only(ctx: StepContext[None, None, None]) -> int:
+        return 1
+
+    builder.add(builder.edge_from(builder.start_node).to(only), builder.edge_from(only).to(builder.end_node))
+    graph = builder.build()
+    graph.edges_by_source["only"][0].items.clear()
+
+    with pytest.raises(Unreadable, match="Path leads to no node"):
+        pydantic_graph.read(graph, "graph")
+
+
 def test_a_name_that_is_gone_is_named() -> None:
     """The error says the framework, its version and what was missing."""
     builder = GraphBuilder(output_type=int)
