@@ -7,10 +7,9 @@ are read from the wire. Its providers take their keys and addresses from the env
 from __future__ import annotations
 
 import inspect
-import json
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 from pydantic import SecretStr
 from pydantic_ai.exceptions import UserError
@@ -24,6 +23,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models import Model, ModelRequestParameters, infer_model
 from pydantic_ai.output import OutputObjectDefinition
+from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.providers import Provider, infer_provider_class
 from pydantic_ai.settings import ModelSettings as TheirSettings
 
@@ -46,8 +46,8 @@ TIMEOUT_S = 60.0
 _AROUND = (16, 576)
 """Tokens of a template, around each turn and around all, with what explains a schema; as for any unknown tokenizer."""
 
-_SCHEMA_TIMES = 4
-"""How often the bytes of a schema count: each provider's own form of it may be longer than its JSON."""
+_SCHEMA_TIMES = 2
+"""How often the bytes of a schema count, since nothing says how a provider shows it to its model."""
 
 _UNPROMISED: Mapping[str, str] = {
     "bedrock": "its SDK, boto3, takes no HTTP client, so nobody could hold back its retries or read its usage. Amazon "
@@ -93,7 +93,7 @@ class PydanticAIModel:
         self.price = bridged_price(model) if price is None and base_url is None else price
         self._model = model
         self._provider = model.partition(":")[0]
-        self._takes = _taken_by(self._provider, self.name)
+        self._is_older = _wants_older(self._provider, self.name)
         self._given = {
             "api_key": None if api_key is None else SecretStr(checked_key(api_key)),
             "base_url": None if base_url is None else checked_url(base_url),
@@ -140,11 +140,10 @@ class PydanticAIModel:
         content = await once(request.settings.timeout_s or self._timeout_s, call, refused)
         return _response(json_of(content), next(iter(replies), None))
 
-    def _settings(self, request: Request) -> TheirSettings:
-        cap = request.max_output_tokens
-        settings: dict[str, Any] = {k: v for k, v in request.settings.chosen.items() if k != "timeout_s"}
-        settings |= {"extra_body": {"max_tokens": cap}} if self._provider in _OLD_CAP else {"max_tokens": cap}
-        return TheirSettings(**settings)  # type: ignore[typeddict-item]
+    @staticmethod
+    def _settings(request: Request) -> TheirSettings:
+        chosen = {name: value for name, value in request.settings.chosen.items() if name != "timeout_s"}
+        return cast("TheirSettings", {**chosen, "max_tokens": request.max_output_tokens})
 
     def _try_to_build(self) -> None:
         """Build it once for nobody, so that what is missing is told at the start.
@@ -162,11 +161,22 @@ class PydanticAIModel:
     def _build(self, http: Client) -> Model:
         def provider(name: str) -> Provider[Any]:
             given = {name: _shown(value) for name, value in self._given.items() if value is not None}
-            return infer_provider_class(name)(**{self._takes.name: self._takes.made(http)}, **given)
+            made: Provider[Any] = infer_provider_class(name)(
+                http_client=older(http) if self._is_older else http, **given
+            )
+            vars(made)["model_profile"] = lambda model: self._profile(type(made).model_profile(model))
+            return made
 
         model = infer_model(self._model, provider_factory=provider)
         _forget_environment(getattr(model, "client", None))
         return model
+
+    def _profile(self, theirs: ModelProfile | None) -> ModelProfile:
+        """Return how a server wants a request: as pydantic-ai knows it, but for what its budget and its form rest on."""
+        ours: dict[str, Any] = {"json_schema_transformer": None}  # the schema is in the dialect that all take
+        if self._provider in _OLD_CAP:
+            ours["openai_chat_supports_max_completion_tokens"] = False
+        return cast("ModelProfile", {**(theirs or {}), **ours})
 
 
 def open_pydantic_ai(model: str) -> PydanticAIModel:
@@ -177,20 +187,10 @@ def open_pydantic_ai(model: str) -> PydanticAIModel:
     return PydanticAIModel(model)
 
 
-class _Takes(NamedTuple):
-    """How a provider takes an HTTP client."""
+def _wants_older(provider: str, name: str) -> bool:
+    """Return whether the SDK of a provider takes a client of `httpx` alone.
 
-    name: str
-    is_older: bool
-
-    def made(self, http: Client) -> object:
-        return older(http) if self.is_older else http
-
-
-def _taken_by(provider: str, name: str) -> _Takes:
-    """Return how a provider takes an HTTP client.
-
-    Raises ModelUnavailable: if it takes none, is not known, or lacks a package.
+    Raises ModelUnavailable: if it takes none at all, is not known, or lacks a package.
     """
     why = _UNPROMISED.get(provider, "")
     if not why:
@@ -200,8 +200,7 @@ def _taken_by(provider: str, name: str) -> _Takes:
             why = str(error)
         else:
             if "http_client" in parameters:
-                annotated = str(parameters["http_client"].annotation)
-                return _Takes("http_client", is_older="httpx.AsyncClient" in annotated)
+                return "httpx.AsyncClient" in str(parameters["http_client"].annotation)
             why = "its provider takes no HTTP client, so its retries could not be held back"
     raise ModelUnavailable(f"{name} cannot be had: {why}")
 
@@ -227,7 +226,7 @@ def _messages(request: Request, is_native: bool) -> list[ModelMessage]:
     """Return a conversation in pydantic-ai's form; a schema that the provider does not take is told in words."""
     system = said("system", request.messages)
     if request.schema is not None and not is_native:
-        system.append(f"Reply with JSON of this schema, and nothing else: {json.dumps(dict(request.schema))}")
+        system.append(f"Reply with JSON of this schema, and nothing else: {json_text(request.schema)}")
     told_first = [SystemPromptPart("\n\n".join(system))] if system else []
     first, *others = [
         ModelResponse(parts=[TextPart(turn["content"])])

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from conformance.models.bridged import IS_INSTALLED, building
 from conformance.models.expectations import EXPECTED, Expected
 from support.provider import KEY, Provider, by_quarters
 from support.provider_dialects import filled
@@ -245,6 +246,16 @@ ADAPTERS = (
     _over_http("chat streamed", _streamed(_chat), _WINDOW, _NO_CREDIT, _FAILED, honours=("max_completion_tokens",)),
     _over_http("messages streamed", _streamed(_messages), *_NOT_MESSAGES, honours=("max_tokens",)),
 )
+BRIDGED = (
+    _over_http(
+        "pai chat", building("openai-chat:gpt-5-mini"), _WINDOW, _NO_CREDIT, _FAILED, honours=("max_completion_tokens",)
+    ),
+    _over_http(
+        "pai responses", building("openai-responses:gpt-5-mini"), _WINDOW, _NO_CREDIT, honours=("max_output_tokens",)
+    ),
+    _over_http("pai messages", building("anthropic:claude-haiku-4-5"), *_NOT_MESSAGES, honours=("max_tokens",)),
+)
+ADAPTERS += BRIDGED if IS_INSTALLED else ()
 OVER_HTTP = tuple(adapter for adapter in ADAPTERS if adapter.build is not None)
 STREAMING = tuple(adapter for adapter in OVER_HTTP if not adapter.name.endswith("streamed"))
 """Those that stream if somebody listens."""
