@@ -7,8 +7,9 @@ are read from the wire. Its providers take their keys and addresses from the env
 from __future__ import annotations
 
 import inspect
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from pydantic import SecretStr
@@ -59,7 +60,7 @@ _UNPROMISED: Mapping[str, str] = {
 }
 """Provider -> why its models are refused."""
 
-_OLD_CAP = {"litellm", "ollama", "vllm"}
+_OLD_CAP = {"ollama", "vllm"}
 """Providers whose servers may know only the older name of the cap, `max_tokens`, and ignore the one that is sent."""
 
 
@@ -116,7 +117,8 @@ class PydanticAIModel:
             check_unicode(text)
         schema = "" if request.schema is None else json_text(request.schema)
         around_each, around_all = _AROUND
-        return sum(map(byte_bound, texts)) + around_each * len(texts) + _SCHEMA_TIMES * byte_bound(schema) + around_all
+        longest = max(byte_bound(schema), len(json.dumps(schema)))  # some of it may be sent with \\u0000 for characters
+        return sum(map(byte_bound, texts)) + around_each * len(texts) + _SCHEMA_TIMES * longest + around_all
 
     def objection(self, settings: ModelSettings) -> str | None:
         """Return what of some settings the model cannot keep to."""
@@ -153,7 +155,7 @@ class PydanticAIModel:
         reason = ""
         try:
             self._build(client())
-        except (UserError, ImportError, ValueError) as error:
+        except (UserError, ImportError, TypeError, ValueError) as error:
             reason = str(error)
         if reason:
             raise ModelUnavailable(f"{self.name} cannot be had: {reason}")
@@ -161,10 +163,10 @@ class PydanticAIModel:
     def _build(self, http: Client) -> Model:
         def provider(name: str) -> Provider[Any]:
             given = {name: _shown(value) for name, value in self._given.items() if value is not None}
-            made: Provider[Any] = infer_provider_class(name)(
-                http_client=older(http) if self._is_older else http, **given
-            )
-            vars(made)["model_profile"] = lambda model: self._profile(type(made).model_profile(model))
+            kind: Callable[..., Provider[Any]] = infer_provider_class(name)
+            made = kind(http_client=older(http) if self._is_older else http, **given)
+            profile = made.model_profile
+            vars(made)["model_profile"] = lambda model: self._profile(profile(model))
             return made
 
         model = infer_model(self._model, provider_factory=provider)
@@ -172,7 +174,7 @@ class PydanticAIModel:
         return model
 
     def _profile(self, theirs: ModelProfile | None) -> ModelProfile:
-        """Return how a server wants a request: as pydantic-ai knows it, but for what its budget and its form rest on."""
+        """Return how a server wants a request: as pydantic-ai knows it, but for the schema, and the cap of some."""
         ours: dict[str, Any] = {"json_schema_transformer": None}  # the schema is in the dialect that all take
         if self._provider in _OLD_CAP:
             ours["openai_chat_supports_max_completion_tokens"] = False
@@ -264,7 +266,7 @@ def _response(body: Any, reply: ModelResponse | None) -> Response:
     return Response(text=without_surrogates(text or ""), usage=usage, finish=finish, ended=word)
 
 
-_FINISHES: Mapping[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "refusal"}
+_FINISHES: Mapping[str | None, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "refusal"}
 
 
 def _finish(reply: ModelResponse | None) -> tuple[FinishReason, str]:

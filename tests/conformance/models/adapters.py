@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from conformance.models.bridged import IS_INSTALLED, building
-from conformance.models.expectations import EXPECTED, Expected
+from conformance.models.bridged import IS_INSTALLED, ROWS, building
+from conformance.models.expectations import EXPECTED, UNREADABLE, Expected
 from support.provider import KEY, Provider, by_quarters
 from support.provider_dialects import filled
 from support.provider_faults import FAULTS, Fault, Finish, Said
@@ -75,8 +75,10 @@ class _Wrapped:
 # --- over HTTP ------------------------------------------------------------------------------------------------
 
 
-def _over_http(name: str, build: Callable[..., Model], *left_out: str, honours: tuple[str, ...]) -> Adapter:
-    """Describe an adapter, and the names of the cap that its provider honours."""
+def _over_http(
+    name: str, build: Callable[..., Model], *left_out: str, honours: tuple[str, ...], lost: tuple[str, ...] = ()
+) -> Adapter:
+    """Describe an adapter, the names of the cap that its provider honours, and the faults by which it loses a reply."""
 
     @contextmanager
     def stage(fault: Fault, timeout_s: float | None) -> Iterator[Stage]:
@@ -89,6 +91,7 @@ def _over_http(name: str, build: Callable[..., Model], *left_out: str, honours: 
             )
 
     expected = {name: expected for name, expected in EXPECTED.items() if name not in left_out}
+    expected |= dict.fromkeys(lost, UNREADABLE)
     return Adapter(name=name, stage=stage, expected=expected, build=build)
 
 
@@ -246,14 +249,8 @@ ADAPTERS = (
     _over_http("chat streamed", _streamed(_chat), _WINDOW, _NO_CREDIT, _FAILED, honours=("max_completion_tokens",)),
     _over_http("messages streamed", _streamed(_messages), *_NOT_MESSAGES, honours=("max_tokens",)),
 )
-BRIDGED = (
-    _over_http(
-        "pai chat", building("openai-chat:gpt-5-mini"), _WINDOW, _NO_CREDIT, _FAILED, honours=("max_completion_tokens",)
-    ),
-    _over_http(
-        "pai responses", building("openai-responses:gpt-5-mini"), _WINDOW, _NO_CREDIT, honours=("max_output_tokens",)
-    ),
-    _over_http("pai messages", building("anthropic:claude-haiku-4-5"), *_NOT_MESSAGES, honours=("max_tokens",)),
+BRIDGED = tuple(
+    _over_http(row.name, building(row.model), *row.left_out, honours=(row.cap,), lost=row.lost) for row in ROWS
 )
 ADAPTERS += BRIDGED if IS_INSTALLED else ()
 OVER_HTTP = tuple(adapter for adapter in ADAPTERS if adapter.build is not None)
