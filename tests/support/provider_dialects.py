@@ -91,7 +91,7 @@ def filled(schema: Any, root: Mapping[str, Any] | None = None) -> Any:
     return {"array": [], "string": "text", "integer": 1, "number": 1.5, "boolean": True}.get(schema.get("type"))
 
 
-def _texts(content: object, kinds: frozenset[str]) -> Iterator[str]:
+def texts_in(content: object, kinds: frozenset[str]) -> Iterator[str]:
     """Yield the texts of a message's content: a string, or a list of blocks.
 
     Raises Rejected: if it is anything else.
@@ -201,7 +201,7 @@ def _responses_texts(body: Json) -> list[str]:
         require(isinstance(item, dict) and item.get("type", "message") == "message", "input: messages only")
         role = item.get("role")
         require(role in ("user", "assistant", "system", "developer"), f"Invalid value: {role!r}.")
-        texts += _texts(item.get("content"), frozenset({"output_text" if role == "assistant" else "input_text"}))
+        texts += texts_in(item.get("content"), frozenset({"output_text" if role == "assistant" else "input_text"}))
     return texts
 
 
@@ -232,7 +232,7 @@ def _chat_texts(body: Json) -> list[str]:
         role = message.get("role")
         require(role in ("system", "developer", "user", "assistant", "tool"), f"Invalid value: {role!r}.")
         require(role != "tool" or "tool_call_id" in message, "a tool message needs its 'tool_call_id'")
-        texts += _texts(message.get("content"), frozenset({"text"}))
+        texts += texts_in(message.get("content"), frozenset({"text"}))
     return texts
 
 
@@ -416,9 +416,9 @@ def _conversation(body: Json) -> list[str]:
     require(messages[0]["role"] == "user", "messages: the first message must be the user's")
     require(messages[-1]["role"] == "user", "the conversation must end with a user message")
     block = frozenset({"text"})
-    texts = list(_texts(body["system"], block)) if "system" in body else []
+    texts = list(texts_in(body["system"], block)) if "system" in body else []
     for message in messages:
-        texts += _texts(message["content"], block)
+        texts += texts_in(message["content"], block)
     require(all(text.strip() for text in texts), "messages: text content blocks must be non-empty")
     output = body.get("output_config", {}).get("format")
     if output is not None:

@@ -7,6 +7,7 @@ Written from the types of `google-genai` 2.34, `mistralai` 3.7 and `groq` 1.7, a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from support.provider_dialects import (
     check_schema,
     content,
     require,
+    texts_in,
     total,
     whole,
     with_usage,
@@ -177,9 +179,17 @@ def _mistral_texts(body: Json) -> list[str]:
     require(isinstance(messages, list) and bool(messages), "messages: Field required")
     for message in body["messages"]:
         require(message.get("role") in ("system", "user", "assistant"), "Unexpected role")
-        require(isinstance(message.get("content"), str) and bool(message["content"]), "a message has a text")
     require(body["messages"][-1]["role"] == "user", "Expected last role User or Tool, but got another")
-    return [message["content"] for message in body["messages"]]
+    return [text for message in body["messages"] for text in texts_in(message.get("content"), frozenset({"text"}))]
+
+
+def _told_schema(body: Json) -> Json | None:
+    """Return the schema that a request tells in words, as the bridge does for providers that it sends none."""
+    found = _IN_WORDS.search("".join(m["content"] for m in body["messages"] if m["role"] == "system"))
+    return json.loads(found[1]) if found else None
+
+
+_IN_WORDS = re.compile(r"JSON of this schema.*?(\{.*\})")
 
 
 def _mistral_reply(body: Json, said: Said) -> Json:
@@ -241,7 +251,7 @@ OTHERS = (
         "mistral",
         MISTRAL_PATH,
         _mistral_texts,
-        lambda body: ((body.get("response_format") or {}).get("json_schema") or {}).get("schema"),
+        _told_schema,
         ("max_tokens",),
         _mistral_reply,
         _mistral_error,

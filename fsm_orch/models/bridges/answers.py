@@ -34,6 +34,7 @@ _TOLD: Mapping[str, Failure] = {
     **_REFUSALS,
     "rate_limit_exceeded": STATUSES[429],
     "rate_limit_error": STATUSES[429],
+    "rate_limited": STATUSES[429],
     "RESOURCE_EXHAUSTED": STATUSES[429],
     "invalid_request_error": STATUSES[400],
     "INVALID_ARGUMENT": STATUSES[400],

@@ -37,7 +37,7 @@ from ..http import UNREADABLE, Client, PerLoop, Transport, checked_key, checked_
 from ..prices import bridged_price
 from ..refused import by_bridge, not_taken
 from ..turns import said, turns
-from ..wire import byte_bound, check_cap, check_unicode, finish_of, is_object, json_of, json_text
+from ..wire import byte_bound, check_cap, check_unicode, finish_of, is_object, json_of, json_text, member
 from .answers import refused, told, usage_of
 from .older import older
 
@@ -123,6 +123,10 @@ class PydanticAIModel:
     def objection(self, settings: ModelSettings) -> str | None:
         """Return what of some settings the model cannot keep to."""
         return not_taken(settings, by_bridge(self._model, settings))
+
+    async def warm(self) -> None:
+        """Build the client of this event loop, for which some SDKs need a while. Nothing is sent."""
+        await self._models.get()
 
     async def complete(self, request: Request) -> Response:
         """Send the request once; a cancellation closes its connection.
@@ -253,7 +257,10 @@ def _response(body: Any, reply: ModelResponse | None) -> Response:
     Raises CallFailed: the failure that it tells; `unreadable`, if it has neither text nor usage.
     """
     usage = usage_of(body)
-    texts = [part.content for part in reply.parts if isinstance(part, TextPart)] if reply else []
+    # only one was asked for, so of several none is taken; pydantic-ai would take the first
+    said_once = [several for key in ("choices", "candidates") if isinstance(several := member(body, key), list)]
+    is_one = all(len(several) == 1 for several in said_once)
+    texts = [part.content for part in reply.parts if isinstance(part, TextPart)] if reply and is_one else []
     text = "".join(texts) if texts else None
     failed = told(body)
     if failed is not None and not is_object(text):  # a whole decision beside it is still one; anything less was cut

@@ -14,7 +14,18 @@ from fsm_orch.models.base import Model
 IS_INSTALLED = find_spec("pydantic_ai") is not None
 
 _WINDOW, _NO_CREDIT, _QUOTA = "context window in a 200", "402 no credit", "429 insufficient quota"
+_NO_REFUSAL = ("refusal", "content filter", "cut, ended as content_filter", "ended as 'content_filter'")
 _CHAT = (_WINDOW, _NO_CREDIT, "failed in a 200")
+
+
+CORE = frozenset(
+    {
+        *("honest", "429 after seconds", "500", "503", "401 echoing the key", "context overflow", "307 to itself"),
+        *("429 in a 200", "cut within", "html", "null", "usage strings", "usage floats", "usage missing"),
+        *("usage above the cap", "truncated", "refusal", "a call that nobody asked for", "two choices", "in parts"),
+    }
+)
+"""The faults that are tried every day; the others take minutes, on these rows as on ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +40,12 @@ class Row:
     """What it calls the cap."""
     left_out: tuple[str, ...]
     """Faults that the API does not know."""
+    is_everyday: bool = False
+    """Whether all that is no fault is tried every day, too."""
     lost: tuple[str, ...] = ()
     """Faults by which a reply is lost that our own adapters read: it is charged in full, and the run lands."""
+    unread: tuple[str, ...] = ()
+    """Faults by which its text is lost, and its usage is not: it is refused as no JSON, and asked for again."""
 
 
 ROWS = (
@@ -41,6 +56,7 @@ ROWS = (
         cap="max_completion_tokens",
         left_out=_CHAT,
         lost=("usage floats", "usage half"),
+        unread=("ended as ''", "ended as 7"),
     ),
     Row(
         name="pydantic-ai responses",
@@ -61,22 +77,28 @@ ROWS = (
         name="pydantic-ai gemini",
         model="google:gemini-2.5-flash",
         place="/gemini",
+        is_everyday=True,
         cap="maxOutputTokens",
         left_out=(*_CHAT, _QUOTA, "quota in a 200"),
+        lost=("usage floats",),
+        unread=("ended as 7",),
     ),
     Row(
         name="pydantic-ai mistral",
         model="mistral:mistral-large-latest",
         place="/mistral",
+        is_everyday=True,
         cap="max_tokens",
-        left_out=(_WINDOW, "failed in a 200", _QUOTA, "quota in a 200", "401 in a 200"),
+        left_out=(*_NO_REFUSAL, _WINDOW, "failed in a 200", _QUOTA, "quota in a 200", "401 in a 200"),
+        lost=("usage floats", "usage null", "usage missing"),
+        unread=("ended as '(no word)'", "ended as 7"),
     ),
     Row(
         name="pydantic-ai groq",
         model="groq:openai/gpt-oss-20b",
         place="/groq",
         cap="max_tokens",
-        left_out=_CHAT,
+        left_out=(*_CHAT, *_NO_REFUSAL, "in parts"),
     ),
 )
 _PLACES = {row.model: row.place for row in ROWS}

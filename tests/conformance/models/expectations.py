@@ -84,6 +84,9 @@ _HANGS = Expected(charge=_RESERVATION, landings=frozenset({"timeout"}), reasons=
 UNREADABLE = _unreadable()
 """What a reply comes to that could not be read: it is charged in full, and the same request is not sent again."""
 
+NO_TEXT = _refused("not_json")
+"""What a reply comes to of which only the usage could be read."""
+
 _UNKNOWN_USAGE = Expected(charge=_RESERVATION)
 _DECISION = Expected(charge=_USAGE)
 _ENDS = [name for name in FAULTS if name.startswith("ended as ")]
