@@ -96,7 +96,7 @@ def _over_http(
     honours: tuple[str, ...],
     instead: Mapping[str, Expected] = MappingProxyType({}),
 ) -> Adapter:
-    """Describe an adapter, the names of the cap that its provider honours, and what it makes of some faults of its own."""
+    """Describe an adapter, the names of the cap that its provider honours, and what else it makes of some faults."""
 
     @contextmanager
     def stage(fault: Fault, timeout_s: float | None) -> Iterator[Stage]:
