@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
+from conformance.models.expectations import EXPECTED
 from support.provider import KEY
 
 from fsm_orch.models.base import Model
@@ -113,3 +114,17 @@ def building(name: str) -> Callable[..., Model]:
         return PydanticAIModel(name, api_key=KEY, base_url=url + _PLACES[name], **options)
 
     return build
+
+
+def table() -> str:
+    """Return what does not hold of each row beside our own adapters, in Markdown, as the page about models shows it."""
+    lines = ["| row | faults | a reply is lost, and charged in full | its text is lost, and asked for again |"]
+    lines += ["|---|---|---|---|"]
+    for row in ROWS:
+        tried = len(EXPECTED.keys() - set(row.left_out))
+        lines.append(f"| `{row.model}` | {tried} | {_listed(row.lost)} | {_listed(row.unread)} |")
+    return "\n".join(lines)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"
