@@ -167,7 +167,7 @@ class PydanticAIModel:
     def _build(self, http: Client) -> Model:
         def provider(name: str) -> Provider[Any]:
             given = {name: _shown(value) for name, value in self._given.items() if value is not None}
-            kind: Callable[..., Provider[Any]] = infer_provider_class(name)
+            kind = cast("Callable[..., Provider[Any]]", infer_provider_class(name))
             made = kind(http_client=older(http) if self._is_older else http, **given)
             profile = made.model_profile
             vars(made)["model_profile"] = lambda model: self._profile(profile(model))
