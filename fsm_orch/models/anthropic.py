@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from anthropic import AsyncAnthropic
@@ -21,7 +21,6 @@ from pydantic import SecretStr
 from ..amounts import Price, Usage, trusted_usage
 from ..define.wording import without_surrogates
 from ..errors import CallFailed
-from ..messages import Message
 from ..settings import ModelSettings
 from .anthropic_events import MessagesAssembly
 from .base import OnPiece, Request, Response
@@ -47,6 +46,7 @@ from .http import OVERFLOW as _OVERFLOW
 from .http import QUOTA as _QUOTA
 from .prices import ANTHROPIC_MAX_INPUT_TOKENS, anthropic_price
 from .refused import by_anthropic, not_taken
+from .turns import said, turns
 from .wire import (
     byte_bound,
     check_cap,
@@ -73,10 +73,6 @@ prompt for tools: https://platform.claude.com/docs/en/agents-and-tools/tool-use/
 _COUNT_MARGIN = 32
 """How far the counting endpoint may be short: so many tokens, and one more for every so many that it counted. Its page
 says "a small amount"."""
-
-_FILLER = {"role": "user", "content": "Continue."}
-"""Stands where a user's message is missing: first, where the API wants one, and last, or the model would go on writing
-its own last message."""
 
 _OUTCOME_UNKNOWN = Failure("outcome_unknown", unsent=False, transient=True)
 _INCOMPLETE = Failure("incomplete", unsent=False, transient=False)
@@ -287,8 +283,8 @@ def _body(request: Request) -> dict[str, Any]:
     Raises CallFailed: `bad_input`, if it is not valid Unicode, its schema is not JSON, or it allows no output.
     """
     check_cap(request)
-    body: dict[str, Any] = {"messages": _turns(request.messages)}
-    system = "\n\n".join(_said("system", request.messages))
+    body: dict[str, Any] = {"messages": turns(request.messages)}
+    system = "\n\n".join(said("system", request.messages))
     if system:
         body["system"] = system
     output: dict[str, Any] = {}
@@ -300,25 +296,6 @@ def _body(request: Request) -> dict[str, Any]:
         body["output_config"] = output
     json_text(body)  # refused here, for inside the SDK it would fail with an exception that holds the prompt
     return body
-
-
-def _said(role: str, messages: Iterable[Message]) -> list[str]:
-    """Return the texts of a role, without blank ones, which the API refuses."""
-    return [message.content for message in messages if message.role == role and message.content.strip()]
-
-
-def _turns(messages: Iterable[Message]) -> list[dict[str, str]]:
-    """Join messages in a row by the same side, so that user and assistant take turns; the user is first and last."""
-    turns: list[dict[str, str]] = []
-    for message in messages:
-        for text in [*_said("user", [message]), *_said("assistant", [message])]:
-            if turns and turns[-1]["role"] == message.role:
-                turns[-1]["content"] += "\n\n" + text
-            else:
-                turns.append({"role": message.role, "content": text})
-    head = [] if turns and turns[0]["role"] == "user" else [dict(_FILLER)]
-    tail = [] if not turns or turns[-1]["role"] == "user" else [dict(_FILLER)]
-    return [*head, *turns, *tail]
 
 
 def _bound(body: Mapping[str, Any]) -> int:

@@ -47,6 +47,8 @@ def price_by_name(name: str) -> Price | None:
             return openai_price(model)
         case "anthropic":
             return anthropic_price(model)
+        case "pydantic-ai":
+            return bridged_price(model)
         case _:  # a compatible server, whose prices only its operator knows
             return None
 
@@ -88,6 +90,30 @@ def anthropic_price(model: str, *, max_input_tokens: int = ANTHROPIC_MAX_INPUT_T
     """
     # The adapter sends no `cache_control`, and without it Anthropic writes nothing to a cache.
     return price_of("anthropic", model, max_input_tokens=max_input_tokens, writes_cache=False)
+
+
+_THEIRS: Mapping[str, str | None] = {
+    "openai-chat": "openai",
+    "openai-responses": "openai",
+    "google-cloud": "google",
+    "xai": "x-ai",
+    "azure-responses": "azure",
+    **dict.fromkeys(("litellm", "ollama", "vllm"), None),
+}
+"""Provider in pydantic-ai -> in `genai_prices`, where that is another; None: whose prices only its operator knows."""
+
+
+def bridged_price(name: str) -> Price | None:
+    """Return the price of a model of pydantic-ai; None: unknown.
+
+    Args:
+        name: pydantic-ai's, such as `google:gemini-2.5-flash`.
+    """
+    provider, _, model = name.partition(":")
+    theirs = _THEIRS.get(provider, provider)
+    if theirs == "anthropic":
+        return anthropic_price(model)
+    return price_of(theirs, model) if theirs else None
 
 
 def price_of(

@@ -75,6 +75,29 @@ def by_anthropic(model: str, settings: ModelSettings) -> dict[str, str]:
     return why
 
 
+_SAMPLED = frozenset({"google", "google-cloud", "groq", "litellm", "mistral", "ollama", "vllm"})
+"""Providers of pydantic-ai whose models are known to be sent the sampling and the seed."""
+
+
+def by_bridge(name: str, settings: ModelSettings) -> dict[str, str]:
+    """Return which settings a model of pydantic-ai does not take, with the reasons.
+
+    Args:
+        name: pydantic-ai's, such as `google:gemini-2.5-flash`.
+    """
+    provider, _, model = name.partition(":")
+    if provider == "anthropic":
+        why = by_anthropic(model, settings)
+    elif provider in ("openai", "openai-responses"):
+        why = NO_SEED | by_openai(model, settings)
+    elif provider == "openai-chat":
+        why = by_openai(model, settings)
+    else:
+        taken = TAKEN_BY_CHAT if provider in _SAMPLED else ()
+        why = all_but({*taken, "timeout_s"}, f"nothing is known of what 'pydantic-ai:{provider}' makes of it")
+    return {"reasoning_effort": "the bridge does not carry it"} | why
+
+
 def not_taken_by(name: str, settings: ModelSettings) -> str | None:
     """Return what of some settings the model of a name does not take, as its adapter would: None if it takes all.
 
@@ -98,6 +121,8 @@ def _by_provider(provider: str, model: str, settings: ModelSettings) -> Mapping[
             return by_openai(model, settings)
         case "anthropic":
             return by_anthropic(model, settings)
+        case "pydantic-ai":
+            return by_bridge(model, settings)
         case _:
             return by_chat(provider)
 

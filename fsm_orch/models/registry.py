@@ -31,6 +31,7 @@ _ADAPTERS: Mapping[str, _Adapter] = {
     "openai-chat": _Adapter("openai", "open_chat", extra="openai"),
     "compatible": _Adapter("openai", "open_compatible", extra="openai"),
     "anthropic": _Adapter("anthropic", "open_messages", extra="anthropic"),
+    "pydantic-ai": _Adapter("bridges.pydantic_ai", "open_pydantic_ai", extra="pydantic-ai"),
 }
 
 

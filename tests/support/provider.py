@@ -25,6 +25,7 @@ from typing import Any, Self
 from support.pieces import Pieces, by_fives
 from support.provider_dialects import DIALECTS, Dialect, Json, Rejected, filled
 from support.provider_faults import HONEST, Fault, Said
+from support.provider_others import OTHERS
 from support.provider_streams import STREAMS
 
 KEY = "sk-test-secret-key"
@@ -32,11 +33,11 @@ HOST = "127.0.0.1"
 SLOW_S = 0.03
 """Seconds between two bytes of a slow answer, which then takes half a minute."""
 
-CAPS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
-"""What the three APIs call the cap on output tokens."""
+CAPS = ("max_output_tokens", "max_completion_tokens", "max_tokens", "maxOutputTokens")
+"""What the APIs call the cap on output tokens."""
 
 _POLL_S = 0.005
-_BY_PATH = {dialect.path: dialect for dialect in DIALECTS}
+_BY_PATH = {dialect.path: dialect for dialect in (*DIALECTS, *OTHERS)}
 
 
 @dataclass(kw_only=True)
@@ -275,7 +276,8 @@ class Provider:
         """Return what an honest model would reply, changed as the fault says."""
         schema = dialect.schema(body)
         text = "Hello." if schema is None else json.dumps(filled(schema))
-        cap = next((body[name] for name in dialect.cap_names if name in body and name in self._honours), 1_000_000)
+        caps = {**body, **body.get("generationConfig", {})}  # Gemini has its own inside
+        cap = next((caps[name] for name in dialect.cap_names if name in caps and name in self._honours), 1_000_000)
         cut = text
         while self._tokens(cut) > cap:
             cut = cut[:-1]

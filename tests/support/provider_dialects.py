@@ -91,7 +91,7 @@ def filled(schema: Any, root: Mapping[str, Any] | None = None) -> Any:
     return {"array": [], "string": "text", "integer": 1, "number": 1.5, "boolean": True}.get(schema.get("type"))
 
 
-def _texts(content: object, kinds: frozenset[str]) -> Iterator[str]:
+def texts_in(content: object, kinds: frozenset[str]) -> Iterator[str]:
     """Yield the texts of a message's content: a string, or a list of blocks.
 
     Raises Rejected: if it is anything else.
@@ -117,7 +117,7 @@ def _known(body: Json, params: type) -> None:
     require(not body.get("tools"), "this provider runs no tools")
 
 
-def _whole(value: object, least: int, name: str) -> None:
+def whole(value: object, least: int, name: str) -> None:
     require(type(value) is int and value >= least, f"Invalid {name!r}: an integer >= {least} was expected")
 
 
@@ -172,7 +172,7 @@ def _openai_error(api: str) -> Callable[[str, str], Json]:
     return error
 
 
-def _bearer(headers: Mapping[str, str]) -> str | None:
+def bearer(headers: Mapping[str, str]) -> str | None:
     scheme, _, key = headers.get("authorization", "").partition(" ")
     return key if scheme == "Bearer" else None
 
@@ -189,10 +189,10 @@ def _responses_texts(body: Json) -> list[str]:
     require(bool(body.get("input")), "Missing required parameter: 'input'.")
     _no_steering(body)
     if "max_output_tokens" in body:
-        _whole(body["max_output_tokens"], 16, "max_output_tokens")
+        whole(body["max_output_tokens"], 16, "max_output_tokens")
     require(not body.get("background"), "this provider does nothing in the background")
     output = body.get("text", {}).get("format", {"type": "text"})
-    _check_output(output, output)
+    check_output(output, output)
     texts = [body["instructions"]] if body.get("instructions") else []
     asked = body["input"]
     items = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
@@ -201,11 +201,11 @@ def _responses_texts(body: Json) -> list[str]:
         require(isinstance(item, dict) and item.get("type", "message") == "message", "input: messages only")
         role = item.get("role")
         require(role in ("user", "assistant", "system", "developer"), f"Invalid value: {role!r}.")
-        texts += _texts(item.get("content"), frozenset({"output_text" if role == "assistant" else "input_text"}))
+        texts += texts_in(item.get("content"), frozenset({"output_text" if role == "assistant" else "input_text"}))
     return texts
 
 
-def _check_output(output: Json, named: Json) -> None:
+def check_output(output: Json, named: Json) -> None:
     """Check a structured output; in the two APIs its name and schema are in different places."""
     require(output.get("type") in ("text", "json_schema", "json_object"), "Invalid output format.")
     if output["type"] == "json_schema":
@@ -223,16 +223,16 @@ def _chat_texts(body: Json) -> list[str]:
     caps = [name for name in ("max_completion_tokens", "max_tokens") if name in body]
     require(len(caps) < 2, "max_tokens and max_completion_tokens cannot both be set")
     for name in caps:
-        _whole(body[name], 1, name)
+        whole(body[name], 1, name)
     require(body.get("n", 1) == 1, "this provider gives one choice")
     output = body.get("response_format", {"type": "text"})
-    _check_output(output, output.get("json_schema", {}))
+    check_output(output, output.get("json_schema", {}))
     texts = []
     for message in body["messages"]:
         role = message.get("role")
         require(role in ("system", "developer", "user", "assistant", "tool"), f"Invalid value: {role!r}.")
         require(role != "tool" or "tool_call_id" in message, "a tool message needs its 'tool_call_id'")
-        texts += _texts(message.get("content"), frozenset({"text"}))
+        texts += texts_in(message.get("content"), frozenset({"text"}))
     return texts
 
 
@@ -244,25 +244,25 @@ def _chat_schema(body: Json) -> Json | None:
     return body.get("response_format", {}).get("json_schema", {}).get("schema")
 
 
-def _total(said: Said) -> Any:
+def total(said: Said) -> Any:
     counts = (said.input_tokens, said.output_tokens)
     return sum(counts) if all(isinstance(count, int | float) for count in counts) else said.output_tokens
 
 
-def _with_usage(body: Json, said: Said, usage: Json) -> Json:
+def with_usage(body: Json, said: Said, usage: Json) -> Json:
     if said.usage == "missing":
         return body
     return {**body, "usage": None if said.usage == "null" else usage}
 
 
-def _worded(body: Json, key: str, said: Said) -> Json:
+def worded(body: Json, key: str, said: Said) -> Json:
     """Put the word for the end of a reply where it belongs, if it is not the usual one."""
     if said.word is USUAL:
         return body
     return {name: value for name, value in {**body, key: said.word}.items() if (name, said.word) != (key, MISSING)}
 
 
-def _content(text: str, said: Said) -> Any:
+def content(text: str, said: Said) -> Any:
     return [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": text}] if said.in_parts else text
 
 
@@ -314,9 +314,9 @@ def _responses_reply(body: Json, said: Said) -> Json:
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": said.output_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": _total(said),
+        "total_tokens": total(said),
     }
-    return _with_usage(_worded(reply, "status", said), said, usage)
+    return with_usage(worded(reply, "status", said), said, usage)
 
 
 def _chat_reply(body: Json, said: Said) -> Json:
@@ -328,7 +328,7 @@ def _chat_reply(body: Json, said: Said) -> Json:
             "index": index,
             "message": {
                 "role": "assistant",
-                "content": None if is_refusal or (calls and not text) else _content(text, said),
+                "content": None if is_refusal or (calls and not text) else content(text, said),
                 "refusal": text if is_refusal else None,
                 "annotations": [],
                 **calls,
@@ -343,18 +343,18 @@ def _chat_reply(body: Json, said: Said) -> Json:
         "object": "chat.completion",
         "created": 1_763_000_000,
         "model": body["model"],
-        "choices": [_worded(choice, "finish_reason", said) for choice in choices],
+        "choices": [worded(choice, "finish_reason", said) for choice in choices],
         "service_tier": "default",
         "system_fingerprint": None,
     }
     usage = {
         "prompt_tokens": said.input_tokens,
         "completion_tokens": said.output_tokens,
-        "total_tokens": _total(said),
+        "total_tokens": total(said),
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
     }
-    return _with_usage(reply, said, usage)
+    return with_usage(reply, said, usage)
 
 
 # --- Anthropic ------------------------------------------------------------------------------------------------
@@ -390,13 +390,13 @@ def _anthropic_error(word: str, quoted: str) -> Json:
 
 def _anthropic_key(headers: Mapping[str, str]) -> str | None:
     """Return the key from either place: the SDK sends it as a bearer since 2.x; before, as `x-api-key`."""
-    return headers.get("x-api-key", _bearer(headers)) if "anthropic-version" in headers else None
+    return headers.get("x-api-key", bearer(headers)) if "anthropic-version" in headers else None
 
 
 def _messages_texts(body: Json) -> list[str]:
     _known(body, MessageCreateParamsBase)
     require("max_tokens" in body, "max_tokens: Field required")
-    _whole(body["max_tokens"], 1, "max_tokens")
+    whole(body["max_tokens"], 1, "max_tokens")
     return _conversation(body)
 
 
@@ -416,9 +416,9 @@ def _conversation(body: Json) -> list[str]:
     require(messages[0]["role"] == "user", "messages: the first message must be the user's")
     require(messages[-1]["role"] == "user", "the conversation must end with a user message")
     block = frozenset({"text"})
-    texts = list(_texts(body["system"], block)) if "system" in body else []
+    texts = list(texts_in(body["system"], block)) if "system" in body else []
     for message in messages:
-        texts += _texts(message["content"], block)
+        texts += texts_in(message["content"], block)
     require(all(text.strip() for text in texts), "messages: text content blocks must be non-empty")
     output = body.get("output_config", {}).get("format")
     if output is not None:
@@ -445,7 +445,7 @@ def _messages_reply(body: Json, said: Said) -> Json:
         "stop_sequence": None,
     }
     usage = {**_cached(said.input_tokens), "output_tokens": said.output_tokens, "service_tier": "standard"}
-    return _with_usage(_worded(reply, "stop_reason", said), said, usage)
+    return with_usage(worded(reply, "stop_reason", said), said, usage)
 
 
 def _cached(input_tokens: Any) -> Json:
@@ -464,7 +464,7 @@ DIALECTS: Sequence[Dialect] = (
         ("max_output_tokens",),
         _responses_reply,
         _openai_error("responses"),
-        _bearer,
+        bearer,
     ),
     Dialect(
         "chat",
@@ -474,7 +474,7 @@ DIALECTS: Sequence[Dialect] = (
         ("max_completion_tokens", "max_tokens"),
         _chat_reply,
         _openai_error("chat"),
-        _bearer,
+        bearer,
     ),
     Dialect(
         "messages",

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
-from conformance.models.expectations import EXPECTED, Expected
+import pytest
+from conformance.models.bridged import CORE, IS_INSTALLED, ROWS, building
+from conformance.models.expectations import EXPECTED, NO_TEXT, UNREADABLE, Expected
 from support.provider import KEY, Provider, by_quarters
 from support.provider_dialects import filled
 from support.provider_faults import FAULTS, Fault, Finish, Said
@@ -50,7 +53,19 @@ class Adapter:
     build: Callable[..., Model] | None = None
     """Makes it against the URL of a provider; None: it has none."""
     marks: tuple[str, ...] = ()
+    everyday: frozenset[str] | None = None
+    """The faults that are tried every day; None: all."""
+    is_everyday: bool = True
+    """Whether what is no fault is tried every day."""
     skip: str | None = None
+
+    def marks_for(self, fault: str | None) -> list[pytest.MarkDecorator]:
+        """Return the marks of a test with it, and a fault; None: with none."""
+        is_rare = fault is not None and self.everyday is not None and fault not in self.everyday
+        is_long = is_rare or (fault is None and not self.is_everyday)
+        names = (*self.marks, *(("slow", "long") if is_long else ()))
+        skip = pytest.mark.skipif(self.skip is not None, reason=str(self.skip))
+        return [*(getattr(pytest.mark, name) for name in names), skip]
 
 
 @dataclass(frozen=True)
@@ -74,8 +89,14 @@ class _Wrapped:
 # --- over HTTP ------------------------------------------------------------------------------------------------
 
 
-def _over_http(name: str, build: Callable[..., Model], *left_out: str, honours: tuple[str, ...]) -> Adapter:
-    """Describe an adapter, and the names of the cap that its provider honours."""
+def _over_http(
+    name: str,
+    build: Callable[..., Model],
+    *left_out: str,
+    honours: tuple[str, ...],
+    instead: Mapping[str, Expected] = MappingProxyType({}),
+) -> Adapter:
+    """Describe an adapter, the names of the cap that its provider honours, and what else it makes of some faults."""
 
     @contextmanager
     def stage(fault: Fault, timeout_s: float | None) -> Iterator[Stage]:
@@ -88,6 +109,7 @@ def _over_http(name: str, build: Callable[..., Model], *left_out: str, honours: 
             )
 
     expected = {name: expected for name, expected in EXPECTED.items() if name not in left_out}
+    expected |= instead
     return Adapter(name=name, stage=stage, expected=expected, build=build)
 
 
@@ -245,8 +267,25 @@ ADAPTERS = (
     _over_http("chat streamed", _streamed(_chat), _WINDOW, _NO_CREDIT, _FAILED, honours=("max_completion_tokens",)),
     _over_http("messages streamed", _streamed(_messages), *_NOT_MESSAGES, honours=("max_tokens",)),
 )
+BRIDGED = tuple(
+    replace(
+        _over_http(
+            row.name,
+            building(row.model),
+            *row.left_out,
+            honours=(row.cap,),
+            instead=dict.fromkeys(row.lost, UNREADABLE) | dict.fromkeys(row.unread, NO_TEXT),
+        ),
+        everyday=CORE,
+        is_everyday=row.is_everyday,
+    )
+    for row in ROWS
+)
+ADAPTERS += BRIDGED if IS_INSTALLED else ()
 OVER_HTTP = tuple(adapter for adapter in ADAPTERS if adapter.build is not None)
-STREAMING = tuple(adapter for adapter in OVER_HTTP if not adapter.name.endswith("streamed"))
+STREAMING = tuple(
+    adapter for adapter in OVER_HTTP if not adapter.name.endswith("streamed") and adapter.everyday is None
+)
 """Those that stream if somebody listens."""
 
 assert EXPECTED.keys() == FAULTS.keys(), "every fault is expected to lead to something"

@@ -81,6 +81,12 @@ def _unreadable(*, charge: frozenset[Charge] = _RESERVATION, may_reply: bool = F
 
 
 _HANGS = Expected(charge=_RESERVATION, landings=frozenset({"timeout"}), reasons=frozenset({"timeout"}), transient=True)
+UNREADABLE = _unreadable()
+"""What a reply comes to that could not be read: it is charged in full, and the same request is not sent again."""
+
+NO_TEXT = _refused("not_json")
+"""What a reply comes to of which only the usage could be read."""
+
 _UNKNOWN_USAGE = Expected(charge=_RESERVATION)
 _DECISION = Expected(charge=_USAGE)
 _ENDS = [name for name in FAULTS if name.startswith("ended as ")]

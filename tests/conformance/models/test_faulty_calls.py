@@ -24,8 +24,14 @@ from fsm_orch.models.base import Model, Request, Response
 HANG_S = 4
 """Seconds after which a call counts as hanging; none but those that are cut off at `TIMEOUT_S` takes one."""
 
-ROWS = [pytest.param(adapter, name, id=f"{adapter.name}: {name}") for adapter in OVER_HTTP for name in adapter.expected]
-over_http = pytest.mark.parametrize("adapter", OVER_HTTP, ids=lambda adapter: adapter.name)
+ROWS = [
+    pytest.param(adapter, name, id=f"{adapter.name}: {name}", marks=adapter.marks_for(name))
+    for adapter in OVER_HTTP
+    for name in adapter.expected
+]
+over_http = pytest.mark.parametrize(
+    "adapter", [pytest.param(adapter, id=adapter.name, marks=adapter.marks_for(None)) for adapter in OVER_HTTP]
+)
 
 
 async def ask(model: Model, asked: Request | None = None) -> Response | CallFailed:

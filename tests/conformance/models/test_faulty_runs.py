@@ -17,15 +17,7 @@ from fsm_orch.run.in_time import GRACE_S
 def rows() -> list[object]:
     """Give every adapter with each fault that it can be given."""
     return [
-        pytest.param(
-            adapter,
-            name,
-            id=f"{adapter.name}: {name}",
-            marks=[
-                *(getattr(pytest.mark, mark) for mark in adapter.marks),
-                pytest.mark.skipif(adapter.skip is not None, reason=str(adapter.skip)),
-            ],
-        )
+        pytest.param(adapter, name, id=f"{adapter.name}: {name}", marks=adapter.marks_for(name))
         for adapter in ADAPTERS
         for name in adapter.expected
     ]
