@@ -1,7 +1,6 @@
 """What is found in a graph of another framework, before it is a machine."""
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
 
 from ..define.codes import finding
 from ..define.graph import shortest_cycle
@@ -14,12 +13,8 @@ _MANY = 8
 """How many names a message lists at most."""
 
 
-class Place(Protocol):
-    """Return `file:line` of the user's line that a node stands for."""
-
-    def __call__(self, node: str) -> str:
-        """Return it for the node of that key."""
-        ...
+Place = Callable[[str], str]
+"""Returns `file:line` of the user's line that a node stands for, by its key."""
 
 
 def examine(graph: Graph, place: Place) -> tuple[Finding, ...]:

@@ -129,7 +129,7 @@ def _imported(target: str, ends: tuple[str, ...], caps: Caps, module: str) -> Im
         raise CommandError(f"--end {unknown[0]!r} is no node. Name one of: {', '.join(graph.nodes)}")
     graph = with_ends(graph, ends)
     where = _where(target)
-    found = examine(graph, lambda node: where)
+    found = examine(graph, lambda _: where)
     source = skeleton(graph, caps, target)
     worst = as_it_stands(graph, _rates, model=caps.model)
     return Imported(graph, found, worst, _proved(source, module), source)
