@@ -23,6 +23,7 @@ KINDS = {
     "a visit bound": "visit_started",
     "a denied budget": "call_denied",
     "no money": "visit_started",
+    "a hop bound": "visit_started",
     "a cap": "attempt_failed",
     "a guard": "refused",
     "a refused reply": "refused",

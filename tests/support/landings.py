@@ -89,6 +89,10 @@ LANDINGS = {
         "no_handoff", [LOOK], "'again' since the first call of 'route' may take 660 tokens", "search",
         limits=Limits(hops=12, tokens=800),
     ),
+    "a hop bound": Landing(
+        "no_handoff", [LOOK], "'again' since 1 of 2 hops are taken and the last one is kept for landing", "search",
+        limits=Limits(hops=2, tokens=3_000),
+    ),
     "a cap": Landing(
         "denied", [], "an agent was denied a call: CallDenied", "failed: denied", query="x" * 700,
     ),

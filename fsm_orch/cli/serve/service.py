@@ -103,8 +103,8 @@ def service_of(
         hosts: by which names it is called; None: by any.
         shown: what else the page shows, as for `router`.
 
-    Raises CommandError: if a package is missing, the token can be guessed or cannot be sent, or there is no page to show
-        what is given for it.
+    Raises CommandError: if a package is missing, the token can be guessed or cannot be sent, or there is no page to
+        show what is given for it.
     Raises as `router` does.
     """
     try:
