@@ -30,8 +30,8 @@ def examine(graph: Graph, place: Place) -> tuple[Finding, ...]:
 
 
 def is_bounded(graph: Graph) -> bool:
-    """Return whether bounds of a machine made of it speak of all its work: nothing is done side by side."""
-    return not (graph.joins or graph.forks or graph.sends)
+    """Return whether bounds of a machine made of it speak of all its work: none is side by side, or outside."""
+    return not (graph.joins or graph.forks or graph.may_fork or graph.sends or graph.outside)
 
 
 def stop(graph: Graph) -> str:
@@ -112,6 +112,10 @@ def _at_once(graph: Graph, place: Place) -> Iterator[Finding]:
     for key in sorted(graph.forks):
         targets = dict.fromkeys(map(_to, graph.leaving(key)))
         problem = f"{key!r} goes to several nodes at once: {_some(targets)}"
+        yield finding("FSM610", where=place(key), problem=problem, about=key)
+    for key in sorted(graph.may_fork):
+        targets = dict.fromkeys(map(_to, graph.leaving(key)))
+        problem = f"{key!r} may go to several nodes at once, since nothing says that it names one: {_some(targets)}"
         yield finding("FSM610", where=place(key), problem=problem, about=key)
     for key in sorted(graph.sends):
         problem = f"{key!r} starts as many nodes as its code pleases, side by side"

@@ -99,11 +99,13 @@ def first_line_of(said: str) -> str:
 
 
 def tree(function: FunctionType) -> ast.AST | None:
-    """Return the source of a function as a tree; None if it cannot be had."""
+    """Return the source of a function as a tree; None if it cannot be had, or is one of several in a line."""
     try:
-        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+        parsed = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return None
+    lambdas = [part for part in ast.walk(parsed) if isinstance(part, ast.Lambda)]
+    return None if function.__name__ == "<lambda>" and len(lambdas) != 1 else parsed
 
 
 def count(function: FunctionType, *, seen: tuple[FunctionType, ...] = ()) -> int | None:
