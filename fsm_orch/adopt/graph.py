@@ -114,8 +114,8 @@ class Graph:
     outside: tuple[str, ...] = ()
     """What asks models by itself, so that no bound counts it, such as an agent that is a tool; one clause each."""
 
-    unseen: tuple[str, ...] = ()
-    """What may ask models, and is not looked into: it is taken to ask none; one clause each."""
+    assumed: tuple[str, ...] = ()
+    """What numbers of this hold under, such as that a guardrail asks no model; one clause each."""
 
     unused: tuple[str, ...]
     """What is declared there and never taken, one clause each."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Literal, get_origin
 
-from .source import calls_of, names_of, outer, results
-from .work import tree
+from .source import calls_of, outer, results
+from .work import around, tree
 
 _ONE = ("str", "bool", "int")
 """Types, and functions, whose values are no collection."""
@@ -21,7 +21,7 @@ def names_one(function: FunctionType) -> bool:
     made = outer(parsed)
     if parsed is None or made is None:
         return False
-    names = names_of(function)
+    names = around(function)
     said = made.returns if isinstance(made, ast.FunctionDef | ast.AsyncFunctionDef) else None
     if said is not None and _is_one_type(said, names):
         return True
@@ -34,12 +34,12 @@ def commands_one(function: FunctionType) -> bool:
     parsed = tree(function)
     if parsed is None:
         return False
-    around = _Around(parsed, names_of(function))
-    made = [*calls_of(parsed, "Command", around.names)]
+    inside = _Around(parsed, around(function))
+    made = [*calls_of(parsed, "Command", inside.names)]
     gotos = [key.value for call in made for key in call.keywords if key.arg == "goto"]
     is_hidden = any(key.arg is None for call in made for key in call.keywords)
     is_handed_on = any(isinstance(value, ast.Call) and value not in made for value in _bare(results(parsed)))
-    return bool(made) and not is_hidden and not is_handed_on and all(_is_one(goto, around) for goto in gotos)
+    return bool(made) and not is_hidden and not is_handed_on and all(_is_one(goto, inside) for goto in gotos)
 
 
 def _bare(values: Iterator[ast.expr | None]) -> Iterator[ast.expr | None]:

@@ -1,12 +1,11 @@
 """What the source of a function tells of where it sends a run, by `Command` or its result: a reading, never a proof."""
 
 import ast
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 
-from .work import tree
+from .work import around, tree
 
 _MANY = ("Sequence", "List", "list", "tuple", "Tuple", "Send")
 """Words of a return type that stands for several targets at once."""
@@ -26,7 +25,7 @@ class Sent:
 def sent(function: FunctionType) -> Sent:
     """Return where the commands in a function lead; nowhere if it makes none, or its source cannot be had."""
     parsed = tree(function)
-    names = names_of(function)
+    names = around(function)
     found: set[str] = set()
     is_open = to_parent = False
     for call in calls_of(parsed, "Command", names):
@@ -42,7 +41,7 @@ def sent(function: FunctionType) -> Sent:
 
 def routed(function: FunctionType) -> frozenset[str] | None:
     """Return where a router may lead; None if one of its results is not written as a constant."""
-    parsed, names = tree(function), names_of(function)
+    parsed, names = tree(function), around(function)
     found: set[str] = set()
     for value in [] if parsed is None else results(parsed):
         texts = _texts(value, names)
@@ -54,7 +53,7 @@ def routed(function: FunctionType) -> frozenset[str] | None:
 
 def spreads(function: FunctionType) -> bool:
     """Return whether a function may lead to several nodes at once: by `Send`, or by a collection of names."""
-    parsed, names = tree(function), names_of(function)
+    parsed, names = tree(function), around(function)
     if parsed is None:
         return False
     if any(calls_of(parsed, "Send", names)):
@@ -75,7 +74,7 @@ _SEVERAL = (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.GeneratorExp)
 def calls(function: FunctionType, name: str) -> bool:
     """Return whether a function calls something of that name."""
     parsed = tree(function)
-    return parsed is not None and any(calls_of(parsed, name, names_of(function)))
+    return parsed is not None and any(calls_of(parsed, name, around(function)))
 
 
 def calls_of(parsed: ast.AST | None, name: str, names: Mapping[str, object]) -> Iterator[ast.Call]:
@@ -105,15 +104,6 @@ def results(parsed: ast.AST) -> Iterator[ast.expr | None]:
             yield part.value
         if not isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
             todo += ast.iter_child_nodes(part)
-
-
-def names_of(function: FunctionType) -> dict[str, object]:
-    """Return what names stand for where a function is written."""
-    try:
-        closed: Mapping[str, object] = inspect.getclosurevars(function).nonlocals
-    except (TypeError, ValueError):  # a cell that is empty yet
-        closed = {}
-    return {**function.__globals__, **closed}
 
 
 def _assigned(parsed: ast.AST | None, names: Mapping[str, object]) -> dict[str, object]:
