@@ -29,7 +29,7 @@ def _standing(graph: Graph, worst: Worst) -> Iterator[str]:
         if worst.has_open_replies:
             yield f"as it stands: {REPLY_TOKENS:,} tokens of a reply that nothing bounds, though some models write more"
     if worst.requests and worst.unnamed:
-        yield f"as it stands: {_listed(worst.unnamed)} name no one model, so no tokens or dollars; --model names it"
+        yield f"as it stands: no tokens or dollars, for no one model is named by {_listed(worst.unnamed)}: see --model"
 
 
 def _machine(graph: Graph, caps: Caps) -> Iterator[str]:
@@ -39,7 +39,8 @@ def _machine(graph: Graph, caps: Caps) -> Iterator[str]:
         if graph.nodes[key].kind == "llm" and graph.nodes[key].calls is None:
             of.setdefault(made.calls(key), []).append(key)
     for calls, keys in of.items():
-        yield f"as a machine: at most {calls} requests a visit of {_listed(keys)}, where nothing bounds them now"
+        word = "request" if calls == 1 else "requests"
+        yield f"as a machine: at most {calls} {word} a visit of {_listed(keys)}, where nothing bounds them now"
 
 
 def _seen(graph: Graph) -> Iterator[str]:

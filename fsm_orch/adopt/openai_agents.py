@@ -227,7 +227,7 @@ def _assumed(key: str, agent: object) -> Iterator[str]:
 def _guardrails(agent: object) -> str:
     """Return how many guardrails an agent has, in words; empty if none."""
     many = [*OPENAI_AGENTS.many(agent, "input_guardrails"), *OPENAI_AGENTS.many(agent, "output_guardrails")]
-    return f"{len(many)} guardrail{'s'[: len(many) != 1]}" if many else ""
+    return f"{len(many)} guardrail{'' if len(many) == 1 else 's'}" if many else ""
 
 
 def _spelt(name: str) -> str:

@@ -77,6 +77,7 @@ def import_(
             _check_new(write)
         found = _imported(target, tuple(end or ()), caps, "imported_machine" if write is None else write.stem)
         if write is not None:
+            _check_absent(write)  # the module that was imported may have made it
             files.write(write, found.source.encode())
     if as_json:
         typer.echo(orjson.dumps(_as_json(found, write)))
@@ -92,13 +93,17 @@ def _check_new(path: Path) -> None:
 
     Raises CommandError: if something is there, its folder is not, or no module can have its name.
     """
-    if path.exists() or path.is_symlink():
-        raise CommandError(f"--write {str(path)!r} is there already, and is kept: name another file")
+    _check_absent(path)
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise CommandError(f"--write {str(path)!r} is not a module to Python: name a file such as 'support.py'")
     if importlib.util.find_spec(path.stem) is not None:
         raise CommandError(f"--write {str(path)!r}: there is a module {path.stem!r} already: name another file")
     files.check_writable(path, files.beginning("a machine", "as it was read from"), force=False)
+
+
+def _check_absent(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise CommandError(f"--write {str(path)!r} is there already, and is kept: name another file")
 
 
 def _imported(target: str, ends: tuple[str, ...], caps: Caps, module: str) -> Imported:
