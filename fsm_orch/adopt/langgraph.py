@@ -10,7 +10,7 @@ from typing import Literal
 
 from . import single, source
 from .graph import END, Cap, Chooser, Edge, Graph, Node, Trust
-from .langgraph_nodes import LANGGRAPH, function_of, handed, is_graph, node, trouble
+from .langgraph_nodes import LANGGRAPH, function_of, handed, is_graph, is_wrapped, node, trouble
 
 _START = "__start__"
 _NOTHING = "no edge leaves it"
@@ -125,7 +125,7 @@ class _Found:
         ends = LANGGRAPH.get(branch, "ends")
         if function is not None and source.spreads(function):
             self.sends.add(start)
-        if function is None or not single.names_one(function):
+        if function is None or is_wrapped(LANGGRAPH.get(branch, "path")) or not single.names_one(function):
             self.may_fork.add(start)
         read = source.routed(function) if function is not None and ends is None else None
         targets: list[str] = (
@@ -157,7 +157,7 @@ class _Found:
             if any(edge.via.startswith("Command") for edge in self._leaving(key)):
                 if source.spreads(function):
                     self.sends.add(key)
-                if not single.commands_one(function):
+                if is_wrapped(runnable) or not single.commands_one(function):
                     self.may_fork.add(key)
         elif labels:
             self.may_fork.add(key)

@@ -41,6 +41,12 @@ def function_of(runnable: object) -> FunctionType | None:
     return work.plain(runnable)
 
 
+def is_wrapped(runnable: object) -> bool:
+    """Return whether another function stands around the one that is read, so that results may be others."""
+    held = LANGGRAPH.find(runnable, "func") or LANGGRAPH.find(runnable, "afunc") or runnable
+    return hasattr(held, "__wrapped__")
+
+
 def node(key: str, spec: object) -> Node:
     """Return a node by what runs in it.
 

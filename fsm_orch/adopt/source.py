@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 
-from .work import around, tree
+from .work import around, is_of, plain, tree
 
 _MANY = ("Sequence", "List", "list", "tuple", "Tuple", "Send")
 """Words of a return type that stands for several targets at once."""
@@ -22,8 +22,11 @@ class Sent:
     """Whether one is for the graph around the function's own."""
 
 
-def sent(function: FunctionType) -> Sent:
-    """Return where the commands in a function lead; nowhere if it makes none, or its source cannot be had."""
+def sent(function: FunctionType, seen: tuple[FunctionType, ...] = ()) -> Sent:
+    """Return where the commands in a function, and in those of the user's that it calls by name, lead.
+
+    That is nowhere if they make none, or their source cannot be had.
+    """
     parsed = tree(function)
     names = around(function)
     found: set[str] = set()
@@ -36,7 +39,22 @@ def sent(function: FunctionType) -> Sent:
             targets = _texts(given["goto"], {**names, **_assigned(parsed, names)})
             is_open |= targets is None
             found |= targets or set()
+    for inner in followed(parsed, function, (*seen, function)):
+        more = sent(inner, (*seen, function))
+        found |= more.targets
+        is_open |= more.is_open
+        to_parent |= more.to_parent
     return Sent(frozenset(found), is_open, to_parent)
+
+
+def followed(parsed: ast.AST | None, function: FunctionType, seen: tuple[FunctionType, ...]) -> Iterator[FunctionType]:
+    """Yield the functions of the user's that a function calls by their names."""
+    names = around(function)
+    for part in ast.walk(parsed) if parsed is not None else ():
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
+            inner = plain(names.get(part.func.id))
+            if inner is not None and inner not in seen and is_of(inner, function):
+                yield inner
 
 
 def routed(function: FunctionType) -> frozenset[str] | None:

@@ -165,10 +165,10 @@ def _followed(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, 
     if not isinstance(call.func, ast.Name):
         return 0
     inner = plain(around(function).get(call.func.id))
-    return 0 if inner is None or not _is_of(inner, function) else count(inner, seen=(*seen, function))
+    return 0 if inner is None or not is_of(inner, function) else count(inner, seen=(*seen, function))
 
 
-def _is_of(inner: FunctionType, function: FunctionType) -> bool:
+def is_of(inner: FunctionType, function: FunctionType) -> bool:
     """Return whether two functions are of one package, so that both are the user's."""
     return inner.__module__.partition(".")[0] == function.__module__.partition(".")[0]
 

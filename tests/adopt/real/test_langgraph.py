@@ -1,5 +1,6 @@
 """What is read of LangGraph, against LangGraph itself: above all what could make a bound false."""
 
+from functools import wraps
 from typing import Any, Literal, TypedDict
 from unittest.mock import patch
 
@@ -139,6 +140,34 @@ def test_a_command_may_name_several(node: Any) -> None:
 def test_a_command_by_another_name_is_seen() -> None:
     """An import under another name hides nothing."""
     assert {"a"} <= ways(read(flow(start=renamed_command, a=look)))["start"]
+
+
+def test_a_command_of_a_helper_is_seen() -> None:
+    """Where a function that is called sends a run, its caller does."""
+
+    def helper(notes: Where):
+        return renamed_command(notes)
+
+    graph = read(flow(start=helper, a=look))
+
+    assert "a" in ways(graph)["start"]
+    assert not is_bounded(graph)
+
+
+def test_a_wrapped_router_may_name_several() -> None:
+    """What stands around it may return other things than its type says."""
+
+    def both(function: Any) -> Any:
+        @wraps(function)
+        def wrapper(notes: Where) -> Any:
+            return ["a", "b"]
+
+        return wrapper
+
+    made = flow(start=look, a=look, b=look)
+    made.add_conditional_edges("start", both(one_by_type), ["a", "b"])
+
+    assert {"start"} == read(made).may_fork
 
 
 def test_a_command_and_an_edge_are_a_fork() -> None:
