@@ -72,7 +72,7 @@ def test_the_cap_is_the_one_that_the_sdk_keeps() -> None:
 
 
 def test_an_agent_that_is_a_tool_has_turns_of_its_own() -> None:
-    """max_turns does not bound what it asks, so no number is said and nothing is proved."""
+    """Its requests are not bounded by max_turns, so no number is said and nothing is proved."""
     inner = Agent(name="inner", instructions="Look.")
     agent = Agent(name="outer", instructions="Ask.", tools=[inner.as_tool("look", "Look it up.")])
 
