@@ -30,8 +30,8 @@ def examine(graph: Graph, place: Place) -> tuple[Finding, ...]:
 
 
 def is_bounded(graph: Graph) -> bool:
-    """Return whether bounds of a machine made of it speak of all its work: nothing is done side by side."""
-    return not (graph.joins or graph.forks or graph.sends)
+    """Return whether bounds of a machine made of it speak of all its work: none is side by side, or outside."""
+    return not (graph.joins or graph.forks or graph.may_fork or graph.sends or graph.outside)
 
 
 def stop(graph: Graph) -> str:
@@ -57,7 +57,7 @@ def _circles(graph: Graph, place: Place) -> Iterator[Finding]:
             continue
         more = len(nodes) - len(shortest) + 1
         inside = [edge for edge in graph.edges if edge.source in nodes and edge.target in nodes]
-        around = f"{' -> '.join(shortest)}{f', and {more} more nodes reach each other' if more else ''}"
+        around = " -> ".join(shortest) + (f", and {_count(more, 'more node')} in it" if more else "")
         problem = f"A cycle has no bound of its own: {around}. {_who(inside).capitalize()}; {stop(graph)}"
         yield finding("FSM602", where=place(shortest[0]), problem=problem, about=shortest[0])
 
@@ -94,7 +94,8 @@ def _trust(graph: Graph, place: Place) -> Iterator[Finding]:
     for source, via, trust in ways:
         if trust == "assumed":
             count = sum((edge.source, edge.via, edge.trust) == (source, via, trust) for edge in graph.edges)
-            problem = f"Where {via!r} of {source!r} leads is written nowhere: {count} targets are taken as possible"
+            possible = _count(count, "target")
+            problem = f"Where {via!r} of {source!r} leads is written nowhere: {possible} taken as possible"
             yield finding("FSM606", where=place(source), problem=problem, about=source)
         elif trust == "read":
             problem = f"Where {via!r} of {source!r} leads was read from its source; nothing declares it"
@@ -112,6 +113,10 @@ def _at_once(graph: Graph, place: Place) -> Iterator[Finding]:
     for key in sorted(graph.forks):
         targets = dict.fromkeys(map(_to, graph.leaving(key)))
         problem = f"{key!r} goes to several nodes at once: {_some(targets)}"
+        yield finding("FSM610", where=place(key), problem=problem, about=key)
+    for key in sorted(graph.may_fork):
+        targets = dict.fromkeys(map(_to, graph.leaving(key)))
+        problem = f"{key!r} may go to several nodes at once, since nothing says that it names one: {_some(targets)}"
         yield finding("FSM610", where=place(key), problem=problem, about=key)
     for key in sorted(graph.sends):
         problem = f"{key!r} starts as many nodes as its code pleases, side by side"
@@ -136,7 +141,7 @@ def _models(graph: Graph, place: Place) -> Iterator[Finding]:
 
 
 def _tools(node: Node) -> str:
-    return f", with {len(node.tools)} tools" if node.tools else ""
+    return f", with {_count(len(node.tools), 'tool')}" if node.tools else ""
 
 
 def _blind(graph: Graph, place: Place) -> Iterator[Finding]:
@@ -161,6 +166,10 @@ def _landing(graph: Graph, place: Place) -> Iterator[Finding]:
 
 def _to(edge: Edge) -> str:
     return "(end)" if edge.target == END else edge.target
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _some(names: Iterable[str], between: str = ", ") -> str:

@@ -160,6 +160,17 @@ class Library:
             return tried
         return self.number(loaded, name) or tried
 
+    def answer(self, module: str, name: str) -> str | None:
+        """Return the text that a function without arguments of a loaded module returns; None if there is none.
+
+        Args:
+            module: Of the library, such as `agents.models.default_models`.
+            name: Of the function.
+        """
+        function = getattr(sys.modules.get(module), name, None)
+        said = function() if callable(function) else None
+        return said if isinstance(said, str) else None
+
     def gone(self, thing: object, what: str) -> Unreadable:
         """Return the error for what was read of a thing once, and is not there."""
         return Unreadable(

@@ -102,11 +102,20 @@ class Graph:
     forks: frozenset[str]
     """Nodes whose edges are taken all at once."""
 
+    may_fork: frozenset[str] = frozenset()
+    """Nodes of which nothing says that one way alone is taken; they are taken as forks."""
+
     sends: frozenset[str]
     """Nodes that start as many others as they please, such as by `Send`."""
 
     lost: tuple[str, ...]
     """What a machine made from this does not keep, one clause each."""
+
+    outside: tuple[str, ...] = ()
+    """What asks models by itself, so that no bound counts it, such as an agent that is a tool; one clause each."""
+
+    assumed: tuple[str, ...] = ()
+    """What numbers of this hold under, such as that a guardrail asks no model; one clause each."""
 
     unused: tuple[str, ...]
     """What is declared there and never taken, one clause each."""

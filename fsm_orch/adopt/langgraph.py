@@ -8,11 +8,12 @@ from dataclasses import replace
 from types import FunctionType
 from typing import Literal
 
-from . import source
+from . import single, source
 from .graph import END, Cap, Chooser, Edge, Graph, Node, Trust
-from .langgraph_nodes import LANGGRAPH, function_of, handed, is_graph, node, trouble
+from .langgraph_nodes import LANGGRAPH, function_of, handed, is_graph, is_wrapped, node, trouble
 
 _START = "__start__"
+_NOTHING = "no edge leaves it"
 
 
 def reads(thing: object) -> bool:
@@ -45,6 +46,7 @@ def read(thing: object, name: str) -> Graph:
         ),
         joins=found.joins,
         forks=frozenset(found.forks),
+        may_fork=frozenset(found.may_fork - found.forks - found.sends),
         sends=frozenset(found.sends),
         lost=(*found.lost, *_interrupts(thing, found.nodes if is_compiled else {})),
         unused=(),
@@ -78,6 +80,7 @@ class _Found:
         self.edges: list[Edge] = []
         self.joins: dict[str, tuple[str, ...]] = {}
         self.forks: set[str] = set()
+        self.may_fork: set[str] = set()
         self.sends: set[str] = set()
         self.lost = [said for key, spec in self.specs.items() for said in trouble(key, spec)]
         self._plain()
@@ -92,7 +95,7 @@ class _Found:
     @property
     def counts(self) -> Literal["steps", "each"]:
         """What the limit bounds: where nodes run side by side, a step is one of each of them."""
-        return "each" if self.forks or self.sends or self.joins else "steps"
+        return "each" if self.forks or self.may_fork or self.sends or self.joins else "steps"
 
     def _plain(self) -> None:
         found = LANGGRAPH.many(self.builder, "edges")
@@ -122,6 +125,8 @@ class _Found:
         ends = LANGGRAPH.get(branch, "ends")
         if function is not None and source.spreads(function):
             self.sends.add(start)
+        if function is None or is_wrapped(LANGGRAPH.get(branch, "path")) or not single.names_one(function):
+            self.may_fork.add(start)
         read = source.routed(function) if function is not None and ends is None else None
         targets: list[str] = (
             [*map(str, ends.values())] if isinstance(ends, Mapping) else sorted(read or self._anywhere())
@@ -149,8 +154,13 @@ class _Found:
         elif function is not None:
             if not labels:
                 self._gotos(key, function, by)
-            if source.spreads(function) and any(edge.via.startswith("Command") for edge in self._leaving(key)):
-                self.sends.add(key)
+            if any(edge.via.startswith("Command") for edge in self._leaving(key)):
+                if source.spreads(function):
+                    self.sends.add(key)
+                if is_wrapped(runnable) or not single.commands_one(function):
+                    self.may_fork.add(key)
+        elif labels:
+            self.may_fork.add(key)
 
     def _gotos(self, key: str, function: FunctionType, by: Chooser) -> None:
         found = source.sent(function)
@@ -182,7 +192,7 @@ class _Found:
         is_declared = bool(LANGGRAPH.get(self.specs[key], "ends")) and not is_graph_inside
         if not is_sure and not is_declared and not any(edge.target == END for edge in ways):
             by: Chooser = "always" if not ways else "model" if self.nodes[key].kind == "llm" else "code"
-            self._add(key, END, via="no edge leaves it", chooses=by)
+            self._add(key, END, via=_NOTHING, chooses=by)
 
     def _at_once(self) -> None:
         """Note the nodes that several ways leave at once: edges, routers and commands do not shut each other out."""
@@ -190,7 +200,7 @@ class _Found:
             ways = self._leaving(key)
             plain = sum(edge.via == "edge" for edge in ways)
             routers = {edge.via for edge in ways if edge.condition}
-            commands = any(edge.via.startswith("Command") for edge in ways)
+            commands = any(edge.chooses != "always" and not edge.condition and edge.via != _NOTHING for edge in ways)
             if plain + len(routers) + commands > 1:
                 self.forks.add(key)
 
@@ -200,11 +210,12 @@ class _Found:
         if len(first) == 1 and first[0].chooses == "always":
             self.edges.remove(first[0])
             self.forks.discard(_START)
+            self.may_fork.discard(_START)
             return first[0].target
         key = next(name for name in ("start", "the_start", _START) if name not in self.nodes)
         self.nodes = {key: Node(key=key, calls=0, does="where runs start"), **self.nodes}
         self.edges = [replace(edge, source=key) if edge.source == _START else edge for edge in self.edges]
-        for noted in (self.forks, self.sends):
+        for noted in (self.forks, self.may_fork, self.sends):
             if _START in noted:
                 noted.remove(_START)
                 noted.add(key)

@@ -1,6 +1,6 @@
 """Nodes of LangGraph: functions, tools, and graphs inside, such as what create_agent makes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import FunctionType
 
@@ -41,6 +41,12 @@ def function_of(runnable: object) -> FunctionType | None:
     return work.plain(runnable)
 
 
+def is_wrapped(runnable: object) -> bool:
+    """Return whether another function stands around the one that is read, so that results may be others."""
+    held = LANGGRAPH.find(runnable, "func") or LANGGRAPH.find(runnable, "afunc") or runnable
+    return hasattr(held, "__wrapped__")
+
+
 def node(key: str, spec: object) -> Node:
     """Return a node by what runs in it.
 
@@ -58,7 +64,7 @@ def node(key: str, spec: object) -> Node:
     held = models(runnable)
     if not held:
         return seen
-    return _asking(replace(seen, kind="llm", calls=seen.calls or None, blind=False), held[0], function)
+    return _asking(replace(seen, kind="llm", calls=seen.calls or None, blind=False), held, function)
 
 
 def _inner(key: str, runnable: object) -> Node:
@@ -67,16 +73,21 @@ def _inner(key: str, runnable: object) -> Node:
     each = [LANGGRAPH.get(spec, "runnable") for spec in specs]
     tools = tuple(tool for one in each for tool, _ in _tools_of(one))
     inside = [node(key, spec) for spec in specs]
-    asks = any(one.kind == "llm" for one in inside)
+    asking = [one for one in inside if one.kind == "llm"]
+    asks = bool(asking)
     made = Node(key=key, kind="llm" if asks else "code", calls=None if asks else 0, tools=tools, blind=not asks)
-    first = next((one for one in inside if one.kind == "llm"), None)
-    if first is None:
+    if not asking:
         return made
-    return replace(made, model=first.model, instructions=first.instructions, max_output_tokens=first.max_output_tokens)
+    return replace(
+        made,
+        model=_one_of(one.model for one in asking),
+        instructions=asking[0].instructions,
+        max_output_tokens=_most_of(one.max_output_tokens for one in asking),
+    )
 
 
-def _asking(seen: Node, model: object, function: FunctionType | None) -> Node:
-    """Return a node with what is known of its model."""
+def _asking(seen: Node, held: list[object], function: FunctionType | None) -> Node:
+    """Return a node with what is known of its models: a name and a cap only if they hold for all of them."""
     told = closed_over(function).get("system_message") if function is not None else None
     text = None if told is None else LANGGRAPH.find(told, "content")
     is_theirs = function is not None and function.__module__.startswith(("langchain", "langgraph"))
@@ -84,10 +95,23 @@ def _asking(seen: Node, model: object, function: FunctionType | None) -> Node:
         seen,
         does="" if is_theirs else seen.does,
         calls=1 if is_theirs else seen.calls,  # the node of create_agent asks once
-        model=name_of(model),
-        max_output_tokens=cap_of(model),
+        model=_one_of(map(name_of, held)),
+        max_output_tokens=_most_of(map(cap_of, held)),
         instructions=text if isinstance(text, str) else None,
     )
+
+
+def _one_of(names: Iterable[str | None]) -> str | None:
+    """Return the name that several are; None if they are not one."""
+    each = {*names}
+    return each.pop() if len(each) == 1 else None
+
+
+def _most_of(caps: Iterable[int | None]) -> int | None:
+    """Return the greatest of several caps; None if one is open."""
+    each = [*caps]
+    known = [cap for cap in each if cap is not None]
+    return max(known) if known and len(known) == len(each) else None
 
 
 def _tools_of(runnable: object) -> Iterator[tuple[str, object]]:
@@ -97,8 +121,12 @@ def _tools_of(runnable: object) -> Iterator[tuple[str, object]]:
 
 
 def handed(graph: object) -> Iterator[Handing]:
-    """Yield the tools of an inner graph that hand a run of the outer one on."""
-    for spec in LANGGRAPH.table(LANGGRAPH.get(graph, "builder"), "nodes").values():
+    """Yield the tools of an inner graph that hand a run of the outer one on, and the nodes that do."""
+    for key, spec in LANGGRAPH.table(LANGGRAPH.get(graph, "builder"), "nodes").items():
+        inner = function_of(LANGGRAPH.get(spec, "runnable"))
+        said = source.sent(inner) if inner is not None else None
+        if said is not None and said.to_parent and (said.targets or said.is_open):
+            yield Handing(key, "", tuple(sorted(said.targets)), "read", is_open=said.is_open)
         for name, tool in _tools_of(LANGGRAPH.get(spec, "runnable")):
             does = str(LANGGRAPH.find(tool, "description") or "")
             marked = LANGGRAPH.find(LANGGRAPH.find(tool, "metadata") or {}, _DESTINATION)

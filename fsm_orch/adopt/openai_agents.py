@@ -13,6 +13,8 @@ from .graph import END, Cap, Edge, Graph, Node
 OPENAI_AGENTS = Library("openai-agents", "openai-agents", "agents", "0.24.0")
 
 _CAP = "max_turns"
+_DEFAULT_MODEL = ("agents.models.default_models", "get_default_model")
+"""Where it says which model it asks if an agent names none."""
 
 
 def reads(thing: object) -> bool:
@@ -42,6 +44,8 @@ def read(thing: object, name: str) -> Graph:
         forks=frozenset(),
         sends=frozenset(),
         lost=tuple(found.lost),
+        outside=tuple(found.outside),
+        assumed=tuple(found.assumed),
         unused=tuple(found.unused),
         on_unknown="raises ModelBehaviorError and ends the run",
     )
@@ -59,6 +63,8 @@ class _Found:
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     agents: dict[str, object] = field(default_factory=dict)
     """By the keys of their nodes; also keeps them alive, so that each has an identity of its own."""
@@ -83,6 +89,8 @@ class _Found:
         self.agents[key] = agent
         self.nodes[key] = _node(key, agent, source)
         self.lost += _lost(key, agent)
+        self.outside += _outside(key, agent)
+        self.assumed += _assumed(key, agent)
         return key
 
     def follow(self, key: str, agent: object) -> None:
@@ -121,6 +129,7 @@ class _Found:
         """Add a handoff whose function returns the agent: only its name is known."""
         named = OPENAI_AGENTS.text(way, "agent_name")
         self.lost.append(f"{key}: the handoff {via} was made by hand, and {named!r} is known by its name alone")
+        self.assumed.append(f"{named} hands off to nobody and has no agents as tools: it is known by its name alone")
         self.edges.append(
             Edge(
                 source=key, target=named, via=via, chooses="model", trust="read", description=told, condition=condition
@@ -172,8 +181,8 @@ def _node(key: str, agent: object, source: str | None) -> Node:
 
 
 def _model(agent: object) -> str | None:
-    """Return the name of an agent's model, with the provider that it is of; None if the run chooses it."""
-    model = OPENAI_AGENTS.get(agent, "model")
+    """Return the name of an agent's model, or of the SDK's own, with its provider; None if neither can be read."""
+    model = OPENAI_AGENTS.get(agent, "model") or OPENAI_AGENTS.answer(*_DEFAULT_MODEL)
     name = model if isinstance(model, str) else OPENAI_AGENTS.find(model, "model")
     if not isinstance(name, str):
         return None
@@ -186,17 +195,39 @@ def _model(agent: object) -> str | None:
 def _lost(key: str, agent: object) -> Iterator[str]:
     servers = OPENAI_AGENTS.many(agent, "mcp_servers")
     if servers:
-        yield f"{key}: the tools of {len(servers)} MCP servers, which are known only when they are connected"
+        yield f"{key}: the tools of its MCP servers ({len(servers)}), which are known only when they are connected"
+    yield from _outside(key, agent)
+    guardrails = _guardrails(agent)
+    if guardrails:
+        yield f"{key}: {guardrails}, which may ask models"
+    shape = OPENAI_AGENTS.get(agent, "output_type")
+    if shape is not None:
+        yield f"{key}: the output_type {called(shape)}; name fields in writes="
+
+
+def _outside(key: str, agent: object) -> Iterator[str]:
+    """Yield the tools that are agents: each call of one is a run of its own, with turns of its own."""
     for tool in OPENAI_AGENTS.many(agent, "tools"):
         if OPENAI_AGENTS.find(tool, "_is_agent_tool", False):
             named = OPENAI_AGENTS.text(tool, "name")
             yield f"{key}: the tool {named} is an agent, whose requests are not counted"
-    guardrails = [*OPENAI_AGENTS.many(agent, "input_guardrails"), *OPENAI_AGENTS.many(agent, "output_guardrails")]
+
+
+def _assumed(key: str, agent: object) -> Iterator[str]:
+    guardrails = _guardrails(agent)
     if guardrails:
-        yield f"{key}: {len(guardrails)} guardrails, which may ask models"
-    shape = OPENAI_AGENTS.get(agent, "output_type")
-    if shape is not None:
-        yield f"{key}: the output_type {called(shape)}; name fields in writes="
+        yield f"no request to a model in {guardrails} of {key}: they are not looked into"
+    servers = OPENAI_AGENTS.many(agent, "mcp_servers")
+    if servers:
+        yield f"no request to a model by the MCP servers of {key}"
+    if OPENAI_AGENTS.get(agent, "model") is None and _model(agent) is not None:
+        yield f"{key} names no model, and openai-agents takes {_model(agent)} by itself"
+
+
+def _guardrails(agent: object) -> str:
+    """Return how many guardrails an agent has, in words; empty if none."""
+    many = [*OPENAI_AGENTS.many(agent, "input_guardrails"), *OPENAI_AGENTS.many(agent, "output_guardrails")]
+    return f"{len(many)} guardrail{'' if len(many) == 1 else 's'}" if many else ""
 
 
 def _spelt(name: str) -> str:

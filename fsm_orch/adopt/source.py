@@ -1,12 +1,11 @@
 """What the source of a function tells of where it sends a run, by `Command` or its result: a reading, never a proof."""
 
 import ast
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 
-from .work import tree
+from .work import around, is_of, plain, tree
 
 _MANY = ("Sequence", "List", "list", "tuple", "Tuple", "Send")
 """Words of a return type that stands for several targets at once."""
@@ -23,27 +22,46 @@ class Sent:
     """Whether one is for the graph around the function's own."""
 
 
-def sent(function: FunctionType) -> Sent:
-    """Return where the commands in a function lead; nowhere if it makes none, or its source cannot be had."""
+def sent(function: FunctionType, seen: tuple[FunctionType, ...] = ()) -> Sent:
+    """Return where the commands in a function, and in those of the user's that it calls by name, lead.
+
+    That is nowhere if they make none, or their source cannot be had.
+    """
     parsed = tree(function)
-    names = _names(function)
+    names = around(function)
     found: set[str] = set()
     is_open = to_parent = False
-    for call in [] if parsed is None else _calls(parsed, "Command"):
+    for call in calls_of(parsed, "Command", names):
         given = {keyword.arg: keyword.value for keyword in call.keywords}
         to_parent |= "graph" in given
+        is_open |= None in given  # by **, so that it may lead anywhere
         if "goto" in given:
             targets = _texts(given["goto"], {**names, **_assigned(parsed, names)})
             is_open |= targets is None
             found |= targets or set()
+    for inner in followed(parsed, function, (*seen, function)):
+        more = sent(inner, (*seen, function))
+        found |= more.targets
+        is_open |= more.is_open
+        to_parent |= more.to_parent
     return Sent(frozenset(found), is_open, to_parent)
+
+
+def followed(parsed: ast.AST | None, function: FunctionType, seen: tuple[FunctionType, ...]) -> Iterator[FunctionType]:
+    """Yield the functions of the user's that a function calls by their names."""
+    names = around(function)
+    for part in ast.walk(parsed) if parsed is not None else ():
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
+            inner = plain(names.get(part.func.id))
+            if inner is not None and inner not in seen and is_of(inner, function):
+                yield inner
 
 
 def routed(function: FunctionType) -> frozenset[str] | None:
     """Return where a router may lead; None if one of its results is not written as a constant."""
-    parsed, names = tree(function), _names(function)
+    parsed, names = tree(function), around(function)
     found: set[str] = set()
-    for value in [] if parsed is None else _results(parsed):
+    for value in [] if parsed is None else results(parsed):
         texts = _texts(value, names)
         if texts is None:
             return None
@@ -53,19 +71,19 @@ def routed(function: FunctionType) -> frozenset[str] | None:
 
 def spreads(function: FunctionType) -> bool:
     """Return whether a function may lead to several nodes at once: by `Send`, or by a collection of names."""
-    parsed = tree(function)
+    parsed, names = tree(function), around(function)
     if parsed is None:
         return False
-    if any(_calls(parsed, "Send")):
+    if any(calls_of(parsed, "Send", names)):
         return True
-    outer = _outer(parsed)
-    said = outer.returns if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef) else None
+    made = outer(parsed)
+    said = made.returns if isinstance(made, ast.FunctionDef | ast.AsyncFunctionDef) else None
     words = {getattr(part, "id", getattr(part, "attr", "")) for part in ast.walk(said)} if said is not None else set()
-    results = [
-        *_results(parsed),
-        *(key.value for call in _calls(parsed, "Command") for key in call.keywords if key.arg == "goto"),
+    each = [
+        *results(parsed),
+        *(key.value for call in calls_of(parsed, "Command", names) for key in call.keywords if key.arg == "goto"),
     ]
-    return (bool(words & {*_MANY}) and "Command" not in words) or any(isinstance(each, _SEVERAL) for each in results)
+    return (bool(words & {*_MANY}) and "Command" not in words) or any(isinstance(one, _SEVERAL) for one in each)
 
 
 _SEVERAL = (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.GeneratorExp)
@@ -74,41 +92,36 @@ _SEVERAL = (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.GeneratorExp)
 def calls(function: FunctionType, name: str) -> bool:
     """Return whether a function calls something of that name."""
     parsed = tree(function)
-    return parsed is not None and any(_calls(parsed, name))
+    return parsed is not None and any(calls_of(parsed, name, around(function)))
 
 
-def _calls(parsed: ast.AST | None, name: str) -> Iterator[ast.Call]:
+def calls_of(parsed: ast.AST | None, name: str, names: Mapping[str, object]) -> Iterator[ast.Call]:
+    """Yield the calls of something of that name, whatever it is called where they stand."""
     for part in ast.walk(parsed) if parsed is not None else ():
-        if isinstance(part, ast.Call) and name == getattr(part.func, "id", getattr(part.func, "attr", None)):
-            yield part
+        if isinstance(part, ast.Call):
+            said = getattr(part.func, "id", getattr(part.func, "attr", None))
+            if name in (said, getattr(names.get(str(said)), "__name__", None)):
+                yield part
 
 
-def _outer(parsed: ast.AST) -> ast.AST | None:
+def outer(parsed: ast.AST | None) -> ast.AST | None:
+    """Return the outermost function of a tree."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    return next((part for part in ast.walk(parsed) if isinstance(part, kinds)), None)
+    return next((part for part in ast.walk(parsed or ast.Module([], [])) if isinstance(part, kinds)), None)
 
 
-def _results(parsed: ast.AST) -> Iterator[ast.expr | None]:
+def results(parsed: ast.AST) -> Iterator[ast.expr | None]:
     """Yield what the outermost function of a tree returns."""
-    outer = _outer(parsed)
-    if isinstance(outer, ast.Lambda):
-        yield outer.body
-    todo: list[ast.AST] = [*outer.body] if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef) else []
+    made = outer(parsed)
+    if isinstance(made, ast.Lambda):
+        yield made.body
+    todo: list[ast.AST] = [*made.body] if isinstance(made, ast.FunctionDef | ast.AsyncFunctionDef) else []
     while todo:
         part = todo.pop()
         if isinstance(part, ast.Return):
             yield part.value
         if not isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
             todo += ast.iter_child_nodes(part)
-
-
-def _names(function: FunctionType) -> dict[str, object]:
-    """Return what names stand for where a function is written."""
-    try:
-        closed: Mapping[str, object] = inspect.getclosurevars(function).nonlocals
-    except (TypeError, ValueError):  # a cell that is empty yet
-        closed = {}
-    return {**function.__globals__, **closed}
 
 
 def _assigned(parsed: ast.AST | None, names: Mapping[str, object]) -> dict[str, object]:

@@ -48,6 +48,12 @@ SDKS = {
 }
 """What makes requests; a call of an object of one of these is looked at whatever its name."""
 
+FRAMEWORKS = {"agents", "langgraph", "crewai", "autogen_agentchat", "agent_framework", "pydantic_ai"}
+"""What runs agents; a run of an object of one of these is one whatever its name."""
+
+_RUN = re.compile("run(_[a-z_]+)?|iter|a?invoke|a?stream|a?batch|a?call|kickoff(_[a-z_]+)?")
+"""What methods that run agents are called."""
+
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _DEEPEST = 4
 
@@ -99,11 +105,13 @@ def first_line_of(said: str) -> str:
 
 
 def tree(function: FunctionType) -> ast.AST | None:
-    """Return the source of a function as a tree; None if it cannot be had."""
+    """Return the source of a function as a tree; None if it cannot be had, or is one of several in a line."""
     try:
-        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+        parsed = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return None
+    lambdas = [part for part in ast.walk(parsed) if isinstance(part, ast.Lambda)]
+    return None if function.__name__ == "<lambda>" and len(lambdas) != 1 else parsed
 
 
 def count(function: FunctionType, *, seen: tuple[FunctionType, ...] = ()) -> int | None:
@@ -124,7 +132,7 @@ def count(function: FunctionType, *, seen: tuple[FunctionType, ...] = ()) -> int
 def _made(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]) -> int | None:
     """Return the requests of one call: of an SDK, of an agent, or of a function of the user's."""
     path = _dotted(call.func)
-    if _AGENT.search(path):
+    if _AGENT.search(path) or _is_agent(path, function):
         return None
     return 1 if _REQUEST.search(path) or _is_client(path, function) else _followed(call, function, seen)
 
@@ -132,19 +140,35 @@ def _made(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]
 def _is_client(path: str, function: FunctionType) -> bool:
     """Return whether a call asks an object of an SDK that the function's module holds."""
     held, _, methods = path.partition(".")
-    sdk = type(function.__globals__.get(held)).__module__.partition(".")[0]
+    sdk = type(around(function).get(held)).__module__.partition(".")[0]
     return sdk in SDKS and _VERB.fullmatch(methods.rpartition(".")[2]) is not None
+
+
+def _is_agent(path: str, function: FunctionType) -> bool:
+    """Return whether a call runs an object of a framework, whatever its name."""
+    held, _, methods = path.partition(".")
+    framework = type(around(function).get(held)).__module__.partition(".")[0]
+    return framework in FRAMEWORKS and _RUN.fullmatch(methods.rpartition(".")[2]) is not None
+
+
+def around(function: FunctionType) -> Mapping[str, object]:
+    """Return what names stand for where a function is written."""
+    try:
+        closed: Mapping[str, object] = inspect.getclosurevars(function).nonlocals
+    except (TypeError, ValueError):  # a cell that is empty yet
+        closed = {}
+    return {**function.__globals__, **closed}
 
 
 def _followed(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]) -> int | None:
     """Return the requests of a function of the user's that is called by its name."""
     if not isinstance(call.func, ast.Name):
         return 0
-    inner = plain(function.__globals__.get(call.func.id))
-    return 0 if inner is None or not _is_of(inner, function) else count(inner, seen=(*seen, function))
+    inner = plain(around(function).get(call.func.id))
+    return 0 if inner is None or not is_of(inner, function) else count(inner, seen=(*seen, function))
 
 
-def _is_of(inner: FunctionType, function: FunctionType) -> bool:
+def is_of(inner: FunctionType, function: FunctionType) -> bool:
     """Return whether two functions are of one package, so that both are the user's."""
     return inner.__module__.partition(".")[0] == function.__module__.partition(".")[0]
 

@@ -1,6 +1,6 @@
 """What a run of a graph can cost where it stands: in its own framework, with nothing but that one's cap to stop it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -34,6 +34,8 @@ class Worst:
 
     requests: int | None
     """None: nothing bounds them."""
+    unbounded: str
+    """Why nothing bounds the requests; empty if something does."""
     tokens: int | None
     """If every request fills its model's window, and every reply has the length it may have; None: not bounded."""
     cost_usd: Fraction | None
@@ -42,6 +44,10 @@ class Worst:
     """The models that it was counted with."""
     is_one_a_visit: bool
     """Whether a visit whose requests nothing bounds was counted as one of one request: the true worst case is more."""
+    has_open_replies: bool
+    """Whether some reply was counted with `REPLY_TOKENS`, since nothing bounds it."""
+    unnamed: tuple[str, ...]
+    """The nodes that ask a model which is named nowhere."""
 
 
 def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -> Worst:
@@ -53,20 +59,34 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
         model: That of nodes which name none.
     """
     asked = {key: node for key, node in graph.nodes.items() if node.kind == "llm" and key in reached(graph)}
-    requests = _requests(graph, {key: node.calls or 1 for key, node in asked.items()})
+    unbounded = _unbounded(graph, asked)
+    requests = None if unbounded else _requests(graph, {key: node.calls or 1 for key, node in asked.items()})
     named = {key: node.model or model for key, node in asked.items()}
     rates = {name: rates_of(name) for name in dict.fromkeys(named.values()) if name}
     is_known = requests is not None and all(name and rates[name] for name in named.values())
     each = [_request(rates[name], asked[key]) for key, name in named.items() if name] if is_known else []
     return Worst(
         requests=requests,
+        unbounded=unbounded,
         tokens=None if not is_known or requests is None else requests * max((one[0] for one in each), default=0),
         cost_usd=None
         if not is_known or requests is None
         else requests * max((one[1] for one in each), default=_NOTHING),
         models=tuple(rates),
         is_one_a_visit=graph.cap.counts != "requests" and any(node.calls is None for node in asked.values()),
+        has_open_replies=any(node.max_output_tokens is None for node in asked.values()),
+        unnamed=tuple(key for key, name in named.items() if not name),
     )
+
+
+def _unbounded(graph: Graph, asked: Collection[str]) -> str:
+    """Return why nothing bounds the requests of a run; empty if something does."""
+    if graph.cap.value is None:
+        return f"{graph.cap.name} is not set"
+    for key in sorted(graph.sends & reached(graph)):
+        if {edge.target for edge in graph.leaving(key)} & {*asked}:
+            return f"{key} starts as many nodes as its code pleases"
+    return graph.outside[0] if graph.outside else ""
 
 
 def _request(rates: Rates | None, node: Node) -> tuple[int, Fraction]:
@@ -77,11 +97,10 @@ def _request(rates: Rates | None, node: Node) -> tuple[int, Fraction]:
     return rates.window + reply, dollars
 
 
-def _requests(graph: Graph, of: Mapping[str, int]) -> int | None:
-    """Return the most requests of a run, by how many a visit of each node makes; None if nothing bounds them."""
+def _requests(graph: Graph, of: Mapping[str, int]) -> int:
+    """Return the most requests of a run, by how many a visit of each node makes."""
     cap = graph.cap
-    if cap.value is None:
-        return None
+    assert cap.value is not None
     match cap.counts:
         case "requests":
             return cap.value if of else 0

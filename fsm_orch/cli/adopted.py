@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -18,34 +18,44 @@ from .show import columns, hanging, name_of, show_each, show_findings
 _LABEL = 16
 
 
-def show(
-    out: Console,
-    graph: Graph,
-    findings: Sequence[Finding],
-    worst: Worst,
-    machine: Proved | DefinitionError,
-    *,
-    target: str,
-    written: Path | None,
-) -> None:
+class Imported(NamedTuple):
+    """All that is known of what was imported."""
+
+    graph: Graph
+    findings: tuple[Finding, ...]
+    worst: Worst
+    assumed: tuple[str, ...]
+    machine: Proved | DefinitionError
+    source: str
+    """Of the module of the machine."""
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the bounds of the machine speak of all that the graph does."""
+        is_sound = isinstance(self.machine, Proved) and self.machine.proof.is_sound()
+        return is_sound and is_bounded(self.graph)
+
+
+def show(out: Console, found: Imported, *, target: str, written: Path | None) -> None:
     """Print what was imported.
 
     Args:
-        graph: What was read, and below all that is said of it.
+        found: What is known of it.
         target: How the user named it.
         written: Where the machine was written; None: nowhere.
     """
+    graph, machine = found.graph, found.machine
     head = Text(name_of(graph.name), style="bold")
     ways = f"  read from {graph.framework}: {len(graph.nodes)} nodes, {len(graph.edges)} ways"
     out.print(head.append(ways, style="not bold dim"))
     out.print()
-    for label, text in (("as it stands", _standing(graph, worst)), ("as a machine", _owned(graph, machine))):
+    for label, text in (("as it stands", _standing(graph, found.worst)), ("as a machine", _owned(graph, machine))):
         out.print(hanging(out, f"  {label:<{_LABEL}}", text, "bold"))
-    for text in _assumed(graph, worst):
+    for text in found.assumed:
         out.print(hanging(out, f"  {'assuming':<{_LABEL}}", text))
     out.print()
     _show_graph(out, graph)
-    show_each(out, findings)
+    show_each(out, found.findings)
     if isinstance(machine, DefinitionError):
         out.print()
         show_findings(out, machine)
@@ -60,7 +70,7 @@ def _standing(graph: Graph, worst: Worst) -> str:
     """Return in words what a run can cost where it stands."""
     cap = graph.cap
     if worst.requests is None:
-        return f"nothing bounds a run: {cap.name} is not set"
+        return f"nothing bounds a run: {worst.unbounded}"
     by = f"{cap.name}={cap.value:,}; then {cap.then}"
     if worst.cost_usd is None:
         return f"{_count(worst.requests, 'request')}, tokens and dollars not bounded ({by})"
@@ -75,6 +85,8 @@ def _owned(graph: Graph, machine: Proved | DefinitionError) -> str:
     bounds = proof.bounds
     cost = "" if bounds.cost_usd is None else f"${bounds.cost_usd:,.4f} a run, "
     numbers = f"{_count(bounds.calls, 'request')}, {cost}{_count(bounds.hops, 'hop')}, {bounds.tokens:,} tokens"
+    if graph.outside:
+        return f"not proved: {graph.outside[0]}; without them: {numbers}"
     if not is_bounded(graph):
         return f"not proved: work side by side is in no bound; taken one after another: {numbers}"
     return f"{numbers} (proved)" if proof.is_sound() else f"not proved, fsm-orch check says why: {numbers}"
@@ -82,20 +94,6 @@ def _owned(graph: Graph, machine: Proved | DefinitionError) -> str:
 
 def _count(number: int, of: str) -> str:
     return f"at most {number:,} {of}{'' if number == 1 else 's'}" if of == "request" else f"{number:,} {of}s"
-
-
-def _assumed(graph: Graph, worst: Worst) -> Iterator[str]:
-    """Yield what the two numbers hold under."""
-    if worst.requests is not None and worst.is_one_a_visit:
-        yield "as it stands: one request a visit where nothing bounds them, so the true number is more"
-    if worst.cost_usd is not None and worst.requests:
-        models = ", ".join(worst.models)
-        yield f"as it stands: every request fills the window of its model, at the list price of {models}"
-    blind = [key for key, node in graph.nodes.items() if node.blind]
-    if blind:
-        yield f"no request to a model in {', '.join(map(name_of, blind))}: none was seen there"
-    if any(edge.trust == "assumed" for edge in graph.edges):
-        yield "every node is possible where a way declares no targets"
 
 
 def _show_graph(out: Console, graph: Graph) -> None:

@@ -9,42 +9,25 @@ import sys
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import orjson
 import typer
 
 from .. import discover
-from ..adopt.examine import examine, is_bounded
-from ..adopt.graph import Graph
+from ..adopt.assumed import assumptions
+from ..adopt.examine import examine
 from ..adopt.plan import Caps, with_ends
 from ..adopt.skeleton import skeleton
 from ..adopt.worst import Rates, Worst, as_it_stands
-from ..errors import DefinitionError, Finding
+from ..errors import DefinitionError
 from ..models.prices import context_window, price_by_name
 from . import files, foreign
-from .adopted import show
+from .adopted import Imported, show
 from .check import Proved, proved
 from .show import CommandError, complaints, console
 
 _AT_LEAST_ONE = {"min": 1, "metavar": "N"}
-
-
-class Imported(NamedTuple):
-    """All that is known of what was imported."""
-
-    graph: Graph
-    findings: tuple[Finding, ...]
-    worst: Worst
-    machine: Proved | DefinitionError
-    source: str
-    """Of the module of the machine."""
-
-    @property
-    def is_proved(self) -> bool:
-        """Whether the bounds of the machine speak of all that the graph does."""
-        is_sound = isinstance(self.machine, Proved) and self.machine.proof.is_sound()
-        return is_sound and is_bounded(self.graph)
 
 
 def import_(
@@ -94,11 +77,12 @@ def import_(
             _check_new(write)
         found = _imported(target, tuple(end or ()), caps, "imported_machine" if write is None else write.stem)
         if write is not None:
+            _check_absent(write)  # the module that was imported may have made it
             files.write(write, found.source.encode())
     if as_json:
         typer.echo(orjson.dumps(_as_json(found, write)))
     else:
-        show(console(), found.graph, found.findings, found.worst, found.machine, target=target, written=write)
+        show(console(), found, target=target, written=write)
     is_wrong = isinstance(found.machine, DefinitionError)
     if is_wrong or (strict and not (found.is_proved and all(each.level != "error" for each in found.findings))):
         raise typer.Exit(1)
@@ -109,13 +93,17 @@ def _check_new(path: Path) -> None:
 
     Raises CommandError: if something is there, its folder is not, or no module can have its name.
     """
-    if path.exists() or path.is_symlink():
-        raise CommandError(f"--write {str(path)!r} is there already, and is kept: name another file")
+    _check_absent(path)
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise CommandError(f"--write {str(path)!r} is not a module to Python: name a file such as 'support.py'")
     if importlib.util.find_spec(path.stem) is not None:
         raise CommandError(f"--write {str(path)!r}: there is a module {path.stem!r} already: name another file")
     files.check_writable(path, files.beginning("a machine", "as it was read from"), force=False)
+
+
+def _check_absent(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise CommandError(f"--write {str(path)!r} is there already, and is kept: name another file")
 
 
 def _imported(target: str, ends: tuple[str, ...], caps: Caps, module: str) -> Imported:
@@ -132,7 +120,7 @@ def _imported(target: str, ends: tuple[str, ...], caps: Caps, module: str) -> Im
     found = examine(graph, lambda _: where)
     source = skeleton(graph, caps, target)
     worst = as_it_stands(graph, _rates, model=caps.model)
-    return Imported(graph, found, worst, _proved(source, module), source)
+    return Imported(graph, found, worst, assumptions(graph, worst, caps), _proved(source, module), source)
 
 
 def _rates(name: str) -> Rates | None:
@@ -175,6 +163,7 @@ def _as_json(found: Imported, written: Path | None) -> dict[str, Any]:
         "graph": {key: sorted(value) if isinstance(value, frozenset) else value for key, value in graph.items()},
         "findings": [asdict(finding) for finding in found.findings],
         "as_it_stands": {**asdict(worst), "cost_usd": _dollars(found.worst)},
+        "assuming": found.assumed,
         "as_a_machine": _machine_as_json(found),
         "written": None if written is None else str(written),
     }

@@ -62,6 +62,7 @@ class Example:
 EXAMPLES = {
     "langgraph_agent": Example("langgraph_swarm", "langgraph", "langgraph_flows", "alice"),
     "langgraph_cycle": Example("langgraph_swarm", "langgraph", "langgraph_flows", "cycle"),
+    "langgraph_forks": Example("langgraph_swarm", "langgraph", "langgraph_flows", "forks"),
     "langgraph_swarm": Example("langgraph_swarm", "langgraph", "langgraph_flows", "swarm"),
     "langgraph_wide": Example("langgraph_swarm", "langgraph", "langgraph_flows", "wide_compiled"),
     "openai_agents": Example("agents", "openai_agents", "agents_triage", "triage"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adopt.record import RECORDED
+from adopt.record import CODES_RECORDED, RECORDED
 from typer.testing import CliRunner
 
 from fsm_orch.cli import app
@@ -26,6 +26,8 @@ swarm = one("langgraph_swarm")
 wide = one("langgraph_wide")
 cycle = one("langgraph_cycle")
 nothing = {{}}
+with open("{CODES_RECORDED}") as file:
+    plain = made_again(json.load(file)["FSM614"]["mended"])
 
 def make():
     return triage
@@ -34,6 +36,11 @@ async def make_later():
     return triage
 
 def make_of(name):
+    return triage
+
+def writes_too():
+    with open("support_desk.py", "w") as file:
+        file.write("mine")
     return triage
 
 def fails():
@@ -93,6 +100,36 @@ def test_no_module_is_written_that_could_not_be_imported(said: Said, name: str, 
     assert [tmp_path / "foreign_app.py"] == [path for path in tmp_path.iterdir() if path.is_file()]
 
 
+@pytest.mark.parametrize("kind", ["a file", "a link", "a link to nothing", "a folder"])
+def test_what_is_there_is_kept(said: Said, kind: str, tmp_path: Path) -> None:
+    """Nothing is written over, nor where a link leads."""
+    elsewhere, there = tmp_path / "elsewhere.txt", tmp_path / "support_desk.py"
+    if kind == "a link":
+        elsewhere.write_text("mine", encoding="utf-8")
+    make: dict[str, Callable[[], object]] = {
+        "a file": lambda: there.write_text("mine", encoding="utf-8"),
+        "a link": lambda: there.symlink_to(elsewhere),
+        "a link to nothing": lambda: there.symlink_to(elsewhere),
+        "a folder": there.mkdir,
+    }
+    make[kind]()
+
+    result = said("import", "foreign_app:triage", "--write", "support_desk.py")
+
+    assert (2, "a link to nothing" != kind) == (result.exit_code, there.exists())
+    assert "is there already, and is kept" in result.output
+    if kind in ("a file", "a link"):
+        assert "mine" == there.read_text("utf-8")
+
+
+def test_what_the_imported_module_writes_is_kept(said: Said, tmp_path: Path) -> None:
+    """A file that was made while it was read is not written over."""
+    result = said("import", "foreign_app:writes_too()", "--write", "support_desk.py")
+
+    assert 2 == result.exit_code
+    assert "mine" == (tmp_path / "support_desk.py").read_text("utf-8")
+
+
 @pytest.mark.parametrize("name", ["make()", "make_later()"])
 def test_a_factory_is_called(said: Said, name: str) -> None:
     """A function without arguments, async or not, makes what is read."""
@@ -143,13 +180,19 @@ def test_work_side_by_side_is_not_called_proved(said: Said) -> None:
 def test_strict_fails_on_an_error_alone(said: Said) -> None:
     """--strict ends with 1 where a finding is an error, and with 0 where there are none but warnings."""
     assert 1 == said("import", "foreign_app:triage", "--strict").exit_code
-    assert 0 == said("import", "foreign_app:swarm").exit_code
+    assert 0 == said("import", "foreign_app:triage").exit_code
+    plain = said("import", "foreign_app:plain", "--strict")
+    assert 0 == plain.exit_code, plain.output
+    assert "FSM618" in plain.output
+    assert 1 == said("import", "foreign_app:wide", "--strict").exit_code
 
 
 def test_what_was_not_seen_is_an_assumption(said: Said) -> None:
     """Nodes without a request that was seen, and targets that are written nowhere, stand beside the numbers."""
     result = said("import", "foreign_app:cycle")
+    found = json.loads(said("import", "foreign_app:cycle", "--json").stdout)
 
+    assert any(clause.startswith("no request to a model in look") for clause in found["assuming"])
     assert "assuming        no request to a model in look" in result.output
     assert "every node is possible where a way declares no targets" in result.output
 

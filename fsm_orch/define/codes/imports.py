@@ -156,7 +156,8 @@ CODES = (
         why="A state is one at a time: bounds of the machine do not speak of work side by side, so it is not "
         "called proved.",
         expected="branches inside one state: Parallel(...)",
-        fix="make the branches machines of their own, and run them by Parallel(...)",
+        fix="make the branches machines of their own, and run them by Parallel(...); where a function names one node, "
+        "say so by its return type, str or Literal[...]",
         levels=("error",),
         found="import",
         mending="""
@@ -177,7 +178,8 @@ CODES = (
         why="A state goes one way: bounds of the machine do not speak of work side by side, so it is not called "
         "proved.",
         expected="branches inside one state: Parallel(...)",
-        fix="make the branches machines of their own, and run them by Parallel(...)",
+        fix="make the branches machines of their own, and run them by Parallel(...); where a function names one node, "
+        "say so by its return type, str or Literal[...]",
         levels=("error",),
         found="import",
         mending="""

@@ -104,3 +104,17 @@ wide.add_edge("start", "second")
 wide.add_edge(["first", "second"], "both")
 wide.add_edge("both", END)
 wide_compiled = wide.compile(interrupt_before=["both"])
+
+
+def whichever(notes: Notes):  # type: ignore[no-untyped-def]  # its type would say how many it names
+    """Return where a run goes, or a list of that."""
+    return notes["query"]
+
+
+forks = StateGraph(Notes)
+for name in ("either", "both", "last"):
+    forks.add_node(name, look)
+forks.add_edge(START, "either")
+forks.add_conditional_edges("either", whichever, {"both": "both", "last": "last"})
+forks.add_conditional_edges("both", route, {"ask": "last", "judge": END})
+forks.add_conditional_edges("both", anywhere, {"yes": "last", "no": END})

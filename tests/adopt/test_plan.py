@@ -1,0 +1,66 @@
+"""The bounds of a machine that is made of a graph: the graph's own where it has them, else those that were asked."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fsm_orch.adopt.graph import END, Cap, Edge, Graph, Node
+from fsm_orch.adopt.plan import Caps, plan
+
+
+def loop(steps: int | None = None, **node: Any) -> Graph:
+    """Return a graph of two nodes that go to each other, the first of which asks a model."""
+    given: dict[str, Any] = {"kind": "llm", **node}
+    return Graph(
+        framework="a framework",
+        name="loop",
+        entry="a",
+        nodes={"a": Node(key="a", **given), "b": Node(key="b", calls=0)},
+        edges=(
+            Edge(source="a", target="b", via="to", chooses="model"),
+            Edge(source="b", target="a", via="to", chooses="code"),
+            Edge(source="b", target=END, via="to", chooses="code"),
+        ),
+        cap=Cap(name="limit", value=steps, unit="steps", then="it raises"),
+        joins={},
+        forks=frozenset(),
+        sends=frozenset(),
+        lost=(),
+        unused=(),
+        on_unknown="raises",
+    )
+
+
+@pytest.mark.parametrize(
+    ("calls", "tools", "asked", "bound"),
+    [(1, (), 2, 2), (5, (), 2, 5), (None, (), 2, 2), (None, ("one", "two", "three"), 2, 4), (None, ("one",), 3, 3)],
+)
+def test_a_visit_has_a_bound_on_its_requests(calls: int | None, tools: tuple[str, ...], asked: int, bound: int) -> None:
+    """What the graph needs, one more than its tools if that is open, and never less than was asked."""
+    made = plan(loop(calls=calls, tools=tools), Caps(calls=asked))
+
+    assert (bound, 0) == (made.calls("a"), made.calls("b"))
+
+
+@pytest.mark.parametrize(("steps", "asked", "hops"), [(None, None, 6), (4, None, 4), (10_007, None, 6), (4, 9, 9)])
+def test_hops_are_those_of_all_visits_or_less(steps: int | None, asked: int | None, hops: int) -> None:
+    """The framework's own cap counts if it is less; what was asked counts before both."""
+    assert hops == plan(loop(steps), Caps(max_visits=3, hops=asked)).hops
+
+
+def test_only_what_a_run_comes_back_to_is_bounded() -> None:
+    """A node outside of all cycles has one visit, and one that loops alone is in a cycle."""
+    line = replace(loop(), edges=(Edge(source="a", target="b", via="to", chooses="model"),))
+    alone = replace(line, edges=(*line.edges, Edge(source="a", target="a", via="again", chooses="model")))
+
+    assert (1, 1) == (plan(line, Caps()).visits("a"), plan(line, Caps()).visits("b"))
+    assert (2, 1) == (plan(alone, Caps()).visits("a"), plan(alone, Caps()).visits("b"))
+
+
+def test_tokens_are_those_of_all_visits() -> None:
+    """Three visits of two requests, each of 100 tokens in and 10 out."""
+    caps = Caps(max_visits=3, calls=2, input_tokens=100, output_tokens=10)
+
+    assert 3 * 2 * 110 == plan(loop(), caps).tokens
+    assert 3 * 2 * 164 == plan(loop(max_output_tokens=64), caps).tokens

@@ -1,0 +1,183 @@
+"""Whether a router names one node: what is written says so, or it is a fork."""
+
+import enum
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, Literal
+
+import pytest
+
+from fsm_orch.adopt.single import commands_one, names_one
+
+State = dict[str, Any]
+Route = Literal["a", "b"]
+HERE = "a"
+
+
+class Command:
+    """Stand for that of LangGraph."""
+
+    def __init__(self, **given: Any) -> None: ...
+
+
+Renamed = Command
+
+
+class Kind(enum.Enum):
+    """Stand for one of the user's."""
+
+    A = "a"
+
+
+def said_text(state: State) -> str:
+    return state["to"]
+
+
+def said_choice(state: State) -> Literal["a", "b"]:
+    return state["to"]
+
+
+def said_alias(state: State) -> "Route":
+    return state["to"]
+
+
+def said_either(state: State) -> Kind | None:
+    return state["to"]
+
+
+def constants(state: State):
+    if state:
+        return "a"
+    return HERE
+
+
+def through_a_variable(state: State):
+    to = "a"
+    if state:
+        to = "b"
+    return to
+
+
+def declared_variable(state: State):
+    to: str = state["to"]
+    return to
+
+
+def compared(state: State):
+    return state["n"] > 3 and not state["m"]
+
+
+def lowered(state: State):
+    return state["to"].lower()
+
+
+def several(state: State):
+    to = ["a"]
+    if state:
+        to.append("b")
+    return to
+
+
+def given(state: State):
+    return state["to"]
+
+
+def argument(state: State):
+    return state
+
+
+def in_a_loop(state: State):
+    to = "a"
+    for to in state:
+        if to:
+            return to
+    return to
+
+
+def unpacked(state: State):
+    to = "a"
+    to, _ = state["both"]
+    return to
+
+
+def walrus(state: State):
+    to = "a"
+    if to := state["to"]:
+        pass
+    return to
+
+
+def said_several(state: State) -> list[str]:
+    return state["to"]
+
+
+def said_either_several(state: State) -> str | list[str]:
+    return state["to"]
+
+
+def said_any(state: State) -> Any:
+    return state["to"]
+
+
+def nothing(state: State):
+    pass
+
+
+SURE = [said_text, said_choice, said_alias, said_either, constants, through_a_variable, declared_variable, compared]
+OPEN = [several, given, argument, in_a_loop, unpacked, walrus, said_several, said_either_several, said_any, nothing]
+
+
+@pytest.mark.parametrize("router", [*SURE, lowered, lambda state: "a" if state else "b"])
+def test_a_router_that_names_one_is_sure(router: FunctionType) -> None:
+    """Its type, or each of its results, is no collection."""
+    assert names_one(router)
+
+
+@pytest.mark.parametrize("router", OPEN)
+def test_a_router_that_may_name_several_is_not(router: FunctionType) -> None:
+    """What it returns may be a list, as far as is written."""
+    assert not names_one(router)
+
+
+def test_one_of_two_lambdas_in_a_line_is_not_sure() -> None:
+    """Which of them it is, Python does not tell."""
+    both: list[Callable[..., Any]] = [lambda state: "a", lambda state: state["several"]]
+
+    assert not any(names_one(each) for each in both if isinstance(each, FunctionType))
+
+
+def to_a_constant(state: State):
+    return Command(goto="a" if state else "b")
+
+
+def to_a_name(state: State):
+    to: Literal["a", "b"] = state["to"]
+    return Renamed(goto=to, update={})
+
+
+def to_what_was_said(state: State):
+    return Command(goto=state["to"])
+
+
+def by_a_mapping(state: State):
+    return Command(**state)
+
+
+def by_another(state: State):
+    return to_a_constant(state) if state else Command(goto="a")
+
+
+def by_none(state: State):
+    return state
+
+
+@pytest.mark.parametrize("node", [to_a_constant, to_a_name])
+def test_commands_to_one_are_sure(node: FunctionType) -> None:
+    """Each is made where it is seen, and goes to one node."""
+    assert commands_one(node)
+
+
+@pytest.mark.parametrize("node", [to_what_was_said, by_a_mapping, by_another, by_none])
+def test_other_commands_are_not(node: FunctionType) -> None:
+    """Where they go may be a list, or is said elsewhere."""
+    assert not commands_one(node)

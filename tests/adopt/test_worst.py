@@ -1,0 +1,180 @@
+"""What a run costs as it stands, by hand: requests, tokens and dollars of graphs that are small enough to count."""
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from fsm_orch.adopt.assumed import assumptions
+from fsm_orch.adopt.examine import examine, is_bounded
+from fsm_orch.adopt.graph import END, Cap, Edge, Graph, Node
+from fsm_orch.adopt.plan import Caps
+from fsm_orch.adopt.worst import REPLY_TOKENS, Rates, as_it_stands
+from fsm_orch.amounts import Price
+
+RATES = {
+    "cheap": Rates(Price(input=Fraction(2), output=Fraction(10)), 1_000),
+    "dear": Rates(Price(input=Fraction(4), output=Fraction(20)), 3_000),
+}
+"""Dollars of a million tokens, and tokens of a window."""
+
+
+def ask(key: str, **more: Any) -> Node:
+    """Return a node that asks a cheap model twice a visit."""
+    given: dict[str, Any] = {"model": "cheap", "calls": 2, "max_output_tokens": 100, "kind": "llm", **more}
+    return Node(key=key, **given)
+
+
+def way(source: str, target: str, **more: Any) -> Edge:
+    """Return an edge that code chooses."""
+    given: dict[str, Any] = {"via": "to", "chooses": "code", **more}
+    return Edge(source=source, target=target, **given)
+
+
+def graph(nodes: tuple[Node, ...], *edges: Edge, steps: int | None = 5, counts: Any = "steps", **more: Any) -> Graph:
+    """Return a graph that starts at its first node."""
+    given: dict[str, Any] = {"joins": {}, "forks": frozenset(), "sends": frozenset(), "lost": (), "unused": (), **more}
+    return Graph(
+        framework="a framework",
+        name="graph",
+        entry=nodes[0].key,
+        nodes={node.key: node for node in nodes},
+        edges=edges,
+        cap=Cap(name="limit", value=steps, unit="steps", counts=counts, then="it raises"),
+        on_unknown="raises",
+        **given,
+    )
+
+
+LOOP = graph((ask("a"), ask("b", calls=1)), way("a", "b"), way("b", "a"), way("b", END))
+
+
+def test_dollars_are_requests_times_a_full_window() -> None:
+    """Five steps are a, b, a, b, a: eight requests of 1,000 tokens in and 100 out."""
+    worst = as_it_stands(LOOP, RATES.get)
+
+    assert (8, 8 * 1_100) == (worst.requests, worst.tokens)
+    assert 8 * Fraction(2 * 1_000 + 10 * 100, 1_000_000) == worst.cost_usd == Fraction("0.024")
+    assert ("cheap",) == worst.models
+    assert not worst.is_one_a_visit
+    assert not worst.has_open_replies
+
+
+def test_each_request_costs_what_the_dearest_does() -> None:
+    """A run may spend all its requests on the dearer of two models."""
+    two = replace(LOOP, nodes={**LOOP.nodes, "b": ask("b", calls=1, model="dear")})
+
+    assert 8 * Fraction(4 * 3_000 + 20 * 100, 1_000_000) == as_it_stands(two, RATES.get).cost_usd
+
+
+def test_a_reply_without_a_cap_is_counted_and_said() -> None:
+    """It has the tokens that are documented, and stands among the assumptions."""
+    loose = replace(LOOP, nodes={**LOOP.nodes, "b": ask("b", calls=1, max_output_tokens=None)})
+    worst = as_it_stands(loose, RATES.get)
+
+    assert 8 * (1_000 + REPLY_TOKENS) == worst.tokens
+    assert any(f"{REPLY_TOKENS:,} tokens of a reply" in clause for clause in assumptions(loose, worst, Caps()))
+
+
+@pytest.mark.parametrize(("steps", "requests"), [(1, 2), (2, 3), (3, 5), (1_000, 1_500)])
+def test_steps_are_walked(steps: int, requests: int) -> None:
+    """The first node is the first step."""
+    assert requests == as_it_stands(replace(LOOP, cap=replace(LOOP.cap, value=steps)), RATES.get).requests
+
+
+def test_a_walk_ends_where_the_graph_does() -> None:
+    """Without a cycle the limit does not matter."""
+    line = graph((ask("a"), ask("b", calls=1)), way("a", "b"), way("b", END), steps=10_007)
+
+    assert 3 == as_it_stands(line, RATES.get).requests
+
+
+def test_the_dearer_branch_is_taken() -> None:
+    """Of two ways the one with more requests counts, and nodes that are not reached do not."""
+    nodes = (ask("a", calls=1), ask("b", calls=1), ask("c", calls=7), ask("away", calls=99))
+
+    assert 8 == as_it_stands(graph(nodes, way("a", "b"), way("a", "c")), RATES.get).requests
+
+
+@pytest.mark.parametrize(("counts", "requests"), [("requests", 5), ("each", 15), ("steps", 8)])
+def test_a_limit_bounds_what_it_counts(counts: Any, requests: int) -> None:
+    """Requests themselves, visits of each node, or steps of one node each."""
+    assert requests == as_it_stands(replace(LOOP, cap=replace(LOOP.cap, counts=counts)), RATES.get).requests
+
+
+def test_a_visit_without_a_bound_is_never_silent() -> None:
+    """It is counted as one request as it stands, as the cap of the machine there, and both are said."""
+    open_visit = replace(LOOP, nodes={**LOOP.nodes, "a": ask("a", calls=None, tools=("search",))})
+    worst = as_it_stands(open_visit, RATES.get)
+    said = assumptions(open_visit, worst, Caps(calls=1))
+
+    assert (5, True) == (worst.requests, worst.is_one_a_visit)
+    assert any("one request a visit where nothing bounds them" in clause for clause in said)
+    assert "as a machine: at most 2 requests a visit of a, where nothing bounds them now" in said
+    assert "no request to a model in the tools of a: they are not looked into" in said
+
+
+def test_a_model_without_a_name_has_no_price() -> None:
+    """The nodes are named, until --model names one."""
+    unnamed = replace(LOOP, nodes={**LOOP.nodes, "b": ask("b", calls=1, model=None)})
+    worst = as_it_stands(unnamed, RATES.get)
+
+    assert (8, None, None, ("b",)) == (worst.requests, worst.tokens, worst.cost_usd, worst.unnamed)
+    assert any("no one model is named by b" in clause for clause in assumptions(unnamed, worst, Caps()))
+    assert Fraction("0.024") == as_it_stands(unnamed, RATES.get, model="cheap").cost_usd
+
+
+def test_a_model_without_a_price_has_none() -> None:
+    """A sum without one of its parts would be a false number."""
+    odd = replace(LOOP, nodes={**LOOP.nodes, "b": ask("b", calls=1, model="of nobody")})
+
+    assert as_it_stands(odd, RATES.get).cost_usd is None
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"cap": replace(LOOP.cap, value=None)}, "limit is not set"),
+        ({"sends": frozenset({"a"})}, "a starts as many nodes as its code pleases"),
+        ({"outside": ("a: the tool look is an agent",)}, "a: the tool look is an agent"),
+    ],
+)
+def test_what_nothing_bounds_has_no_number(more: Any, why: str) -> None:
+    """Why is said instead."""
+    worst = as_it_stands(replace(LOOP, **more), RATES.get)
+
+    assert (None, None, None, why) == (worst.requests, worst.tokens, worst.cost_usd, worst.unbounded)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"joins": {"b": ("a",)}},
+        {"forks": frozenset({"a"})},
+        {"may_fork": frozenset({"a"})},
+        {"sends": frozenset({"a"})},
+        {"outside": ("a: a tool",)},
+    ],
+)
+def test_what_is_side_by_side_or_outside_is_not_bounded(more: Any) -> None:
+    """Each alone is enough."""
+    assert is_bounded(LOOP)
+    assert not is_bounded(replace(LOOP, **more))
+
+
+def problems(of: Graph) -> str:
+    """Return all that is found, a line each."""
+    return "\n".join(found.problem for found in examine(of, lambda _: "app.py:1"))
+
+
+def test_one_is_one() -> None:
+    """Words for one thing are those for one."""
+    cycle = (way("a", "b"), way("b", "a"), way("b", "c"), way("c", "a", trust="assumed"))
+    one = graph((ask("a", calls=None, tools=("search",)), ask("b"), ask("c")), *cycle)
+    two = replace(one, nodes={**one.nodes, "a": ask("a", calls=None, tools=("search", "find"))})
+
+    assert "a -> b -> a, and 1 more node in it." in problems(one)
+    assert "with 1 tool:" in problems(one)
+    assert "1 target taken as possible" in problems(one)
+    assert "with 2 tools:" in problems(two)
