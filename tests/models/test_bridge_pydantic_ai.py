@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -247,3 +248,54 @@ async def test_gemini_without_a_text_is_read(reply: dict[str, Any], thoughts: in
         response.usage.input_tokens,
         response.usage.output_tokens,
     )
+
+
+ELSEWHERE = "from-environment"
+VARIABLES = {
+    **dict.fromkeys(("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY", "ANTHROPIC_AUTH_TOKEN"), ELSEWHERE),
+    **dict.fromkeys(("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_API_VERSION"), ELSEWHERE),
+    **dict.fromkeys((f"{name}_API_KEY" for name in ("OPENAI", "ANTHROPIC", "GOOGLE", "GROQ", "MISTRAL")), ELSEWHERE),
+    **dict.fromkeys((f"{name}_CUSTOM_HEADERS" for name in ("OPENAI", "ANTHROPIC", "GROQ")), f"X-Mine: {ELSEWHERE}"),
+    **dict.fromkeys((f"{name}_BASE_URL" for name in ("OPENAI", "ANTHROPIC", "GROQ")), f"http://{ELSEWHERE}/v1"),
+    **dict.fromkeys(("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL"), f"http://{ELSEWHERE}/v1"),
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), f"http://{ELSEWHERE}:1"),
+    **dict.fromkeys(("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE"), "true"),
+    **dict.fromkeys(("OPENAI_LOG", "ANTHROPIC_LOG", "GROQ_LOG"), "debug"),
+}
+
+
+@pytest.mark.parametrize("name", ["openai:o", "openai-chat:o", "anthropic:c", "google:g", "groq:g", "mistral:m"])
+async def test_nothing_of_the_environment_is_on_the_wire(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a key and an address given, nothing else that an SDK reads is sent, and its logs hold no key."""
+    caplog.set_level(logging.DEBUG)
+    for variable, value in VARIABLES.items():
+        monkeypatch.setenv(variable, value)
+    seen: list[httpx2.Request] = []
+    options = {"api_key": KEY, "base_url": "http://here.test/v1"}
+    with pytest.raises(CallFailed):
+        await PydanticAIModel(name, transport=answering({}, seen, 500), **options).complete(ASKED)
+
+    (request,) = seen
+    sent = f"{request.url} {request.headers.multi_items()} {request.content!r}"
+    assert "here.test" == request.url.host
+    assert KEY in sent
+    assert ELSEWHERE not in sent
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "value"),
+    [("groq:g", "GROQ_BASE_URL", f"http://u:{KEY}@h:port"), ("mistral:m", "SSL_CERT_FILE", "/not/there.pem")],
+)
+def test_an_environment_that_cannot_be_used_is_told_at_the_start(
+    name: str, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever an SDK raises when it is built, the model cannot be had, and nothing of a key is told."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ModelUnavailable, match="cannot be had") as caught:
+        PydanticAIModel(name, api_key=KEY)
+
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    assert KEY not in str(caught.value)
