@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-httpx = pytest.importorskip("httpx", reason="the older client is for SDKs that bring httpx")
+pytest.importorskip("httpx", reason="the older client is for SDKs that bring httpx")
 
 from fsm_orch.errors import CallFailed
 from fsm_orch.models.bridges.older import older
