@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ pytest.importorskip("pydantic_ai", reason="models of pydantic-ai need the extra 
 from fsm_orch.errors import CallFailed, ModelUnavailable
 from fsm_orch.messages import Message
 from fsm_orch.models import Request
-from fsm_orch.models.bridges.answers import refused, usage_of
+from fsm_orch.models.bridges.answers import refused, told, usage_of
 from fsm_orch.models.bridges.pydantic_ai import PydanticAIModel
 from fsm_orch.models.prices import anthropic_price, price_by_name, price_of
 from fsm_orch.models.registry import resolve
@@ -141,6 +142,11 @@ USAGES = [
     ({"usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 20}}, (5, 15)),
     ({"usage": {"input_tokens": 5, "output_tokens": 7, "cache_read_input_tokens": 3}}, (8, 7)),
     ({"usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 7, "thoughtsTokenCount": 4}}, (5, 11)),
+    ({"usageMetadata": {"promptTokenCount": 5, "totalTokenCount": 5}}, (5, 0)),
+    ({"usageMetadata": {"promptTokenCount": 5, "thoughtsTokenCount": 4, "totalTokenCount": 9}}, (5, 4)),
+    ({"usageMetadata": {"promptTokenCount": 5, "thoughtsTokenCount": 4}}, None),
+    ({"usageMetadata": {"promptTokenCount": 5, "thoughtsTokenCount": -4, "totalTokenCount": 9}}, None),
+    ({"usage": {"prompt_tokens": 5, "total_tokens": 5}}, None),
     ({"usage": {"prompt_tokens": True, "completion_tokens": 7}}, None),
     ({"usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": "12"}}, None),
     ({"usage": {"prompt_tokens": 5}}, None),
@@ -157,17 +163,139 @@ def test_usage_is_plain_numbers_on_the_wire(body: Any, counts: tuple[int, int] |
     assert counts == (usage and (usage.input_tokens, usage.output_tokens))
 
 
-REFUSALS = [
-    (400, {"error": {"message": "Your prompt is too long: 9 > 8"}}, "context_overflow", True),
-    (429, {"error": {"code": "insufficient_quota"}}, "quota", True),
-    (400, {"error": {"code": 400, "details": [{"reason": "API_KEY_INVALID"}]}}, "authentication", True),
-    (500, {"error": {"code": "insufficient_quota"}}, "server_error", False),
+FULL = "You exceeded your current quota, please check your plan and billing details."
+DAY = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": "RequestsPerDay"}]}
+WAIT = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "36.429760048s"}
+MISTRAL = {"object": "error", "param": None}
+OLD = "Prompt contains 150010 tokens, too large for model with 131072 maximum context length"
+NEW = "Prompt 264620 > 262144 maximum context length"
+REFUSALS: list[tuple[int, Any, tuple[str, bool, bool, float | None]]] = [
+    (400, {"error": {"message": "Your prompt is too long: 9 > 8"}}, ("context_overflow", True, False, None)),
+    (429, {"error": {"code": "insufficient_quota"}}, ("quota", True, False, None)),
+    (400, {"error": {"code": 400, "details": [{"reason": "API_KEY_INVALID"}]}}, ("authentication", True, False, None)),
+    (500, {"error": {"code": "insufficient_quota"}}, ("server_error", False, True, None)),
+    (429, {"error": {"code": 429, "message": FULL, "details": [DAY]}}, ("quota", True, False, None)),
+    (429, {"error": {"code": 429, "message": FULL, "details": [DAY, WAIT]}}, ("rate_limited", True, True, 36.43)),
+    (429, {"error": {"code": 429, "details": [{"retryDelay": "nans"}, 7, WAIT]}}, ("rate_limited", True, True, 36.43)),
+    (503, [{"error": {"code": 503, "message": FULL, "details": [WAIT]}}], ("overloaded", False, True, 36.43)),
+    (429, {**MISTRAL, "type": "service_tier_capacity_exceeded", "code": "3505"}, ("rate_limited", True, True, None)),
+    (400, {**MISTRAL, "type": "invalid_request_error", "message": OLD}, ("context_overflow", True, False, None)),
+    (400, {**MISTRAL, "type": "invalid_request_prompt_too_long"}, ("context_overflow", True, False, None)),
+    (400, {**MISTRAL, "message": NEW, "code": "3059"}, ("context_overflow", True, False, None)),
+    (401, {"detail": "Unauthorized"}, ("authentication", True, False, None)),
+    (422, {"object": "error", "message": {"detail": [{"msg": "x"}]}}, ("bad_request", True, False, None)),
+    (413, {"error": {"type": "tokens", "code": "rate_limit_exceeded"}}, ("too_large", True, False, None)),
 ]
+"""The real bodies of OpenAI, Anthropic, Google, Mistral and Groq, as users report them, and what each is to mean."""
 
 
-@pytest.mark.parametrize(("status", "body", "reason", "unsent"), REFUSALS)
-def test_words_say_why_and_the_status_what_it_cost(status: int, body: Any, reason: str, unsent: bool) -> None:
+@pytest.mark.parametrize(("status", "body", "meaning"), REFUSALS)
+def test_words_say_why_and_the_status_what_it_cost(
+    status: int, body: Any, meaning: tuple[str, bool, bool, float | None]
+) -> None:
     """A word of an error refines what a 4xx means; a 5xx may have been billed, whatever is said."""
     error = refused(httpx2.Response(status, json=body))
 
-    assert (reason, unsent) == (error.reason, error.unsent)
+    assert meaning[:3] == (error.reason, error.unsent, error.transient)
+    assert pytest.approx(meaning[3], abs=0.01) == error.retry_after_s
+
+
+def test_a_header_says_how_long_to_wait_before_a_body_does() -> None:
+    """Of two waits that are told, the header's counts."""
+    full = httpx2.Response(429, json={"error": {"message": FULL, "details": [WAIT]}}, headers={"retry-after": "5"})
+
+    assert 5 == refused(full).retry_after_s
+
+
+TOLD = [
+    ({"error": {"code": 429, "message": FULL}}, "quota"),
+    ({"error": {"code": 429, "message": FULL, "details": [WAIT]}}, "rate_limited"),
+    ({**MISTRAL, "type": "rate_limited", "code": "1300", "message": "Rate limit exceeded"}, "rate_limited"),
+    ({**MISTRAL, "type": "service_tier_capacity_exceeded", "code": "3505"}, "rate_limited"),
+    ({**MISTRAL, "type": "invalid_request_prompt_too_long", "code": "3059", "message": NEW}, "context_overflow"),
+    ({**MISTRAL, "type": "tier_not_allowed", "code": "1910"}, "permission"),
+    ({"error": "boom"}, "server_error"),
+]
+
+
+@pytest.mark.parametrize(("body", "reason"), TOLD)
+def test_an_error_in_a_success_is_charged(body: Any, reason: str) -> None:
+    """An error in the body of a 200 means what it says, and is never free."""
+    error = told(body)
+
+    assert error is not None
+    assert (reason, False) == (error.reason, error.unsent)
+
+
+CUT = {"content": {"role": "model"}, "finishReason": "MAX_TOKENS", "index": 0}
+BLOCKED = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}
+
+
+@pytest.mark.parametrize(
+    ("reply", "thoughts", "finish"), [({"candidates": [CUT]}, 20, "length"), (BLOCKED, 0, "refusal")]
+)
+async def test_gemini_without_a_text_is_read(reply: dict[str, Any], thoughts: int, finish: str) -> None:
+    """Thoughts that reach the cap, and a prompt that is blocked, leave no text and no count of it, and are read."""
+    counts = {"promptTokenCount": 9, "totalTokenCount": 9 + thoughts}
+    usage = {**counts, "thoughtsTokenCount": thoughts} if thoughts else counts
+    transport = answering({**reply, "usageMetadata": usage}, [])
+    response = await PydanticAIModel("google:gemini-2.5-flash", api_key=KEY, transport=transport).complete(ASKED)
+
+    assert response.usage is not None
+    assert (finish, "", 9, thoughts) == (
+        response.finish,
+        response.text,
+        response.usage.input_tokens,
+        response.usage.output_tokens,
+    )
+
+
+ELSEWHERE = "from-environment"
+VARIABLES = {
+    **dict.fromkeys(("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY", "ANTHROPIC_AUTH_TOKEN"), ELSEWHERE),
+    **dict.fromkeys(("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_API_VERSION"), ELSEWHERE),
+    **dict.fromkeys((f"{name}_API_KEY" for name in ("OPENAI", "ANTHROPIC", "GOOGLE", "GROQ", "MISTRAL")), ELSEWHERE),
+    **dict.fromkeys((f"{name}_CUSTOM_HEADERS" for name in ("OPENAI", "ANTHROPIC", "GROQ")), f"X-Mine: {ELSEWHERE}"),
+    **dict.fromkeys((f"{name}_BASE_URL" for name in ("OPENAI", "ANTHROPIC", "GROQ")), f"http://{ELSEWHERE}/v1"),
+    **dict.fromkeys(("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL"), f"http://{ELSEWHERE}/v1"),
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), f"http://{ELSEWHERE}:1"),
+    **dict.fromkeys(("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE"), "true"),
+    **dict.fromkeys(("OPENAI_LOG", "ANTHROPIC_LOG", "GROQ_LOG"), "debug"),
+}
+
+
+@pytest.mark.parametrize("name", ["openai:o", "openai-chat:o", "anthropic:c", "google:g", "groq:g", "mistral:m"])
+async def test_nothing_of_the_environment_is_on_the_wire(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a key and an address given, nothing else that an SDK reads is sent, and its logs hold no key."""
+    caplog.set_level(logging.DEBUG)
+    for variable, value in VARIABLES.items():
+        monkeypatch.setenv(variable, value)
+    seen: list[httpx2.Request] = []
+    options = {"api_key": KEY, "base_url": "http://here.test/v1"}
+    with pytest.raises(CallFailed):
+        await PydanticAIModel(name, transport=answering({}, seen, 500), **options).complete(ASKED)
+
+    (request,) = seen
+    sent = f"{request.url} {request.headers.multi_items()} {request.content!r}"
+    assert "here.test" == request.url.host
+    assert KEY in sent
+    assert ELSEWHERE not in sent
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "value"),
+    [("groq:g", "GROQ_BASE_URL", f"http://u:{KEY}@h:port"), ("mistral:m", "SSL_CERT_FILE", "/not/there.pem")],
+)
+def test_an_environment_that_cannot_be_used_is_told_at_the_start(
+    name: str, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever an SDK raises when it is built, the model cannot be had, and nothing of a key is told."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ModelUnavailable, match="cannot be had") as caught:
+        PydanticAIModel(name, api_key=KEY)
+
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    assert KEY not in str(caught.value)

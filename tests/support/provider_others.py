@@ -52,9 +52,20 @@ _GEMINI_ERRORS = {
     "403": (403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers."),
     "404": (404, "NOT_FOUND", "models/gemini-none is not found for API version v1beta."),
     "413": (413, "INVALID_ARGUMENT", "Request payload size exceeds the limit."),
-    "context": (400, "INVALID_ARGUMENT", "The input token count exceeds the maximum number of tokens allowed 1048576."),
+    "context": (
+        400,
+        "INVALID_ARGUMENT",
+        "The input token count (1200293) exceeds the maximum number of tokens allowed (1048576).",
+    ),
+    "quota": (
+        429,
+        "RESOURCE_EXHAUSTED",
+        "You exceeded your current quota, please check your plan and billing details.",
+    ),
 }
-_GEMINI_ENDS: dict[Finish, str] = {"length": "MAX_TOKENS", "refusal": "SAFETY", "content_filter": "PROHIBITED_CONTENT"}
+"""As https://ai.google.dev/gemini-api/docs/troubleshooting and reports of users show them."""
+
+_GEMINI_ENDS: dict[Finish, str] = {"length": "MAX_TOKENS", "refusal": "SAFETY"}
 
 
 def _gemini_error(word: str, quoted: str) -> Json:
@@ -98,6 +109,9 @@ def _parts(turn: Any) -> list[str]:
 
 
 def _gemini_reply(body: Json, said: Said) -> Json:
+    if said.finish == "content_filter":  # a prompt that is refused has no candidate, and zeros are not written
+        counts = {"promptTokenCount": said.input_tokens, "totalTokenCount": said.input_tokens}
+        return {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": counts}
     called = {"functionCall": {"name": CALL["name"], "args": json.loads(CALL["arguments"])}}
     thought = [{"text": "Hm.", "thought": True}] if said.in_parts else []
     candidates = [
@@ -141,27 +155,26 @@ _MISTRAL = {
     *("parallel_tool_calls", "reasoning_effort", "prompt_mode", "guardrails", "prompt_cache_key", "safe_prompt"),
 }
 _MISTRAL_ERRORS: dict[str, tuple[str, str, str]] = {
-    "429": ("Requests rate limit exceeded", "rate_limited", "1300"),
-    "quota": ("Insufficient credits to complete this request.", "insufficient_credits", "1310"),
+    "429": ("Rate limit exceeded", "rate_limited", "1300"),
     "500": ("Internal server error", "internal_server_error", "3000"),
-    "503": ("Service unavailable.", "internal_server_proxy", "3700"),
-    "529": ("Service unavailable.", "internal_server_proxy", "3700"),
+    "503": ("Service unavailable.", "unreachable_backend", "1100"),
+    "529": ("Service unavailable.", "unreachable_backend", "1100"),
     "400": ("Invalid request.", "invalid_request_error", "3050"),
-    "401": ("Unauthorized", "unauthorized", "2000"),
-    "403": ("Forbidden", "forbidden", "2001"),
-    "404": ("No such model.", "invalid_model", "1500"),
+    "403": ("This model is not available in your subscription tier", "tier_not_allowed", "1910"),
+    "404": ("Invalid model: mistral-none", "invalid_model", "1500"),
     "413": ("Request too large.", "invalid_request_error", "3052"),
-    "context": (
-        "Prompt contains 150010 tokens, too large for model with 131072 maximum context length",
-        "invalid_request_prompt",
-        "3051",
-    ),
+    "context": ("Prompt 264620 > 262144 maximum context length", "invalid_request_prompt_too_long", "3059"),
 }
+"""As reports of users show them; it has no word for a quota that is spent, and is silent about a wrong key."""
 
 
 def _mistral_error(word: str, quoted: str) -> Json:
+    if word == "401":
+        return {"detail": "Unauthorized" + quoted}
     message, kind, code = _MISTRAL_ERRORS.get(word, (word, "invalid_request_error", "3050"))
-    return {"object": "error", "message": message + quoted, "type": kind, "param": None, "code": code}
+    status = int(word) if word.isdecimal() else 400
+    error = {"object": "error", "message": message + quoted, "type": kind, "param": None, "code": code}
+    return {**error, "raw_status_code": status}
 
 
 def _mistral_texts(body: Json) -> list[str]:

@@ -25,16 +25,20 @@ _REFUSALS: Mapping[str, Failure] = {
     "prompt is too long": OVERFLOW,
     "too large for model": OVERFLOW,
     "exceeds the maximum number of tokens": OVERFLOW,
+    "invalid_request_prompt_too_long": OVERFLOW,
     "API_KEY_INVALID": STATUSES[401],
+    (_SPENT := "check your plan and billing details"): QUOTA,
 }
 """Code, type or reason of a refusal, or words of its message -> meaning, where the status alone says too little. The
-words with a space are of messages: OpenAI's and vLLM's, Anthropic's, Mistral's, Google's."""
+words with a space are of messages: OpenAI's and vLLM's, Anthropic's, Mistral's, Google's. Google says that a quota is
+spent of one that is full for a minute, too, and then adds how long to wait."""
 
 _TOLD: Mapping[str, Failure] = {
     **_REFUSALS,
     "rate_limit_exceeded": STATUSES[429],
     "rate_limit_error": STATUSES[429],
     "rate_limited": STATUSES[429],
+    "service_tier_capacity_exceeded": STATUSES[429],
     "RESOURCE_EXHAUSTED": STATUSES[429],
     "invalid_request_error": STATUSES[400],
     "INVALID_ARGUMENT": STATUSES[400],
@@ -42,8 +46,10 @@ _TOLD: Mapping[str, Failure] = {
     "authentication_error": STATUSES[401],
     "UNAUTHENTICATED": STATUSES[401],
     "permission_error": STATUSES[403],
+    "tier_not_allowed": STATUSES[403],
     "PERMISSION_DENIED": STATUSES[403],
     "model_not_found": STATUSES[404],
+    "invalid_model": STATUSES[404],
     "overloaded_error": STATUSES[503],
     "UNAVAILABLE": STATUSES[503],
 }
@@ -54,37 +60,64 @@ def refused(answer: Answer) -> CallFailed:
     """Return what an answer means that is no success. A word may say why; that it cost nothing, only the status."""
     by_status, body = status_failure(answer.status_code), json_of(answer.content)
     error = error_in(body)
-    known = [word for word in _REFUSALS if word in _words(error if isinstance(error, Mapping) else body)]
+    error = error if isinstance(error, Mapping) else body
+    wait_s = _first(retry_after_s(answer.headers), _told_wait_s(error))
+    known = _known(error, wait_s) if by_status.unsent else ""
+    failure = _REFUSALS.get(known, by_status)
     # of the words only those of the table are shown: any other may quote a prompt or a key
-    failure = _REFUSALS[known[0]] if known and by_status.unsent else by_status
-    said = ", ".join([f"HTTP {answer.status_code}", *known[:1]])
-    return replace(failure, transient=failure.transient and by_status.transient).error(
-        said, retry_after_s=retry_after_s(answer.headers)
-    )
+    said = ", ".join(filter(None, [f"HTTP {answer.status_code}", known]))
+    return replace(failure, transient=failure.transient and by_status.transient).error(said, retry_after_s=wait_s)
+
+
+def told(body: Any) -> CallFailed | None:
+    """Return the failure that the body of a success tells; None if it tells none. It is charged, as `told_failure`."""
+    error = error_in(body)
+    failure = told_failure(error, _TOLD)
+    if failure is None:
+        return None
+    known = _REFUSALS.get(_known(error, _told_wait_s(error)), failure)
+    return replace(known, unsent=False).error("HTTP 200, and its body says that it failed")
+
+
+def _known(error: Any, wait_s: float | None) -> str:
+    """Return the first word of `_REFUSALS` that an error says; the empty one if it says none."""
+    said = _words(error)
+    return next((word for word in _REFUSALS if word in said and not (word == _SPENT and wait_s is not None)), "")
 
 
 def _words(error: Any) -> str:
     """Return all of an error that may say why: its codes, the reasons in its details, its message."""
-    details = member(error, "details")
-    reasons = [member(each, "reason") for each in details] if isinstance(details, list) else []
+    reasons = [member(each, "reason") for each in _details(error)]
     said = [*(member(error, key) for key in ("code", "type", "status", "message")), *reasons]
     return "\n".join(word for word in said if isinstance(word, str))
 
 
-def told(body: Any) -> CallFailed | None:
-    """Return the failure that the body of a success tells; None if it tells none."""
-    failure = told_failure(error_in(body), _TOLD)
-    return None if failure is None else failure.error("HTTP 200, and its body says that it failed")
+def _told_wait_s(error: Any) -> float | None:
+    """Return the seconds that an error of Google asks to wait: it has no header for them, and writes `"36.4s"`."""
+    delays = [member(each, "retryDelay") for each in _details(error)]
+    waits = [retry_after_s({"retry-after": delay.removesuffix("s")}) for delay in delays if isinstance(delay, str)]
+    return _first(*waits)
+
+
+def _details(error: Any) -> list[Any]:
+    details = member(error, "details")
+    return details if isinstance(details, list) else []
+
+
+def _first(*found: float | None) -> float | None:
+    return next((each for each in found if each is not None), None)
 
 
 class _Counts(NamedTuple):
-    """How an API names the counts of its usage; the first of each kind must be there."""
+    """How an API names the counts of its usage; the first of each kind must be there, unless it is left out."""
 
     input: tuple[str, ...]
     output: tuple[str, ...]
     total: str
     cached: tuple[str, ...]
     """Where the cached part of the input is, from the usage inwards."""
+    omits_zero: bool = False
+    """Whether an output of none is left out, so that the total stands for it."""
 
 
 _USAGES = (
@@ -100,6 +133,7 @@ _USAGES = (
         ("candidatesTokenCount", "thoughtsTokenCount"),
         "totalTokenCount",
         ("cachedContentTokenCount",),
+        omits_zero=True,  # https://protobuf.dev/programming-guides/json: a field that is zero is not written
     ),
 )
 """Chat Completions, and what speaks it, such as Mistral and Groq; the Responses and Messages APIs; Gemini."""
@@ -114,8 +148,9 @@ def usage_of(body: Any) -> Usage | None:
     names = next((names for names in _USAGES if member(counts, names.input[0]) is not None), None)
     if names is None:
         return None
-    given, made = (_sum(counts, of) for of in (names.input, names.output))
     total = member(counts, names.total)
+    is_left_out = names.omits_zero and is_count(total)
+    given, made = _sum(counts, names.input), _sum(counts, names.output, may_lack=is_left_out)
     if given is None or made is None or not (total is None or is_count(total)):
         return None
     cached: Any = counts
@@ -124,8 +159,9 @@ def usage_of(body: Any) -> Usage | None:
     return trusted_usage(given, max(made, (total or 0) - given), 0 if cached is None else cached)
 
 
-def _sum(counts: Any, names: tuple[str, ...]) -> int | None:
+def _sum(counts: Any, names: tuple[str, ...], *, may_lack: bool = False) -> int | None:
     """Return the sum of some counts, of which the first must be there; None if one is no count."""
     values = [member(counts, name) for name in names]
-    parts = [values[0], *(value for value in values[1:] if value is not None)]
-    return sum(parts) if all(map(is_count, parts)) else None
+    parts = [value for value in values if value is not None]
+    is_there = may_lack or values[0] is not None
+    return sum(parts) if is_there and all(map(is_count, parts)) else None

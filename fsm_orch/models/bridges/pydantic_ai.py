@@ -161,6 +161,8 @@ class PydanticAIModel:
             self._build(client())
         except (UserError, ImportError, TypeError, ValueError) as error:
             reason = str(error)
+        except Exception as error:  # such as an address in the environment that is none; its text is not known
+            reason = type(error).__name__
         if reason:
             raise ModelUnavailable(f"{self.name} cannot be had: {reason}")
 

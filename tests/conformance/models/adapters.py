@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from conformance.models.bridged import CORE, IS_INSTALLED, ROWS, building
+from conformance.models.bridged import CORE, HUSHED, IS_INSTALLED, ROWS, building
 from conformance.models.expectations import EXPECTED, NO_TEXT, UNREADABLE, Expected
 from support.provider import KEY, Provider, by_quarters
 from support.provider_dialects import filled
@@ -57,6 +57,8 @@ class Adapter:
     """The faults that are tried every day; None: all."""
     is_everyday: bool = True
     """Whether what is no fault is tried every day."""
+    hushed: tuple[str, ...] = ()
+    """Warnings of a library that are no error."""
     skip: str | None = None
 
     def marks_for(self, fault: str | None) -> list[pytest.MarkDecorator]:
@@ -65,7 +67,8 @@ class Adapter:
         is_long = is_rare or (fault is None and not self.is_everyday)
         names = (*self.marks, *(("slow", "long") if is_long else ()))
         skip = pytest.mark.skipif(self.skip is not None, reason=str(self.skip))
-        return [*(getattr(pytest.mark, name) for name in names), skip]
+        hushed = [pytest.mark.filterwarnings(f"ignore:{warning}") for warning in self.hushed]
+        return [*(getattr(pytest.mark, name) for name in names), *hushed, skip]
 
 
 @dataclass(frozen=True)
@@ -278,6 +281,7 @@ BRIDGED = tuple(
         ),
         everyday=CORE,
         is_everyday=row.is_everyday,
+        hushed=HUSHED,
     )
     for row in ROWS
 )

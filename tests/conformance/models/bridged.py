@@ -15,7 +15,6 @@ from fsm_orch.models.base import Model
 IS_INSTALLED = find_spec("pydantic_ai") is not None
 
 _WINDOW, _NO_CREDIT, _QUOTA = "context window in a 200", "402 no credit", "429 insufficient quota"
-_NO_REFUSAL = ("refusal", "content filter", "cut, ended as content_filter", "ended as 'content_filter'")
 _CHAT = (_WINDOW, _NO_CREDIT, "failed in a 200")
 
 
@@ -27,6 +26,10 @@ CORE = frozenset(
     }
 )
 """The faults that are tried every day; the others take minutes, on these rows as on ours."""
+
+
+HUSHED = ("Pydantic serializer warnings", "Failed to extract usage", ".* is not a valid FinishReason")
+"""What the libraries warn of when a usage or an end is odd. As errors these would cost them the text, which is safe."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,8 @@ class Row:
     is_everyday: bool = False
     """Whether all that is no fault is tried every day, too."""
     lost: tuple[str, ...] = ()
-    """Faults by which a reply is lost that our own adapters read: it is charged in full, and the run lands."""
+    """Faults by which a reply, or why it failed, is lost that our own adapters read: it is charged in full, and the run
+    lands."""
     unread: tuple[str, ...] = ()
     """Faults by which its text is lost, and its usage is not: it is refused as no JSON, and asked for again."""
 
@@ -80,7 +84,7 @@ ROWS = (
         place="/gemini",
         is_everyday=True,
         cap="maxOutputTokens",
-        left_out=(*_CHAT, _QUOTA, "quota in a 200"),
+        left_out=_CHAT,
         lost=("usage floats",),
         unread=("ended as 7",),
     ),
@@ -90,8 +94,8 @@ ROWS = (
         place="/mistral",
         is_everyday=True,
         cap="max_tokens",
-        left_out=(*_NO_REFUSAL, _WINDOW, "failed in a 200", _QUOTA, "quota in a 200", "401 in a 200"),
-        lost=("usage floats", "usage null", "usage missing"),
+        left_out=("refusal", "content filter", _WINDOW, "failed in a 200", _QUOTA, "quota in a 200"),
+        lost=("401 in a 200", "usage floats", "usage null", "usage missing"),
         unread=("ended as '(no word)'", "ended as 7"),
     ),
     Row(
@@ -99,7 +103,7 @@ ROWS = (
         model="groq:openai/gpt-oss-20b",
         place="/groq",
         cap="max_tokens",
-        left_out=(*_CHAT, *_NO_REFUSAL, "in parts"),
+        left_out=(*_CHAT, "refusal", "in parts"),
     ),
 )
 _PLACES = {row.model: row.place for row in ROWS}
