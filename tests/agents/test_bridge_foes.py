@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.foreign import EACH, Conv, LoopAgent, agent_of, is_there, support
+from pydantic import BaseModel
+from support.foreign import EACH, Conv, LoopAgent, agent_of, is_there, order_status, support
 from test_bridges import decides, run
 
 from fsm_orch import Message
@@ -13,6 +14,14 @@ from fsm_orch.agents.bridges.exchange import Exchange, Wanted
 
 SOLVED = {"handoff": "solved", "answer": "It is packed."}
 GIVEN: dict[str, Any] = {"reads": Conv.query, "writes": Conv.answer}
+
+
+class Tree(BaseModel):
+    """What holds itself."""
+
+    name: str
+    kids: list[Tree] = []
+
 
 each = pytest.mark.parametrize("framework", EACH)
 with_graphs = pytest.mark.skipif(not is_there("langgraph"), reason="no langgraph")
@@ -97,7 +106,7 @@ def test_a_graph_asks_no_chat_model_of_its_own_however_it_does_it(way: str) -> N
             case "callbacks":
                 await held["own"].ainvoke("?", config={"callbacks": []})
             case "stream":
-                _ = [piece for piece in held["own"].stream("?", config={"callbacks": []})]
+                _ = list(held["own"].stream("?", config={"callbacks": []}))
             case _:
                 held["llm"].invoke("?")
         return await asks(state)
@@ -149,3 +158,39 @@ def test_a_graph_that_stops_for_a_human_does_not_go_on_without() -> None:
     for option in ("interrupt_before", "interrupt_after"):
         with pytest.raises(TypeError, match="stops for a human"):
             LangGraphAgent(graph(asks, asks, **{option: ["node_1"]}), **GIVEN)
+
+
+@pytest.mark.skipif(not is_there("openai-agents"), reason="no openai-agents")
+def test_what_is_added_to_an_agent_later_is_not_run() -> None:
+    """Nobody has looked at it, and a state without tools acts again after a crash."""
+    from agents import Agent, AgentHooks, function_tool, input_guardrail
+
+    from fsm_orch.agents.bridges.openai_agents import OpenAIAgent
+
+    theirs = Agent[Any](name="triage", instructions="Help.")
+    agent = OpenAIAgent(theirs, **GIVEN)
+    theirs.tools.append(function_tool(order_status))
+    result, model = run(support(agent), SOLVED)
+    guarded = Agent[Any](name="triage", input_guardrails=[input_guardrail(lambda *_: None)])  # type: ignore[arg-type]
+
+    assert ("done", "llm") == (result.state.name, agent.spec.kind)
+    assert "order_status" not in str(model.requests[0])
+    assert "code" == OpenAIAgent(Agent[Any](name="triage", hooks=AgentHooks[Any]()), **GIVEN).spec.kind
+    assert "code" == OpenAIAgent(guarded, **GIVEN).spec.kind
+
+
+@pytest.mark.skipif(not is_there("pydantic-ai"), reason="no pydantic-ai")
+def test_a_tool_that_no_model_can_be_asked_for_is_refused_when_the_agent_is_made() -> None:
+    """And not by a visit that fails: its arguments are a model that holds itself."""
+    from pydantic_ai import Agent as TheirAgent
+
+    from fsm_orch.agents.bridges.pydantic_ai import PydanticAgent
+
+    def plant(tree: Tree) -> str:
+        """Plant a tree."""
+        return tree.name
+
+    plant.__annotations__["tree"] = Tree
+    plain: Any = TheirAgent(name="triage", tools=[plant])
+    with pytest.raises(TypeError, match="its tool plant cannot be a tool: a model cannot be asked for"):
+        PydanticAgent(plain, **GIVEN)
