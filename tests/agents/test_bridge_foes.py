@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 from support.foreign import EACH, Conv, LoopAgent, agent_of, is_there, order_status, support
+from support.shop import use
 from test_bridges import decides, run
 
-from fsm_orch import Message
+from fsm_orch import Limits, MemoryStore, Message, Response, Runner, ScriptedModel, Usage
 from fsm_orch.agents.bridges.exchange import Exchange, Wanted
+from fsm_orch.models import Request
+from fsm_orch.testing import virtual_time
 
 SOLVED = {"handoff": "solved", "answer": "It is packed."}
 GIVEN: dict[str, Any] = {"reads": Conv.query, "writes": Conv.answer}
@@ -70,6 +76,129 @@ def test_a_framework_is_never_told_an_empty_text(said: str) -> None:
 
     assert "done" == result.state.name
     assert [True] == [bool(text.strip()) for text in told]
+
+
+class Foe(LoopAgent):
+    """An agent that does what it is told to."""
+
+    def __init__(self, does: Any, **options: Any) -> None:
+        super().__init__(**GIVEN | options)
+        self._does = does
+
+    async def _run(self, visit: Any, exchange: Exchange) -> None:
+        await self._does(exchange)
+
+
+def once(exchange: Exchange) -> Any:
+    """Ask once."""
+    return exchange.ask(Wanted("Help.", (Message(role="user", content="?"),)))
+
+
+async def at_once(exchange: Exchange) -> None:
+    """Ask ten times at once, whatever comes of it."""
+    await asyncio.gather(*[once(exchange) for _ in range(10)], return_exceptions=True)
+
+
+async def in_a_thread(exchange: Exchange) -> None:
+    """Ask on a loop of its own, and take no failure for one."""
+
+    def work() -> None:
+        with suppress(BaseException):
+            asyncio.run(once(exchange))
+
+    await asyncio.to_thread(work)
+
+
+async def deaf(exchange: Exchange) -> None:
+    """Ask again and again, whatever is raised."""
+    for _ in range(99):
+        with suppress(BaseException):  # as some frameworks do
+            await once(exchange)
+
+
+async def after_its_end(exchange: Exchange) -> None:
+    """Leave a task behind that goes on asking, and fail."""
+
+    async def later() -> None:
+        for _ in range(9):
+            await asyncio.sleep(0)
+            with suppress(Exception):
+                await once(exchange)
+
+    LATER.append(asyncio.create_task(later()))
+    raise RuntimeError("it has had enough")
+
+
+LATER: list[asyncio.Task[None]] = []
+
+
+@pytest.mark.parametrize(
+    ("does", "requests", "reason"),
+    [(at_once, 3, "denied"), (in_a_thread, 0, "failure"), (deaf, 3, "denied"), (after_its_end, 0, "failure")],
+    ids=lambda each: getattr(each, "__name__", str(each)),
+)
+def test_an_agent_sends_no_more_than_its_calls_whatever_it_does(does: Any, requests: int, reason: str) -> None:
+    """It lands, for what it was denied, and nothing is sent when its visit has ended."""
+    LATER.clear()
+    bad = {"handoff": "refunds", "answer": "x"}
+    result, model = run(support(Foe(does)), *[bad] * 30, retry=None)
+
+    assert ("human", reason) == (result.state.name, result.landing and result.landing.reason)
+    assert requests == len(model.requests)
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "timed out"])
+def test_an_agent_that_does_not_hear_its_end_sends_nothing_after_it(ends: str) -> None:
+    """It takes its cancellation for a failure, and asks again: nothing is sent, and the run lands."""
+    sent = list[float]()
+
+    class Slow(ScriptedModel):
+        async def complete(self, request: Request) -> Response:
+            sent.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(3_600)
+            raise AssertionError
+
+    async def story() -> tuple[str, int]:
+        store = MemoryStore()
+        limits = None if ends == "cancelled" else Limits(hops=6, tokens=120_000, deadline_s=5)
+        runner = Runner(support(Foe(deaf)), model=Slow([]), store=store, limits=limits, retry=None)
+        running = asyncio.create_task(runner.run(Conv(query="?"), run_id="one"))
+        await asyncio.sleep(1)
+        if ends == "cancelled":
+            running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        (listed,) = await store.list()
+        return listed.head.state, len(asyncio.all_tasks())
+
+    with virtual_time() as loop:
+        assert ("human", 1) == loop.run(story())
+    assert 1 == len(sent)
+
+
+@pytest.mark.parametrize("framework", EACH)
+async def test_an_agent_that_two_runs_share_at_once_mixes_nothing_up(framework: str) -> None:
+    """Each is answered by its own run, and sees nothing of the other."""
+    machine = support(agent_of(framework))
+    both = asyncio.Barrier(2)
+
+    class Meets(ScriptedModel):
+        async def complete(self, request: Request) -> Response:
+            await both.wait()
+            mine = request.messages[1].content
+            seen.append((mine, [said.content for said in request.messages[1:]]))
+            line: Any = use("order_status", order=int(mine))
+            if '"result"' in request.messages[-1].content:
+                line = {"reply": {"handoff": "solved", "answer": f"for {mine}"}}
+            return Response(text=json.dumps(line), usage=Usage(requests=1, input_tokens=9, output_tokens=9))
+
+    seen = list[tuple[str, list[str]]]()
+    runner = Runner(machine, model=Meets([]))
+    results = await asyncio.gather(*[runner.run(Conv(query=query)) for query in ("11", "22")])
+
+    assert ["for 11", "for 22"] == [result.context.answer for result in results]
+    assert 4 == len(seen)
+    assert all({"11": "22", "22": "11"}[mine] not in " ".join(said) for mine, said in seen)
 
 
 @with_graphs

@@ -45,7 +45,8 @@ async def test_why_it_landed_and_what_led_there(name: str) -> None:
     async with served(runner, inspector="own") as client:
         context = {"query": wanted.query, "cents": wanted.cents}
         run_id = (await client.post("/runs", json={"context": context})).json()["run_id"]
-        told = (await client.get(f"/inspector/api/runs/{run_id}")).json()["ending"]
+        found = (await client.get(f"/inspector/api/runs/{run_id}")).json()
+    told = found["ending"]
     assert runner.store is not None
     result = runner.replay(await runner.store.load(run_id))
     led_by = result.records[told["landing"]["led_by"] - 1]
@@ -55,6 +56,7 @@ async def test_why_it_landed_and_what_led_there(name: str) -> None:
     assert told["landing"]["why"].endswith(f"({wanted.reason})")
     assert KINDS[name] == led_by.__struct_config__.tag
     assert used_in_words(result) == told["used"]
+    assert told["used"].startswith(f"{found['row']['tokens']:,} tokens, ")
     assert told["most"] == most_in_words(
         runner.definition, limits=runner.compiled.limits, prices=runner.compiled.prices
     )
@@ -102,9 +104,11 @@ async def test_what_has_not_ended_has_no_ending() -> None:
         path = f"/inspector/api/runs/{run_id}"
         waits = (await client.get(path)).json()["ending"]
         await client.post(f"{path}/cancel")
-        landed = (await client.get(path)).json()["ending"]
+        ended = (await client.get(path)).json()
+        landed = ended["ending"]
 
     assert waits is None
+    assert landed["used"].startswith(f"{ended['row']['tokens']:,} tokens, 2 calls, ")  # of machines inside too
     assert ("desk", "it was cancelled") == (landed["state"], landed["landing"]["why"][:16])
 
 
