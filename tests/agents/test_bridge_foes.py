@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from support.foreign import EACH, Conv, LoopAgent, agent_of, is_there, order_sta
 from support.shop import use
 from test_bridges import decides, run
 
-from fsm_orch import Limits, MemoryStore, Message, Response, Runner, ScriptedModel, Usage
+from fsm_orch import CallFailed, Limits, MemoryStore, Message, Response, Runner, ScriptedModel, Usage, Window
 from fsm_orch.agents.bridges.exchange import Exchange, Wanted
 from fsm_orch.models import Request
 from fsm_orch.testing import virtual_time
@@ -145,6 +146,31 @@ def test_an_agent_sends_no_more_than_its_calls_whatever_it_does(does: Any, reque
 
     assert ("human", reason) == (result.state.name, result.landing and result.landing.reason)
     assert requests == len(model.requests)
+
+
+def test_what_failed_before_it_was_answered_counts_no_more() -> None:
+    """A framework that asks again after a failure, and is answered, has decided."""
+
+    async def twice(exchange: Exchange) -> None:
+        with suppress(CallFailed):
+            await once(exchange)
+        await once(exchange)
+
+    result, model = run(support(Foe(twice)), CallFailed("overloaded", "later"), SOLVED, retry=None)
+
+    assert ("done", 2) == (result.state.name, len(model.requests))
+
+
+def test_no_result_is_shown_without_its_use() -> None:
+    """A window may cut the use off, and providers refuse what is left of it."""
+    result = Message(role="tool", content="came", tool_call_id="1")
+    visit: Any = SimpleNamespace(
+        messages=(result, Message(role="user", content="?")), refusals=(), state=SimpleNamespace(name="triage")
+    )
+    system = Message(role="system", content="Help.")
+    exchange = Exchange(visit, LoopAgent().spec, Window(messages=2), {})
+
+    assert ["system", "user"] == [said.role for said in exchange.said(Wanted("Help.", ()), system, ())]
 
 
 @pytest.mark.parametrize("ends", ["cancelled", "timed out"])
