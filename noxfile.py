@@ -95,7 +95,7 @@ def bridges(session: nox.Session) -> None:
     )
     session.install("mypy", "pytest-asyncio", "looptime")
     session.run("mypy", "fsm_orch/agents/bridges")
-    files = [f"tests/agents/test_{name}.py" for name in ("bridges", "bridge_refusals", "lent_tools")]
+    files = [f"tests/agents/test_{name}.py" for name in ("bridges", "bridge_foes", "bridge_refusals", "lent_tools")]
     files += ["tests/models/test_langchain_recipe.py"]
     session.run("pytest", "-p", "no:langsmith_plugin", *files, *session.posargs)
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from ..define.wording import kind_of
+from ..errors import ToolFailed
 from .lent import LentTool, lent
 from .shortened import as_text
 
@@ -96,7 +97,10 @@ def _of_langchain(tool: Any) -> Iterator[str]:
 
 def _langchain(tool: Any) -> LentTool:
     async def call(arguments: Mapping[str, Any], key: str, deps: Any) -> Any:  # noqa: ARG001
-        return await tool.ainvoke(dict(arguments), config={"callbacks": []})
+        returned = await tool.ainvoke(dict(arguments), config={"callbacks": []})
+        if _has(returned, "goto", "update"):
+            raise ToolFailed("it returned a Command, which nobody would follow: write a handoff, triage.to(billing)")
+        return returned
 
     shown = tool.tool_call_schema
     schema = cast("type[BaseModel]", shown).model_json_schema() if isinstance(shown, type) else shown
@@ -115,7 +119,12 @@ def _of_pydantic_ai(tool: Any) -> Iterator[str]:
 def _pydantic_ai(tool: Any) -> LentTool:
     async def call(arguments: Mapping[str, Any], key: str, deps: Any) -> Any:  # noqa: ARG001
         made = tool.function_schema
-        return await made.call(made.validator.validate_python(dict(arguments)), None)
+        returned = await made.call(made.validator.validate_python(dict(arguments)), None)
+        if not _has(returned, "return_value", "content", "metadata"):
+            return returned
+        if returned.content or getattr(returned, "tools", None):
+            raise ToolFailed("it returned a ToolReturn with more than its return_value, which would be lost")
+        return returned.return_value  # and never its metadata, which no model is to read
 
     schema, timeout_s = tool.function_schema.json_schema, getattr(tool, "timeout", None)
     return lent(tool.name, tool.description, schema, origin="pydantic-ai", call=call, timeout_s=timeout_s)

@@ -173,6 +173,37 @@ def test_what_json_cannot_hold_has_failed() -> None:
     assert '{"failed":"it failed: it returned an object, which JSON cannot hold"}' == told(model)
 
 
+@pytest.mark.parametrize("value", [float("nan"), [1.0, float("-inf")]])
+def test_a_number_that_is_no_json_has_failed(value: object) -> None:
+    """As of a function of ours: JSON holds no such number."""
+    lent = Tool.of(of_langchain(lambda order, note="": value))
+    (answered,) = answers(desk(lent), use("order_status", order=1, note="x"), DONE)
+
+    assert not answered.ok
+
+
+def test_what_a_tool_of_pydantic_ai_keeps_from_the_model_is_kept_from_it() -> None:
+    """Of a ToolReturn the value is the result; its metadata is nobody's, and more than a value would be lost."""
+    back = SimpleNamespace(return_value="packed", content=None, metadata={"card": "4111"}, tools=None)
+    more = SimpleNamespace(return_value="packed", content=["a picture"], metadata=None, tools=None)
+    script = use("order_status", order=1, note="x"), DONE
+    _, shown = run(desk(Tool.of(of_pydantic_ai(lambda order, note="": back))), *script)
+    _, refused = run(desk(Tool.of(of_pydantic_ai(lambda order, note="": more))), *script)
+
+    assert '{"result":"packed"}' == told(shown)
+    assert "it returned a ToolReturn with more than its return_value" in told(refused)
+
+
+def test_a_command_that_a_tool_of_langchain_returns_is_no_result() -> None:
+    """It would go to another node or change a state, and here it would be a text that a model reads."""
+    command = SimpleNamespace(goto="billing", update={"paid": True}, resume=None, graph=None)
+    lent = Tool.of(of_langchain(lambda order, note="": command))
+    _, model = run(desk(lent), use("order_status", order=1, note="x"), DONE)
+
+    assert "it returned a Command, which nobody would follow" in told(model)
+    assert "paid" not in told(model)
+
+
 def test_a_model_of_pydantic_is_a_result() -> None:
     """It is JSON from there on, as a journal holds it."""
     lent = of_langchain(lambda order, note="": Found(name="x", places=(order,)))

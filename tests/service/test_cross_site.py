@@ -29,6 +29,7 @@ ACTS = (
     "/runs/{}/cancel",
     "/runs/{}/resume",
     *(f"/inspector/api/runs/{{}}/{act}" for act in ("answer", "cancel", "fork", "resume")),
+    "/inspector/api/runs/{}/resume?effects=true",
 )
 
 

@@ -47,7 +47,9 @@ async def test_by_no_route_is_the_run_of_another_there(other: dict[str, str]) ->
             answers = [await client.get(f"{path}{each}", headers=other) for each in ("", "/prompts")]
             for act, sent in (("answer", {"answer": {"handoff": "yes", "note": "mine"}}), ("fork", {"at": 1})):
                 answers.append(await client.post(f"{path}/{act}", json=sent, headers=other))
-            answers += [await client.post(f"{path}/{act}", headers=other) for act in ("cancel", "resume")]
+            answers += [
+                await client.post(f"{path}/{act}", headers=other) for act in ("cancel", "resume", "resume?effects=true")
+            ]
             async with client.stream("GET", f"{path}/records", headers=other) as followed:
                 if followed.status_code != 200:  # else it has no end, and this is to fail
                     await followed.aread()

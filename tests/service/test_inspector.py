@@ -95,6 +95,27 @@ async def test_the_page_comes_compressed_and_nothing_else_does() -> None:
     assert 20_000 < sum(sizes.values()) < 30_000, sizes
 
 
+@pytest.mark.parametrize(
+    ("accepted", "is_packed"),
+    [
+        *((each, True) for each in ("gzip", "br, gzip;q=0.001", "gzip ; q=1.0", "deflate,gzip;q=0.5,*;q=0")),
+        *((each, False) for each in ("", "gzip;q=0", "gzip; q=0.000", "GZIP;Q=0", "br, gzip;q=0 , *", "notgzip", "*")),
+    ],
+)
+async def test_the_page_is_compressed_for_nobody_who_says_no(accepted: str, is_packed: bool) -> None:
+    """Weight 0 says no; a cache keeps both, and half a page is given to nobody."""
+    sent = {"Accept-Encoding": accepted, "Range": "bytes=0-9", "If-None-Match": "*"}
+    async with served(desk(), inspector="own") as client:
+        page = await client.get("/inspector/app.js", headers=sent)
+
+    assert (200, "Accept-Encoding", is_packed) == (
+        page.status_code,
+        page.headers["vary"],
+        page.headers.get("content-encoding") == "gzip",
+    )
+    assert (PAGE / "app.js").read_bytes() == page.content
+
+
 async def test_whose_runs_are_seen() -> None:
     """Those of the caller's tenant alone, or those of everybody where it is for operators."""
     runner = desk()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -9,12 +10,16 @@ import pytest
 from playwright.async_api import Browser, expect
 from support.browsing import axe, chromium, faults
 from support.inspected import begun, inspected, opened, travel
-from support.landings import LANDINGS, landing
+from support.landings import LANDINGS, Claim, landing
 from support.serving import served
 
-from fsm_orch import Limits
+from fsm_orch import Final, Limits, Machine, Message, Response, Runner, ScriptedModel, State, Usage, Visit
+from fsm_orch.kernel.records import CallSettled, Landed
+from fsm_orch.models import Request
 from fsm_orch.proof.bounds.words import most_in_words
 from fsm_orch.run.result import used_in_words
+from fsm_orch.service.inspector.ending import led_by
+from fsm_orch.testing import virtual_time
 
 __all__ = ["axe", "chromium"]
 
@@ -40,7 +45,8 @@ async def test_why_it_landed_and_what_led_there(name: str) -> None:
     async with served(runner, inspector="own") as client:
         context = {"query": wanted.query, "cents": wanted.cents}
         run_id = (await client.post("/runs", json={"context": context})).json()["run_id"]
-        told = (await client.get(f"/inspector/api/runs/{run_id}")).json()["ending"]
+        found = (await client.get(f"/inspector/api/runs/{run_id}")).json()
+    told = found["ending"]
     assert runner.store is not None
     result = runner.replay(await runner.store.load(run_id))
     led_by = result.records[told["landing"]["led_by"] - 1]
@@ -50,9 +56,45 @@ async def test_why_it_landed_and_what_led_there(name: str) -> None:
     assert told["landing"]["why"].endswith(f"({wanted.reason})")
     assert KINDS[name] == led_by.__struct_config__.tag
     assert used_in_words(result) == told["used"]
+    assert told["used"].startswith(f"{found['row']['tokens']:,} tokens, ")
     assert told["most"] == most_in_words(
         runner.definition, limits=runner.compiled.limits, prices=runner.compiled.prices
     )
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_of_two_open_calls_the_one_that_overspent_led_there(beyond: int) -> None:
+    """Whichever was settled last: the other has kept to what it had reserved."""
+
+    async def both(visit: Visit[Claim]) -> Any:
+        """Ask twice at once."""
+        said = [(Message(role="user", content=each),) for each in ("one", "two")]
+        await asyncio.gather(*map(visit.model.ask, said), return_exceptions=True)
+        return {Claim.note: "asked"}
+
+    class Pair(Machine[Claim]):
+        """Ask twice at once."""
+
+        work = State(both, reads=Claim.query, writes=Claim.note, calls=2, max_input_tokens=200, initial=True)
+        done, human = Final(), Final(fallback=True)
+        on = work.to(done)
+        limits = Limits(hops=4, tokens=3_000)
+
+    class Spends(ScriptedModel):
+        async def complete(self, request: Request) -> Response:
+            call = int(request.messages[0].content == "two")
+            await asyncio.sleep(call)
+            return Response(text="x", usage=Usage(requests=1, input_tokens=900 if call == beyond else 9))
+
+    with virtual_time() as loop:
+        result = loop.run(Runner(Pair, model=Spends([])).run(Claim(query="?")))
+    at = next(i for i, each in enumerate(result.records) if isinstance(each, Landed))
+    led = result.records[led_by(result.records, at)]
+
+    assert "overrun" == (result.landing and result.landing.reason)
+    assert isinstance(led, CallSettled)
+    assert beyond + 1 == led.call
+    assert led.overrun
 
 
 async def test_what_has_not_ended_has_no_ending() -> None:
@@ -62,9 +104,11 @@ async def test_what_has_not_ended_has_no_ending() -> None:
         path = f"/inspector/api/runs/{run_id}"
         waits = (await client.get(path)).json()["ending"]
         await client.post(f"{path}/cancel")
-        landed = (await client.get(path)).json()["ending"]
+        ended = (await client.get(path)).json()
+        landed = ended["ending"]
 
     assert waits is None
+    assert landed["used"].startswith(f"{ended['row']['tokens']:,} tokens, 2 calls, ")  # of machines inside too
     assert ("desk", "it was cancelled") == (landed["state"], landed["landing"]["why"][:16])
 
 

@@ -240,9 +240,8 @@ def _text(reply: Reply | Round) -> str:
     """Return a decision as a framework is told it: the one text that it writes, or all its fields as JSON."""
     if isinstance(reply, Round):
         return ""
-    if reply.messages:
-        return reply.messages[-1].content
-    values: list[Any] = list(reply.changes.values())
-    if len(values) == 1 and isinstance(values[0], str):
-        return values[0]
-    return as_text(reply.changes)
+    values: list[Any] = [*reply.changes.values()]
+    texts = [*(said.content for said in reply.messages[-1:]), *(values if len(values) == 1 else ())]
+    text = next((text for text in texts if isinstance(text, str)), "")
+    # a framework takes an empty text for no answer at all, and asks again
+    return text if text.strip() else as_text(reply.changes)

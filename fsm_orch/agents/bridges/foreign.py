@@ -7,7 +7,7 @@ framework does besides, such as its tools, it does by itself, inside one attempt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +27,9 @@ from ..shortened import as_text
 from ..tool import Tool
 from ..window import Window
 from .exchange import Exchange
+
+Shown = tuple[str, str | None, Mapping[str, Any]]
+"""A tool as a framework shows it: its name, its description, and the schema of its arguments."""
 
 _MOST_TOOLS = 256
 """How many tools are kept with their forms; an agent has no more."""
@@ -138,6 +141,15 @@ class ForeignAgent:
         fields = {ref.name: getattr(visit.context, ref.name) for ref in self._spec.reads}
         values = [*fields.values()]
         return values[0] if len(values) == 1 and isinstance(values[0], str) else to_json(fields).decode()
+
+
+def unsayable(shown: Iterable[Shown]) -> Iterator[str]:
+    """Yield which tools of an agent no model can be asked for, as far as they are known before a run."""
+    for name, description, schema in shown:
+        try:
+            lent(name, description, schema, origin="its framework", call=_not_here)
+        except TypeError as error:
+            yield f"its tool {error}"
 
 
 def _known_as(visit: Visit[Any, Any]) -> dict[str, tuple[str, ...]]:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
-from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel, BaseLanguageModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.tracers.context import register_configure_hook
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from ...define.source import qualified_name, where_called
@@ -28,6 +29,9 @@ from .foreign import ForeignAgent
 _TYPE = "fsm_orch"
 """What a metered chat model calls itself where LangChain tells of a request."""
 
+_STOPPED = "__interrupt__"
+"""What LangGraph sets in what a graph came to, if it stopped on the way."""
+
 
 class MeteredChat(BaseChatModel):
     """The chat model of a graph that a `LangGraphAgent` runs: each request is one of the visit that is under way.
@@ -36,6 +40,9 @@ class MeteredChat(BaseChatModel):
 
     A node asks it with `await`: `await model.ainvoke(messages)`.
     """
+
+    cache: Any = False
+    """Never: what LangChain keeps for a whole process would be the answer to one run, given to another."""
 
     @property
     def _llm_type(self) -> str:
@@ -110,8 +117,8 @@ class LangGraphAgent(ForeignAgent):
 
     It is taken for code, which after a crash does not act again unless its state is `repeatable`.
 
-    Raises TypeError: if it is not compiled, has a checkpointer, or a node holds a model of its own; or as an
-        `LLMAgent`.
+    Raises TypeError: if it is not compiled, has a checkpointer, stops for a human, or a node holds a model of its own;
+        or as an `LLMAgent`.
     Raises ValueError: as an `LLMAgent` does.
     """
 
@@ -133,6 +140,8 @@ class LangGraphAgent(ForeignAgent):
             raise TypeError("LangGraphAgent takes a compiled graph: create_agent(...), or builder.compile()")
         if graph.checkpointer:
             raise TypeError("a graph with a checkpointer goes on where it was: compile it without, a run is journaled")
+        if graph.interrupt_before_nodes or graph.interrupt_after_nodes:
+            raise TypeError("a graph that stops for a human is not gone on with: leave out interrupt_before=, _after=")
         if own := sorted(set(_own_models(graph))):
             raise TypeError(f"{'; '.join(own)}, which is not metered: give the graph MeteredChat() instead")
         super().__init__(
@@ -159,15 +168,18 @@ class LangGraphAgent(ForeignAgent):
         self._most_steps = (len(graph.builder.nodes) + 2) * (calls + 1)
 
     async def _run(self, visit: Visit[Any, Any], exchange: Exchange) -> None:
-        token = _AT_WORK.set(_AtWork(self, exchange))
+        at_work, watching = _AT_WORK.set(_AtWork(self, exchange)), _WATCHING.set(_OnlyMetered())
         try:
-            await self._graph.ainvoke(
+            came_to = await self._graph.ainvoke(
                 {"messages": [HumanMessage(self.asked(visit))]},
-                config={"recursion_limit": self._most_steps, "callbacks": [_OnlyMetered()]},
+                config={"recursion_limit": self._most_steps},
                 context=visit.deps,
             )
         finally:
-            _AT_WORK.reset(token)
+            _WATCHING.reset(watching)
+            _AT_WORK.reset(at_work)
+        if isinstance(came_to, Mapping) and _STOPPED in came_to:
+            raise VisitError(f"{self.known_as!r} stopped to ask a human, and nobody goes on with it: use a HumanAgent")
 
     def _undecided(self, exchange: Exchange) -> str:
         if not exchange.has_asked:
@@ -205,19 +217,25 @@ class _AtWork:
 _AT_WORK: ContextVar[_AtWork] = ContextVar("_AT_WORK")
 
 
-class _OnlyMetered(AsyncCallbackHandler):
+class _OnlyMetered(BaseCallbackHandler):
     """Refuse each request to another chat model, before it is sent."""
 
+    # not an async one: to that, a node that asks without `await` would not listen
     raise_error = True
     run_inline = True
 
-    async def on_chat_model_start(self, serialized: Any, messages: Any, **told: Any) -> None:  # noqa: ARG002
+    def on_chat_model_start(self, serialized: Any, messages: Any, **told: Any) -> None:  # noqa: ARG002
         asked = (told.get("invocation_params") or {}).get("_type")
         if asked != _TYPE:
             raise VisitError(f"the graph asks a chat model of its own ({asked}), which is not metered: MeteredChat()")
 
-    async def on_llm_start(self, serialized: Any, prompts: Any, **told: Any) -> None:  # noqa: ARG002
+    def on_llm_start(self, serialized: Any, prompts: Any, **told: Any) -> None:  # noqa: ARG002
         raise VisitError("the graph asks a model of its own, which is not metered: MeteredChat()")
+
+
+_WATCHING: ContextVar[_OnlyMetered | None] = ContextVar("_WATCHING", default=None)
+# not by the config of the graph: a node that gives callbacks of its own would take it away
+register_configure_hook(_WATCHING, inheritable=True)
 
 
 def _function(node: Any) -> Any:

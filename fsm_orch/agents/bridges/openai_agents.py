@@ -19,7 +19,7 @@ from ...settings import AS_THEY_ARE, ModelSettings
 from ..base import Visit
 from ..window import Window
 from .exchange import Answered, Destination, Exchange, Wanted, came, used
-from .foreign import ForeignAgent
+from .foreign import ForeignAgent, unsayable
 
 
 class OpenAIAgent(ForeignAgent):
@@ -43,7 +43,8 @@ class OpenAIAgent(ForeignAgent):
         settings: how the model is to answer. Never the agent's own, but for `tool_choice` and `parallel_tool_calls`.
         window: how much of the conversation it sees.
 
-    With tools it is taken for code, which after a crash does not act again unless its state is `repeatable`.
+    With tools, hooks or guardrails it is taken for code, which after a crash does not act again unless its state is
+    `repeatable`. What is added to the agent's tools later is not seen.
 
     Raises TypeError: if something of the agent would be lost or not be metered; says all of it. Or as an `LLMAgent`.
     Raises ValueError: as an `LLMAgent` does.
@@ -67,7 +68,7 @@ class OpenAIAgent(ForeignAgent):
         super().__init__(
             "OpenAIAgent",
             known_as=agent.name,
-            acts=bool(agent.tools),
+            acts=bool(agent.tools or agent.hooks or agent.input_guardrails or agent.output_guardrails),
             canonical=_canonical(agent),
             where=where_called(),
             reads=reads,
@@ -79,7 +80,15 @@ class OpenAIAgent(ForeignAgent):
             settings=settings,
             window=window,
         )
-        self._agent = agent.clone(handoffs=[], output_type=None)
+        # lists of its own: what is added to the agent later was neither looked at nor told to the digest
+        self._agent = agent.clone(
+            handoffs=[],
+            output_type=None,
+            tools=[*agent.tools],
+            mcp_servers=[],
+            input_guardrails=[*agent.input_guardrails],
+            output_guardrails=[*agent.output_guardrails],
+        )
         self._handing_over = dict(_handing_over(agent))
 
     async def _run(self, visit: Visit[Any, Any], exchange: Exchange) -> None:
@@ -155,6 +164,7 @@ def _problems(agent: Agent[Any]) -> Iterator[str]:
             yield f"its tool {tool.name} is run by OpenAI, in a request that no other model has: leave it out"
         elif tool.needs_approval is not False:
             yield f"its tool {tool.name} needs approval: give it to an LLMAgent, Tool.of({tool.name}, approval=True)"
+    yield from unsayable((tool.name, tool.description, tool.params_json_schema) for tool in _functions(agent.tools))
     if not isinstance(agent.tool_use_behavior, str) or agent.tool_use_behavior != "run_llm_again":
         yield "its tool_use_behavior= lets a tool have the last word, and a model decides: leave it out"
 
@@ -178,6 +188,7 @@ def _canonical(agent: Agent[Any]) -> Mapping[str, Any] | None:
         "instructions": instructions,
         "tools": tools,
         "tool_choice": choice if isinstance(choice, str) else None,
+        "is_list": agent.model_settings.parallel_tool_calls is not False,
         "hands_over": [*map(list, _handing_over(agent))],
     }
 

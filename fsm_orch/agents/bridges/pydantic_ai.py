@@ -29,7 +29,7 @@ from ...settings import AS_THEY_ARE, ModelSettings
 from ..base import Visit
 from ..window import Window
 from .exchange import Answered, Exchange, Wanted, came, used
-from .foreign import ForeignAgent
+from .foreign import ForeignAgent, unsayable
 
 
 class PydanticAgent(ForeignAgent):
@@ -168,6 +168,7 @@ def _problems(agent: Agent[Any, Any]) -> Iterator[str]:
     for tool in _tools(agent):
         if tool.requires_approval:
             yield f"its tool {tool.name} needs approval: give it to an LLMAgent, Tool.of({tool.name}, approval=True)"
+    yield from unsayable((tool.name, tool.description, tool.function_schema.json_schema) for tool in _tools(agent))
 
 
 def _tools(agent: Agent[Any, Any]) -> Iterator[Any]:

@@ -5,6 +5,7 @@ The page is given JSON and server-sent events alone; how they look is decided in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import RedirectResponse
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
 
 from ..front import Front
 from ..route import route_class
@@ -23,6 +26,7 @@ from .figures import Figures
 from .looks import add_looks
 
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_NOTHING = re.compile(r"q\s*=\s*0(\.0*)?")
 _HEADERS = {
     # What models, tools and users say is shown as text; whatever of it were taken for markup could still do nothing.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -38,8 +42,21 @@ _HEADERS = {
 class _Packed(Response):
     """A file of the page, compressed for who takes it so. Nothing else is: what a run says is nobody's to measure."""
 
-    async def __call__(self, *asgi: Any) -> None:
-        await GZipMiddleware(super().__call__, minimum_size=0)(*asgi)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _takes_gzip(Headers(scope=scope).get("accept-encoding", "")):
+            await GZipMiddleware(super().__call__, minimum_size=0)(scope, receive, send)
+        else:
+            self.headers.add_vary_header("Accept-Encoding")
+            await super().__call__(scope, receive, send)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Return whether a caller takes what is compressed; the middleware takes `gzip;q=0`, which says no, for a yes."""
+    for each in accepted.lower().split(","):
+        name, _, weight = each.partition(";")
+        if name.strip() == "gzip":
+            return not _NOTHING.fullmatch(weight.strip())
+    return False
 
 
 def inspector_routes(
