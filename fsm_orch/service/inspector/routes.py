@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Response
+from fastapi.datastructures import Headers
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import RedirectResponse
-from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
 
 from ..front import Front
 from ..route import route_class
@@ -42,7 +41,7 @@ _HEADERS = {
 class _Packed(Response):
     """A file of the page, compressed for who takes it so. Nothing else is: what a run says is nobody's to measure."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if _takes_gzip(Headers(scope=scope).get("accept-encoding", "")):
             await GZipMiddleware(super().__call__, minimum_size=0)(scope, receive, send)
         else:
