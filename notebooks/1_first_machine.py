@@ -219,8 +219,11 @@ Desk
 # ### A cycle needs a bound
 #
 # `triage → faq → triage` is a cycle: `back` leads to where the run came from. A cycle must say how often it may turn,
-# by `max_visits` of one of its states. Here a run visits `triage` at most twice. Leave that out, and the class does not
-# build:
+# by `max_visits` of one of its states. Put it on the state that is asked again, here `triage`, and allow one visit more
+# than the cycle may turn, since the first visit is no turn. After the last visit the way back is not legal. A state that
+# has no other exit then has none that is legal, and the run is landed. So in `search → clarify → search`, where a human
+# is asked what they mean, `max_visits=3` on `search` has two answers looked at, and lands a third question before it is
+# asked. Here a run visits `triage` at most twice. Leave that out, and the class does not build:
 
 # %%
 from pathlib import Path
@@ -576,6 +579,50 @@ def test_what_a_customer_can_cost():
 # %% [markdown]
 # `pytest --fsm desk.py` runs the property test, and more of its kind, without a file of your own. `pytest
 # --fsm-coverage` lists the edges that the runs of your own tests never took.
+#
+# ### A test of your own
+#
+# `play` takes a path, turn by turn: each `Turn` says where the run must stand, which exit the agent takes, what it writes
+# and uses, or how it fails. A day that nobody answers is over at once. Let Hypothesis draw the turns, and you have a
+# property of your own. Draw among what is legal in each state, and every example gets to the end; texts drawn at random
+# would be refused in the first. Assert by `==`, not by `if`, so that a property cannot pass because nothing was lent.
+
+# %%
+# %%writefile test_loans.py
+from hypothesis import given
+from hypothesis import strategies as st
+from loans import Library, Loan, hand_out
+
+from fsm_orch.testing import Turn, play
+
+
+def lend(is_rare: bool, asked: Turn):
+    found = {Loan.books: (33,), Loan.is_rare: is_rare}
+    search = Turn(Library.search, changes=found)
+    use = Turn(Library.lend, uses=[hand_out])
+    turns = [search, asked, use] if is_rare else [search, use]
+    return play(Library, Loan(title="Atlas"), turns)
+
+
+def test_nobody_answers():
+    result = lend(True, Turn(Library.ask, fails="timeout"))
+    path = [hop.handoff for hop in result.path]
+    assert path == ["rare", "late"]
+
+
+@given(st.booleans(), st.sampled_from([Library.yes, Library.no]))
+def test_a_rare_book_needs_a_yes(is_rare, answer):
+    said = Turn(Library.ask, answer, changes={Loan.remark: "-"})
+    is_lent = lend(is_rare, said).state is Library.lent
+    assert is_lent == (not is_rare or answer is Library.yes)
+
+
+# %%
+# !pytest -q test_loans.py | tail -1
+
+# %% [markdown]
+# To have everything drawn, replies that lie and agents that fail too, write `@given(runs(...))`, with `runs` of
+# `fsm_orch.testing`. More is in [Test routing in CI](how-to/tests.md#one-path).
 #
 # ## What you have now
 #
