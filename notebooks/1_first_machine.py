@@ -120,7 +120,11 @@ class Desk(Machine[Ticket]):
             does="pay orders back",
             reads=Ticket.query,
             writes=Ticket.answer,
-            tools=Tool(pay_back, approval=True, choices={"order": Ticket.orders}),
+            tools=Tool(
+                pay_back,
+                approval=True,
+                choices={"order": Ticket.orders},
+            ),
             tool_first=True,
             asks=1,
             calls=2,
@@ -129,7 +133,10 @@ class Desk(Machine[Ticket]):
 
     # final states: a run ends in one of them
     answered = Final()
-    human = Final(fallback=True, sets={Ticket.answer: "A colleague will call you."})
+    human = Final(
+        fallback=True,
+        sets={Ticket.answer: "A colleague will call you."},
+    )
 
     # handoffs: the only ways to move
     refund_money = triage.to(verify, "the customer wants money back")
@@ -181,8 +188,8 @@ Desk
 #
 # * A **function** gets a *visit*, which is one stay in its state. `visit.context` has the fields.
 # * A **model** is shown the fields that it reads, and replies with the name of a handoff. It may write too, and should
-#   then be told its job: `LLMAgent("Answer.", does="answer questions on orders", must_not="promise a date",
-#   reads=Ticket.query, writes=Ticket.answer)` is an agent whose reply holds an answer beside the handoff.
+#   then be told its job: `does="pay orders back"`. There is `must_not=` too. The reply of the agent in `refund` holds an
+#   answer beside the handoff.
 #
 # `pay_back` is a *tool* of the agent in `refund`: a typed function, whose docstring the model is told. The model fills in
 # its parameters, reads what it returns, and then decides. Here `approval=True` says that each use waits for a human,
@@ -192,10 +199,7 @@ Desk
 # and the model is told so. What a tool has done is not undone if the run is landed afterwards: where that matters let
 # code, not the model, tell the customer, as `machines/refund.py` does.
 #
-# A human can be an agent too: `ask = State(HumanAgent("Pay this back?", reads=Ticket.query), expires_s=86_400)`, with
-# `yes, no = ask.to(refund), ask.to(human)`. The run waits, and `resume(run_id, Desk.yes)` answers. Where that agent
-# `writes` fields, the answer has them too: `resume(run_id, {"handoff": Desk.yes, Ticket.note: "paid"})`. If nobody
-# answers in time, the run takes `late = ask.on_timeout(human)`, or is landed where that is not declared.
+# A human can be an agent too, as you will see [below](#a-human-who-decides).
 #
 # One final state is the `fallback`. What it `sets` is the default answer of a run that did not get to another end. A
 # declared handoff to the fallback, such as `stranger`, is not a landing.
@@ -215,8 +219,11 @@ Desk
 # ### A cycle needs a bound
 #
 # `triage → faq → triage` is a cycle: `back` leads to where the run came from. A cycle must say how often it may turn,
-# by `max_visits` of one of its states. Here a run visits `triage` at most twice. Leave that out, and the class does not
-# build:
+# by `max_visits` of one of its states. Put it on the state that is asked again, here `triage`, and allow one visit more
+# than the cycle may turn, since the first visit is no turn. After the last visit the way back is not legal. A state that
+# has no other exit then has none that is legal, and the run is landed. So in `search → clarify → search`, where a human
+# is asked what they mean, `max_visits=3` on `search` has two answers looked at, and lands a third question before it is
+# asked. Here a run visits `triage` at most twice. Leave that out, and the class does not build:
 
 # %%
 from pathlib import Path
@@ -248,6 +255,127 @@ Path("endless.py").write_text(source.replace("max_visits=2,", ""))
 # `strict=True`, as in `eventually(refund, strict=True)`. A policy changes no run. It is proved before any run, as you
 # will see.
 #
+# ### A human who decides
+#
+# In the desk a human approves the use of a tool. A human may also be the agent of a state, and choose its exit. Here is
+# a second machine: a library that lends rare books only if the librarian says yes.
+
+# %%
+# %%writefile loans.py
+"""A library lends books, rare ones only if a human says yes."""
+
+from fsm_orch import (
+    Context,
+    Final,
+    HumanAgent,
+    LLMAgent,
+    Machine,
+    Preset,
+    State,
+    Tool,
+    Visit,
+    guard,
+    never,
+)
+
+BOOKS = {"emma": 11, "atlas": 33}
+
+
+class Loan(Context):
+    title: str
+    books: Preset[tuple[int, ...]] = ()
+    is_rare: bool = False
+    remark: str | None = None
+
+
+@guard
+def is_rare(loan: Loan) -> bool:
+    return loan.is_rare
+
+
+@guard
+def is_found(loan: Loan) -> bool:
+    return bool(loan.books)
+
+
+def look_up(visit: Visit[Loan]):
+    number = BOOKS.get(visit.context.title.lower())
+    return {
+        Loan.books: () if number is None else (number,),
+        Loan.is_rare: number == 33,
+    }
+
+
+def hand_out(book: int) -> str:
+    """Hand a book out."""
+    return f"book {book} is handed out"
+
+
+class Library(Machine[Loan]):
+    """Lend books, rare ones only if the librarian says yes."""
+
+    search = State(
+        look_up,
+        reads=Loan.title,
+        writes=(Loan.books, Loan.is_rare),
+        initial=True,
+    )
+    ask = State(
+        HumanAgent("Lend it?", reads=Loan.title, writes=Loan.remark),
+        expires_s=86_400,
+    )
+    lend = State(
+        LLMAgent(
+            "Hand the book out.",
+            reads=Loan.title,
+            tools=Tool(hand_out, choices={"book": Loan.books}),
+            tool_first=True,
+            asks=1,
+            calls=2,
+        )
+    )
+    lent, kept = Final(), Final(fallback=True)
+
+    rare = search.to(ask, guard=is_found & is_rare)
+    common = search.to(lend, guard=is_found & ~is_rare)
+    unknown = search.to(kept)
+    yes = ask.to(lend, "lend it")
+    no = ask.to(kept, "keep it here")
+    late = ask.on_timeout(kept)
+    done = lend.to(lent)
+
+    policies = (
+        never(common).when(is_rare),
+        never(lend).before(common | yes),
+        never(lent).before(lend.tool(hand_out)),
+    )
+
+
+# %% [markdown]
+# The run waits in `ask`. Each exit of a human has a description, since that is what the human sees. If nobody answers in
+# a day, the run takes `late`; without `on_timeout` it would be landed.
+#
+# **Only if a human said yes.** A policy has one of `before`, `after` and `when`, so "a rare book is lent only after a yes"
+# is two of them. `common` and `yes` are the two ways into `lend`. One is never taken for a rare book, and nothing is lent
+# before one of the two. Policies speak of handoffs as of states: `never(lend).before(yes)` would ask for a yes always.
+# `never(common).after(is_rare)` would forbid `common` for good once a book was found to be rare.
+#
+# **Order is not a guard.** `common` says `~is_rare` though `rare` stands before it. A function may name any exit whose
+# guard holds, and the proof lets it; order decides only where it names none. Without `~is_rare` the first policy would
+# be *possible* to break.
+#
+# **Lent means that the tool was used.** The third policy says so. It holds, since `tool_first=True` has the model use the
+# tool before it may reply, and nobody can decline. With `approval=True` on the tool, as in the desk, it would be
+# violated: after a no the tool does not run, and the model still takes its exit, here `done`, there `paid`. So where the
+# exit must mean that it was done, ask the human in a state before. A use counts even if the tool then fails.
+
+# %%
+from fsm_orch.proof import prove
+from loans import Library
+
+prove(Library)
+
+# %% [markdown]
 # ## Run it with a model that says what you want
 #
 # A `ScriptedModel` answers each request with the next reply of its script. It is free and always the same, so begin
@@ -265,16 +393,34 @@ script = [
 ]
 model = ScriptedModel(script)
 desk = Runner(Desk, model=model, store=MemoryStore())
-result = await desk.run(Ticket(query="Order #77 broke. My money back, please!"), run_id="r1")
+query = "Order #77 broke. My money back, please!"
+result = await desk.run(Ticket(query=query), run_id="r1")
 print(result.status, "-", result.waiting[0].text)
 
 # %% [markdown]
 # The run is not finished. It waits in its store, and takes no time and no money meanwhile. A human says yes, now or
-# tomorrow. With `False` the tool is not used, and the model is told so. (`MemoryStore` forgets with its process;
+# tomorrow. With `False` the tool is not used, and the model is told so; the run may still end in `answered`. (`MemoryStore` forgets with its process;
 # `store="sqlite:///runs.db"` does not.)
 
 # %%
 await desk.resume("r1", True)
+
+# %% [markdown]
+# The library waits for a choice, and for the remark that its `ask` writes. Where nothing is written, the handoff alone
+# is the answer.
+
+# %%
+from loans import Loan
+
+use = {"tool": "hand_out", "arguments": {"book": 33}}
+librarian = ScriptedModel([{"reply": {"use": use}}, "It is yours."])
+library = Runner(Library, model=librarian, store=MemoryStore())
+result = await library.run(Loan(title="Atlas"), run_id="loan")
+print(result.status, "-", result.waiting[0].text)
+
+yes = {"handoff": Library.yes, Loan.remark: "with care"}
+result = await library.resume("loan", yes)
+print(result.status, "-", *(hop.handoff for hop in result.path))
 
 # %% [markdown]
 # What was the model shown? The fields that its agent reads, and the handoffs that are legal now:
@@ -386,7 +532,6 @@ place = "    other_question ="
 hasty = source.replace(place, f"    {short_cut}\n{place}")
 Path("hasty.py").write_text(hasty)
 
-from fsm_orch.proof import prove
 from hasty import Desk as HastyDesk
 
 prove(HastyDesk)
@@ -434,6 +579,50 @@ def test_what_a_customer_can_cost():
 # %% [markdown]
 # `pytest --fsm desk.py` runs the property test, and more of its kind, without a file of your own. `pytest
 # --fsm-coverage` lists the edges that the runs of your own tests never took.
+#
+# ### A test of your own
+#
+# `play` takes a path, turn by turn: each `Turn` says where the run must stand, which exit the agent takes, what it writes
+# and uses, or how it fails. A day that nobody answers is over at once. Let Hypothesis draw the turns, and you have a
+# property of your own. Draw among what is legal in each state, and every example gets to the end; texts drawn at random
+# would be refused in the first. Assert by `==`, not by `if`, so that a property cannot pass because nothing was lent.
+
+# %%
+# %%writefile test_loans.py
+from hypothesis import given
+from hypothesis import strategies as st
+from loans import Library, Loan, hand_out
+
+from fsm_orch.testing import Turn, play
+
+
+def lend(is_rare: bool, asked: Turn):
+    found = {Loan.books: (33,), Loan.is_rare: is_rare}
+    search = Turn(Library.search, changes=found)
+    use = Turn(Library.lend, uses=[hand_out])
+    turns = [search, asked, use] if is_rare else [search, use]
+    return play(Library, Loan(title="Atlas"), turns)
+
+
+def test_nobody_answers():
+    result = lend(True, Turn(Library.ask, fails="timeout"))
+    path = [hop.handoff for hop in result.path]
+    assert path == ["rare", "late"]
+
+
+@given(st.booleans(), st.sampled_from([Library.yes, Library.no]))
+def test_a_rare_book_needs_a_yes(is_rare, answer):
+    said = Turn(Library.ask, answer, changes={Loan.remark: "-"})
+    is_lent = lend(is_rare, said).state is Library.lent
+    assert is_lent == (not is_rare or answer is Library.yes)
+
+
+# %%
+# !pytest -q test_loans.py | tail -1
+
+# %% [markdown]
+# To have everything drawn, replies that lie and agents that fail too, write `@given(runs(...))`, with `runs` of
+# `fsm_orch.testing`. More is in [Test routing in CI](how-to/tests.md#one-path).
 #
 # ## What you have now
 #

@@ -23,7 +23,7 @@ excuses what has happened: a refund without verification stays one, wherever the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from .defaults import said
 from .guards import Guard
@@ -34,6 +34,7 @@ Pattern = Literal[
     "absence", "absence_after", "absence_when", "precedence", "existence", "response", "bounded_existence"
 ]
 
+_TIMES = ("before", "after", "when")
 _NO_TRUTH = "a policy is neither true nor false: list policies, (one, other), instead of and, or, not"
 
 
@@ -77,6 +78,11 @@ class Policy:
     def __bool__(self) -> NoReturn:
         # as of a guard: `policies = (one and other,)` would be the other alone, in silence
         raise TypeError(_NO_TRUTH)
+
+    if not TYPE_CHECKING:  # type checkers say themselves that there is no such method
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(_no_second_time(self, name) if name in _TIMES else f"a policy has no {name!r}")
 
     def __str__(self) -> str:
         subject, other = listed(self.subject), listed(self.other)
@@ -173,6 +179,17 @@ class Cause:
 def after(cause: Atom) -> Cause:
     """Begin `after(x).eventually(y)`: every x is followed by a y before the run ends."""
     return Cause(alternatives(cause), where_called())
+
+
+def _no_second_time(policy: Policy, name: str) -> str:
+    """Return why a policy takes no time: only `never` does, and one."""
+    if policy.pattern not in ("absence_when", "absence_after", "precedence"):
+        return f"{policy} takes no .{name}(...): only never(...) does"
+    return (
+        f"{policy} takes no .{name}(...): a policy has one of .before, .after and .when. "
+        'For "if a guard holds, only after y" write two: give the way that needs no y a handoff of its own, with '
+        "never(handoff).when(guard) and never(state).before(handoff | y)"
+    )
 
 
 def _canonical(atom: Atom) -> Any:

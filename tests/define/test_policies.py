@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from fsm_orch import Context, Final, Machine, State, after, at_most, eventually, guard, never
 from fsm_orch.define import Policy
-from fsm_orch.define.policies import Cause
+from fsm_orch.define.policies import Cause, Never
 
 
 class Ticket(Context):
@@ -115,6 +116,22 @@ def test_policies_are_equal_if_they_say_the_same() -> None:
         at_most(2, Desk.refund),
     }
     assert 11 == len(different)
+
+
+def test_a_policy_has_one_time() -> None:
+    """A second one is refused with what to write instead; copies, and questions for other names, work as ever."""
+    written = Never("absence", (Desk.refund,))
+    for policy in (written.when(is_verified), written.before(Desk.verify), written.after(Desk.verify)):
+        for time in ("before", "after", "when"):
+            with pytest.raises(AttributeError) as refused:
+                getattr(policy, time)
+            assert str(refused.value).startswith(f"{policy} takes no .{time}(...): a policy has one of .before, .after")
+            assert "never(handoff).when(guard) and never(state).before(handoff | y)" in str(refused.value)
+    for other in (at_most(1, Desk.refund), eventually(Desk.refund)):
+        with pytest.raises(AttributeError, match=r"takes no \.before\(\.\.\.\): only never\(\.\.\.\) does"):
+            getattr(other, "before")  # noqa: B009
+    assert not hasattr(written, "unless")
+    assert written.when(is_verified) == copy.copy(written.when(is_verified))
 
 
 def test_a_policy_tells_where_it_was_written() -> None:

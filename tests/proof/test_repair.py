@@ -242,6 +242,48 @@ def test_a_guard_of_the_policy_is_a_change(asked: Callable[[State, Guard[Paid]],
     assert str(change) == f"give `big` the guard `guard=is_verified`: {found.policy} holds"
 
 
+def test_the_only_exit_gets_a_guard_and_an_else() -> None:
+    """A guard alone would leave code without a way out; with an exit for all else, nothing new is warned of."""
+
+    @guard
+    def is_agreed(paid: Paid) -> bool:
+        return paid.paid
+
+    class Stamped(Machine[Paid]):
+        """Lend what was stamped."""
+
+        stamp, lend = State(print, writes=Paid.paid, initial=True), State(print)
+        lent, human = Final(), Final(fallback=True)
+        stamped = stamp.to(lend)
+        done = lend.to(lent)
+        policies = (never(lend).when(~is_agreed),)
+
+    explored = explore(Stamped.definition)
+    (found,) = explored.policies
+    change = to_keep(Stamped.definition, found.policy, found.trace, explored)
+
+    assert str(change) == (
+        "give `stamped` the guard `guard=is_agreed`, and `stamp` a last exit for all else, "
+        "`not_stamped = stamp.to(human)`: never(lend).when(~is_agreed) holds"
+    )
+    changed = change.edit.apply(Stamped.definition)
+    assert ["stamped", "not_stamped"] == [handoff.name for handoff in changed.states["stamp"].exits]
+    assert explore(changed).policies[0].verdict == "holds"
+    assert not {one.code for one in of_definition(changed)} & {"FSM202", "FSM203"}
+
+    class Named(Machine[Paid]):
+        """The same, where that name is taken."""
+
+        stamp, lend = State(print, writes=Paid.paid, initial=True), State(print)
+        lent, human = Final(), Final(fallback=True)
+        stamped = stamp.to(lend)
+        done, not_stamped = lend.to(lent, guard=is_agreed), lend.to(human)
+        policies = (never(lend).when(~is_agreed),)
+
+    explored = explore(Named.definition)
+    assert to_keep(Named.definition, Named.policies[0], explored.policies[0].trace, explored) is None
+
+
 class Expense(Context):
     """What guards of an expense desk read."""
 

@@ -84,6 +84,13 @@ def _allowed(policy: Policy) -> str:
 def _look_into(judged: PolicyVerdict) -> str:
     """Return how to learn whether a possible path is real."""
     assert judged.trace is not None
+    proposed = [f"`{leg.handoff}`" for leg in judged.trace.legs if leg.proposer is not None]
+    if proposed:
+        # a guard that is looked into would not close it: what holds may be proposed, whatever stands before it
+        return (
+            f"give {' and '.join(dict.fromkeys(proposed))} a guard that is closed where an exit before it is open: "
+            "code may propose any exit whose guard holds, and their order decides only where it proposes none"
+        )
     if judged.trace.assumptions:
         return "have a guard read a bool, an Enum or a Literal, which can be looked into"
     return "run the test that --counterexample writes: it searches for values that the context's validators let pass"

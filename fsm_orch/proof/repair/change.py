@@ -5,7 +5,8 @@ less. For the worst case: fewer visits, and fewer hops. An edit counts only if t
 policy must also leave the rest as it was: runs reach all states that they reached, and take all handoffs that they
 took, except one that the edit removes. What they could enter by a handoff they still can: a landing excuses a run from
 much, and an edit that leaves it no way but to land is hollow. So no edit may bring a new warning either. A handoff that
-gets a guard must still be taken where code proposes nothing, or the guard has closed the door that it was to mend.
+gets a guard must still be taken where code proposes nothing, or the guard has closed the door that it was to mend. The
+only exit of a state of code gets its guard together with a last exit to the fallback, for all else.
 Where no edit helps, none is suggested.
 """
 
@@ -21,13 +22,14 @@ from ...define.definition import Definition
 from ...define.guards import Guard, negated
 from ...define.policies import Policy
 from ...define.rules.check import check
+from ...define.states import Handoff
 from ...errors import CertificateError
 from ..bounds.certificate import Certificate
 from ..bounds.certify import certify
 from ..explore.exploration import Exploration, explore
 from ..explore.trace import Trace
 from ..findings import of_definition
-from .edits import Edit, drop, fewer_hops, fewer_visits, guard_with, more_tokens
+from .edits import Edit, drop, fewer_hops, fewer_visits, guard_or_else, guard_with, more_tokens
 
 _MOST_TRIES = 30
 """The most edits that are tried, since each takes a proof of its own."""
@@ -124,8 +126,19 @@ def _edits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edi
     for handoff in taken:
         if handoff.kind == "handoff":
             others = [guard for guard in guards if guard is not handoff.guard]
-            yield from (guard_with(handoff, guard) for guard in (*others, *map(negated, others)))
+            yield from (_guarded(definition, handoff, guard) for guard in (*others, *map(negated, others)))
     yield from map(drop, taken)
+
+
+def _guarded(definition: Definition, handoff: Handoff, guard: Guard[Any]) -> Edit:
+    """Return the edit that gives a handoff a guard; if code has no other way out, with an exit for all else."""
+    # With a guard alone, the only exit would leave a state in which runs are stuck, and land.
+    (source, *others) = handoff.sources
+    names = {*definition.states, *definition.finals, *(other.name for other in definition.handoffs)}
+    is_only = not others and source.spec.kind == "code" and len(source.exits) == 1 and handoff.guard is None
+    if is_only and f"not_{handoff.name}" not in names:
+        return guard_or_else(definition, handoff, guard)
+    return guard_with(handoff, guard)
 
 
 def _fewer_visits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edit]:

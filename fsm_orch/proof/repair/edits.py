@@ -21,7 +21,7 @@ from ..bounds.words import limits_as_written
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """One change of a machine; exactly one of its fields besides the words is set."""
+    """One change of a machine; exactly one of its fields besides the words is set, or `guarded` and `otherwise`."""
 
     words: str
     """What the user has to do, as an imperative."""
@@ -33,6 +33,8 @@ class Edit:
     """The name of a handoff to remove."""
     guarded: tuple[str, Guard[Any]] | None = None
     """The name of a handoff, and the whole of its new guard."""
+    otherwise: str | None = None
+    """The name of a new handoff without a guard, the last, from where the guarded one leaves to the fallback."""
 
     def apply(self, definition: Definition) -> Definition:
         """Return the changed definition."""
@@ -40,6 +42,11 @@ class Edit:
         # given ones would change the user's machine.
         states = {name: self._state(state) for name, state in definition.states.items()}
         handoffs = tuple(self._handoff(h, states) for h in definition.handoffs if h.name != self.dropped)
+        handoffs += tuple(
+            remade(h, name=self.otherwise, target=definition.fallback, description="", guard=None)
+            for h in handoffs
+            if self.otherwise is not None and self.guarded is not None and h.name == self.guarded[0]
+        )
         for state in states.values():
             routes = tuple(states.get(getattr(route, "name", ""), route) for route in state.spec.routes)
             state.spec = dataclasses.replace(state.spec, routes=routes)
@@ -111,6 +118,14 @@ def guard_with(handoff: Handoff, guard: Guard[Any]) -> Edit:
     """Return the edit that gives a handoff a guard in addition to its own."""
     whole = both(handoff.guard, guard)
     return Edit(words=f"give `{handoff.name}` the guard `guard={as_written(whole)}`", guarded=(handoff.name, whole))
+
+
+def guard_or_else(definition: Definition, handoff: Handoff, guard: Guard[Any]) -> Edit:
+    """Return the edit that gives the only exit of one state a guard, and the state another exit for all else."""
+    edit, (source,), end = guard_with(handoff, guard), handoff.sources, definition.fallback.name
+    name = f"not_{handoff.name}"
+    words = f"{edit.words}, and `{source.name}` a last exit for all else, `{name} = {source.name}.to({end})`"
+    return dataclasses.replace(edit, words=words, otherwise=name)
 
 
 def drop(handoff: Handoff) -> Edit:

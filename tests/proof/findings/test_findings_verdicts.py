@@ -38,6 +38,11 @@ def is_huge(ticket: Ticket) -> bool:
     return ticket.amount > 100
 
 
+@guard
+def is_sent(ticket: Ticket) -> bool:
+    return ticket.paid
+
+
 def act(visit):
     return None
 
@@ -63,6 +68,45 @@ def test_each_verdict_that_is_not_kept_is_a_finding():
     assert violated.problem == "never(done) is violated: look -done-> sent"
     assert possible.where == Desk.policies[0].where
     assert possible.fix.startswith("have a guard read a bool, an Enum or a Literal")
+
+
+def test_a_path_that_a_proposal_opens_is_closed_by_a_guard():
+    """Where code may propose a later exit though an earlier one is open, the fix names that exit, and it helps."""
+
+    class Lax(Machine[Ticket]):
+        """Ask the boss of what is large."""
+
+        look = State(act, writes=Ticket.paid, initial=True)
+        boss = State(act)
+        sent, human = Final(), Final(fallback=True)
+        big = look.to(boss, guard=is_lucky & is_sent)
+        small = look.to(sent, guard=is_lucky)
+        rest = look.to(human)
+        done = boss.to(sent)
+        policies = (never(small).when(is_sent),)
+
+    class Strict(Machine[Ticket]):
+        """The same, with the guard."""
+
+        look = State(act, writes=Ticket.paid, initial=True)
+        boss = State(act)
+        sent, human = Final(), Final(fallback=True)
+        big = look.to(boss, guard=is_lucky & is_sent)
+        small = look.to(sent, guard=is_lucky & ~is_sent)
+        rest = look.to(human)
+        done = boss.to(sent)
+        policies = (never(small).when(is_sent),)
+
+    (finding,) = broken(explore(Lax.definition))
+    assert (finding.code, finding.problem) == (
+        "FSM412",
+        "never(small).when(is_sent) may be violated: look -small-> sent, if is_lucky and `act` proposes `small`",
+    )
+    assert finding.fix == (
+        "give `small` a guard that is closed where an exit before it is open: code may propose any exit whose guard "
+        "holds, and their order decides only where it proposes none; or close that path"
+    )
+    assert list(broken(explore(Strict.definition))) == []
 
 
 def test_a_strict_policy_is_kept_by_landed_runs_too():
