@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +14,12 @@ import typer
 
 from .. import discover
 from ..kernel.inputs import Input
+from ..observe.secrets import without_secrets
 from ..store.base import Store
 from ..store.coded import Codec
 from ..store.named import store_at
 from ..store.values import Listed
-from .show import CommandError
+from .show import CommandError, name_of
 
 if TYPE_CHECKING:
     from ..store.sql import SqlStore
@@ -43,6 +46,9 @@ CodecName = Annotated[
         show_default=False,
     ),
 ]
+_OPEN = re.compile(r"sqlite:///[^?#]*(\?sync=[a-z]+)?|[a-z]+://([\w.-]+@)?[\w.-]*(:\d+)?(/[\w.-]*)?")
+"""A URL that holds no password. Not what holds none by `urlsplit`, which reads `u:1/2@host` as a host and a port."""
+
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.", show_default=False)]
 
 
@@ -87,6 +93,17 @@ def codec_of(named: str | None) -> Codec | None:
         )
     made: Codec = codec
     return made
+
+
+def option_of(url: str, codec: str | None = None) -> str:
+    """Return the options that name a store, as a hint shows them: `--store ...` if its URL may hold a secret.
+
+    Args:
+        codec: names the function that makes its codec; None: it has none.
+    """
+    is_open = _OPEN.fullmatch(url) is not None and without_secrets()(url) == url
+    shown = name_of(shlex.quote(url)) if is_open else "..."
+    return f"--store {shown}" if codec is None else f"--store {shown} --codec {name_of(shlex.quote(codec))}"
 
 
 def found(store: Store, run_id: str) -> Listed:

@@ -47,7 +47,7 @@ def test_nobody_at_the_terminal_is_told_the_command(cli, write):
     """With a store the command is whole but for the answer, and what that is made of is said; it then answers."""
     module = write(HUMAN)
     result = cli.invoke(app, ["run", module, "a cup", *STORE])
-    told = re.search(rf"fsm-orch (runs answer \S+ {module} )ANSWER --store \.\.\. ", result.stderr)
+    told = re.search(rf"fsm-orch (runs answer \S+ {module} )ANSWER --store sqlite:///runs\.db ", result.stderr)
 
     assert result.exit_code == 3
     assert told is not None
@@ -132,7 +132,7 @@ def test_each_of_several_questions_has_a_command_of_its_own():
     form = {"properties": {"handoff": {"enum": ["yes", "no"]}}}
     questions = [Question(key=f"r:0:{ask}", state="ask", text="Pay?", form=form) for ask in (1, 2)]
 
-    assert [*how_to_answer("r", "my desk.py", questions, is_kept=True)] == [
+    assert [*how_to_answer("r", "my desk.py", questions, "--store ...")] == [
         f"To answer it at any time: fsm-orch runs answer r 'my desk.py' ANSWER --store ... --question r:0:{ask} "
         "(ANSWER: the value of handoff (yes or no))"
         for ask in (1, 2)

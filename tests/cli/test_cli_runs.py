@@ -3,17 +3,21 @@
 import json
 
 import pytest
-from cli.conftest import DESK, STORE, TOOL, URL, USE, asked, assert_refused, scripted
+from cli.conftest import ASK, DESK, STORE, TOOL, URL, USE, asked, assert_refused, scripted
 from support.in_store import change, put
 
 from fsm_orch.cli import app
+from fsm_orch.cli.stored import option_of
 from fsm_orch.store import Head
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
+AT = f"--store {URL}"
+"""How a hint names the store."""
+
 
 def test_a_run_that_is_kept_says_how_to_go_on_with_it(cli, write, monkeypatch):
-    """Its id is told before anything happens, and where it waits the command that answers it, both without the URL."""
+    """Its id is told before anything happens, and where it waits the command that answers it, both with its store."""
     module = write(TOOL)
     scripted(monkeypatch, USE)
     result = cli.invoke(app, ["run", module, "a cup", *STORE])
@@ -21,10 +25,52 @@ def test_a_run_that_is_kept_says_how_to_go_on_with_it(cli, write, monkeypatch):
 
     assert (result.exit_code, status) == (3, "waiting")
     first, _, last = result.stderr.splitlines()
-    assert first == f"fsm-orch: run {run_id} is kept. If this ends: fsm-orch runs resume {run_id} {module} --store ..."
-    command = f"fsm-orch runs answer {run_id} {module} ANSWER --store ..."
+    assert first == f"fsm-orch: run {run_id} is kept. If this ends: fsm-orch runs resume {run_id} {module} {AT}"
+    command = f"fsm-orch runs answer {run_id} {module} ANSWER {AT}"
     assert last == f"fsm-orch: To answer it at any time: {command} (ANSWER: yes or no)"
-    assert "runs.db" not in result.output
+
+
+@pytest.mark.parametrize(
+    "more", [["--context", '{"answer": "early"}'], ["--model", "nobody:none"]], ids=["context", "model"]
+)
+def test_of_a_run_that_never_starts_nothing_is_said_but_why(cli, write, more):
+    """No id and no way to go on with it: the store does not have it."""
+    assert cli.invoke(app, ["run", write(DESK), "a cup", *STORE]).exit_code == 0
+    result = cli.invoke(app, ["run", write(ASK), "a cup", *STORE, *more])
+
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "kept" not in result.stderr
+    assert len(json.loads(cli.invoke(app, ["runs", "list", *STORE, "--json"]).stdout)) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///runs.db", "sqlite:///runs.db"),
+        ("sqlite:////var/my runs.db?sync=normal", "'sqlite:////var/my runs.db?sync=normal'"),
+        ("postgresql://me@host:5432/runs", "postgresql://me@host:5432/runs"),
+        ("redis://localhost", "redis://localhost"),
+        *[
+            (f"postgresql://{rest}", "...")
+            for rest in (
+                "me:hush@host/runs",
+                "me:@host",
+                ":hush@host",
+                "me:1/hush@host",
+                "me:1?hush@host",
+                "me:1#hush@host/runs",
+                "host/runs?password=hush",
+                "me@host,me:hush@other/runs",
+                "sk-ant-api03-" + "hushA1" * 10 + "@host/runs",
+            )
+        ],
+    ],
+)
+def test_a_hint_shows_the_store_unless_its_url_may_hold_a_secret(url, shown):
+    """It can be pasted then; else three dots stand for all of it."""
+    assert option_of(url) == f"--store {shown}"
+    assert option_of(url, "keys:codec") == f"--store {shown} --codec keys:codec"
 
 
 def test_a_run_is_kept_in_a_file_that_is_made(cli, desk):
@@ -114,7 +160,8 @@ def test_a_run_that_waits_is_resumed_to_where_it_waits(cli, tool):
 
     assert result.exit_code == 3
     assert f"Waits: Use pay(cents=5)?  ({run_id}:0:1)\n" in result.stdout
-    assert result.stdout.endswith(f"To answer: fsm-orch runs answer {run_id} {tool} --store ...\n")
+    command = f"fsm-orch runs answer {run_id} {tool} ANSWER {AT}"
+    assert result.stdout.endswith(f"To answer it at any time: {command} (ANSWER: yes or no)\n")
 
 
 def test_a_run_that_another_worker_drives_is_left_alone(cli, tool, tmp_path):
@@ -140,7 +187,7 @@ def test_landing_is_asked_of_whoever_drives_the_run(cli, tmp_path, monkeypatch):
     driven, free, done = (cli.invoke(app, ["runs", "land", run, *STORE]) for run in ("driven", "free", "done"))
 
     assert driven.stdout == "asked to land: its worker lands it within seconds\n"
-    command = "fsm-orch runs land free MODULE --store ..."
+    command = f"fsm-orch runs land free MODULE {AT}"
     assert free.stdout == f"asked to land: nobody drives it. To land it now, name its module: {command}\n"
     assert_refused(done, "run 'done' has ended in 'a': there is nothing to land")
     listed = cli.invoke(app, ["runs", "list", *STORE]).stdout
