@@ -130,7 +130,9 @@ def answered(
     if question.expires_at is not None and now_s >= question.expires_at:
         raise AnswerLate(f"{question.key!r} has expired: `Runner.expire` lets its run go on")
     if question.tool is not None and not isinstance(answer, bool):
-        raise AnswerError(f"{question.text} is answered by True or False, not by {kind_of(answer)}")
+        raise AnswerError(
+            f"{question.text} is answered by True or False, which JSON spells true or false, not by {kind_of(answer)}"
+        )
     if id == question.key:
         raise AnswerError(f"{id!r} is the key of its question: give the answer an id of its own")
     event = _as_input(run, question, answer, id=id, who=who)

@@ -91,7 +91,7 @@ def test_a_run_is_kept_in_a_file_that_is_made(cli, desk):
         (["show", "RUN", "--at", "2"], "name its MODULE"),
         (["show", "RUN", "MODULE", "--at", "0"], "from 1 to that"),
         (["show", "RUN", "MODULE", "--at", "5"], "has 4 inputs"),
-        (["answer", "RUN", "MODULE", "perhaps"], "answered by True or False"),
+        (["answer", "RUN", "MODULE", "perhaps"], "answered by yes or no"),
         (["answer", "RUN", "MODULE", "yes", "--question", "k"], "no open question 'k': it waits for "),
         (["prune", "--older-than", "soon"], "'soon' is no span of time"),
     ],
