@@ -97,7 +97,7 @@ def _fits(value: Any, member: Schema) -> bool:
     choices = _choices(member)
     if choices is not None:
         return any(value == choice and type(value) is type(choice) for choice in choices)  # True is not 1
-    kind = member.get("type")
+    kind = str(member.get("type"))
     return kind not in _KINDS or (
         isinstance(value, _KINDS[kind][1]) and (kind == "boolean" or not isinstance(value, bool))
     )

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 _PATIENCE_S = 5.0
 """For how long somebody at a terminal waits for a database that is away."""
 
+_BEGINNING = 6
+"""From how many characters on an id that is not known is looked at as the beginning of one."""
+_LAST = 1_000
+"""Among how many runs, the last that began: a store may hold millions, and cannot look for beginnings."""
+_NAMED = 3
+
 _STORE = typer.Option(
     "--store",
     metavar="URL",
@@ -109,12 +115,19 @@ def option_of(url: str, codec: str | None = None) -> str:
 def found(store: Store, run_id: str) -> Listed:
     """Return a run as a list shows it.
 
-    Raises CommandError: if the store does not know it.
+    Raises CommandError: if the store does not know it. It names the last ids that begin so: what is meant is not
+        guessed, as a run that is landed or answered by mistake stays so.
     """
     rows = asyncio.run(store.list(run_id=run_id))
-    if not rows:
-        raise CommandError(f"this store knows of no run {run_id!r}: fsm-orch runs list shows those that it knows")
-    return rows[0]
+    if rows:
+        return rows[0]
+    last = asyncio.run(store.list(limit=_LAST)) if len(run_id) >= _BEGINNING else ()
+    alike = [name_of(shlex.quote(row.run_id)) for row in last if row.run_id.startswith(run_id)]
+    more = f", and {len(alike) - _NAMED} more" if len(alike) > _NAMED else ""
+    whole = f"give a whole id, such as {', '.join(alike[:_NAMED])}{more}" if alike else ""
+    raise CommandError(
+        f"this store knows of no run {run_id!r}: {whole or 'fsm-orch runs list shows those that it knows'}"
+    )
 
 
 def journal_of(store: Store, run: Listed) -> tuple[Input, ...]:

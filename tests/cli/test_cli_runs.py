@@ -16,6 +16,28 @@ AT = f"--store {URL}"
 """How a hint names the store."""
 
 
+@pytest.mark.parametrize("words", [["show"], ["resume", "m"], ["answer", "m", "yes"], ["land"], ["replay", "m"]])
+def test_a_shortened_id_is_told_the_whole_ones(cli, desk, words):
+    """From 6 characters on, three at most are named; nothing has happened to them."""
+    for name in ("abcdef-1", "abcdef-2", "abcdef-3", "abcdeh-4"):
+        put(URL, name, Head("a"))
+    words = [desk if word == "m" else word for word in words]
+    three, one, short = (
+        cli.invoke(app, ["runs", words[0], run_id, *words[1:], *STORE]) for run_id in ("abcdef", "abcdeh", "abcde")
+    )
+    put(URL, "abcdef-5", Head("a"))
+    many = cli.invoke(app, ["runs", words[0], "abcdef", *words[1:], *STORE])
+
+    said = three.stderr.partition("give a whole id, such as ")[2].strip()
+    assert ["abcdef-1", "abcdef-2", "abcdef-3"] == sorted(said.split(", "))
+    assert_refused(one, "knows of no run 'abcdeh': give a whole id, such as abcdeh-4")
+    assert_refused(short, "knows of no run 'abcde': fsm-orch runs list shows those that it knows")
+    assert_refused(many, ", and 1 more")
+    rows = json.loads(cli.invoke(app, ["runs", "list", *STORE, "--json"]).stdout)
+    assert {("a", "running")} == {(row["state"], row["status"]) for row in rows}
+    assert "asked to land" not in cli.invoke(app, ["runs", "list", *STORE]).stdout
+
+
 def test_a_run_that_is_kept_says_how_to_go_on_with_it(cli, write, monkeypatch):
     """Its id is told before anything happens, and where it waits the command that answers it, both with its store."""
     module = write(TOOL)
