@@ -10,14 +10,14 @@ from ..run.waiting import Question
 from .show import name_of
 
 
-def how_to_answer(run_id: str, target: str, waiting: Sequence[Question], *, is_kept: bool) -> Iterator[str]:
-    """Yield lines that say how what a run waits for is answered. No line has the URL of its store: it may hold a key.
+def how_to_answer(run_id: str, target: str, waiting: Sequence[Question], at: str | None) -> Iterator[str]:
+    """Yield lines that say how what a run waits for is answered.
 
     Args:
         waiting: what it waits for; not empty.
-        is_kept: whether a store keeps it; else it is gone with its process.
+        at: the options that name the store that keeps it, as they are shown; None: it is gone with its process.
     """
-    if not is_kept:
+    if at is None:
         yield (
             "It is gone now. To answer it here, be at the terminal, or give a line for each field on stdin; to answer "
             f"it later, have it kept: fsm-orch run {shlex.quote(target)} ... --store sqlite:///runs.db"
@@ -25,7 +25,7 @@ def how_to_answer(run_id: str, target: str, waiting: Sequence[Question], *, is_k
         return
     for question in waiting:
         which = f" --question {shlex.quote(question.key)}" if len(waiting) > 1 else ""
-        command = f"fsm-orch runs answer {shlex.quote(run_id)} {shlex.quote(target)} ANSWER --store ...{which}"
+        command = f"fsm-orch runs answer {shlex.quote(run_id)} {shlex.quote(target)} ANSWER {at}{which}"
         yield name_of(f"To answer it at any time: {command} (ANSWER: {_answer_of(question.form)})")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -10,14 +10,26 @@ from rich.console import Console
 from rich.text import Text
 
 from ..run.waiting import Question
-from .show import CommandError, hanging, safe
+from .show import CommandError, complain, hanging, safe
 
 Schema = Mapping[str, Any]
 _WORDS = {"yes": True, "y": True, "no": False, "n": False}
+_KINDS: Mapping[str, tuple[str, tuple[type, ...]]] = {
+    "boolean": ("yes or no", (bool,)),
+    "integer": ("a whole number", (int,)),
+    "number": ("a number", (int, float)),
+    "string": ("a text", (str,)),
+    "null": ("nothing", (type(None),)),
+    "array": ("a JSON list", (list, dict)),  # objects may stand for lists: who reads the answer knows
+    "object": ("a JSON object", (list, dict)),
+}
+"""By type of JSON: what a line of it is called, and what it is read as."""
 
 
 def answer_to(out: Console, question: Question) -> Any:
-    """Ask a question, and return the answer as JSON; nobody has checked yet whether it fits.
+    """Ask a question, and return the answer as JSON. A line is asked for again until it is of its field's kind.
+
+    Nobody has checked yet whether the whole fits: a limit or a validator may still refuse it.
 
     Raises EOFError: if there is nobody to ask.
     """
@@ -28,18 +40,19 @@ def answer_to(out: Console, question: Question) -> Any:
         out.print(hanging(out, f"  {name:<{width}}  ", value if isinstance(value, str) else to_json(value).decode()))
     fields = question.form.get("properties")
     if fields is None:
-        return _one(out, "yes or no" if question.form else "answer", question.form, question.form)
+        return _one(out, "yes or no" if question.form else "answer", question.form, question.form, of=question.text)
     return {name: _one(out, name, schema, question.form) for name, schema in fields.items()}
 
 
 def answer_from(question: Question, text: str) -> Any:
     """Return what a text answers, as JSON: the only field of the form, or a JSON object of all; nobody has checked it.
 
-    Raises CommandError: if the form has several fields, and the text is no such object.
+    Raises CommandError: if the form has several fields, and the text is no such object, or it is not of the kind that
+        the only field takes.
     """
     fields: Mapping[str, Schema] | None = question.form.get("properties")
     if fields is None:
-        return read(text, question.form, question.form)
+        return _fitting(question.text, text, question.form, question.form)
     try:
         given = from_json(text, allow_inf_nan=False)
     except ValueError:
@@ -47,18 +60,56 @@ def answer_from(question: Question, text: str) -> Any:
     if isinstance(given, dict):
         return given
     if len(fields) == 1:
-        return {name: read(text, schema, question.form) for name, schema in fields.items()}
+        return {name: _fitting(name, text, schema, question.form) for name, schema in fields.items()}
     raise CommandError(f"{question.key!r} asks for {', '.join(fields)}: answer by a JSON object of them")
 
 
-def _one(out: Console, name: str, schema: Schema, form: Schema) -> Any:
-    """Ask for the value of one field."""
+def _one(out: Console, name: str, schema: Schema, form: Schema, *, of: str | None = None) -> Any:
+    """Ask for the value of one field, until it is of its kind.
+
+    Args:
+        of: what a message about it names; None: the field.
+    """
     if told := schema.get("description"):
         out.print(hanging(out, "    ", str(told), "dim"))
     choices = schema.get("enum")
     shown = f" [{'/'.join(map(str, choices))}]" if choices else ""
-    text = out.input(Text(f"  {name}{safe(shown)}: ", style="bold")).strip()
-    return read(text, schema, form)
+    while True:
+        text = out.input(Text(f"  {name}{safe(shown)}: ", style="bold")).strip()
+        try:
+            return _fitting(of or name, text, schema, form)
+        except CommandError as error:
+            complain(str(error))
+
+
+def _fitting(name: str, text: str, schema: Schema, form: Schema) -> Any:
+    """Return what a line means in a field.
+
+    Raises CommandError: if it is not of the field's kind, or none of its choices.
+    """
+    value, members = read(text, schema, form), [*_members(schema, form)]
+    if any(_fits(value, member) for member in members):
+        return value
+    raise CommandError(f"{name} is answered by {' or '.join(dict.fromkeys(map(_named, members)))}")
+
+
+def _fits(value: Any, member: Schema) -> bool:
+    choices = _choices(member)
+    if choices is not None:
+        return any(value == choice and type(value) is type(choice) for choice in choices)  # True is not 1
+    kind = str(member.get("type"))
+    return kind not in _KINDS or (
+        isinstance(value, _KINDS[kind][1]) and (kind == "boolean" or not isinstance(value, bool))
+    )
+
+
+def _named(member: Schema) -> str:
+    choices = _choices(member)
+    return _KINDS[member["type"]][0] if choices is None else " or ".join(map(str, choices))
+
+
+def _choices(member: Schema) -> Sequence[Any] | None:
+    return [member["const"]] if "const" in member else member.get("enum")
 
 
 def read(text: str, schema: Schema, form: Schema) -> Any:

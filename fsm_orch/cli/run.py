@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import signal
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +18,7 @@ import typer
 from .. import discover
 from ..define.context import Context
 from ..errors import AnswerError, Drained
+from ..kernel.records import Record
 from ..observe.log import log_records
 from ..run.ids import random_id
 from ..run.result import RunResult
@@ -27,7 +31,7 @@ from .logs import json_logger
 from .path import PathWriter, show_result
 from .prompts import prompt_writer
 from .show import complain, complaints, console, interrupted
-from .stored import CodecName, OptionalStoreUrl, opened
+from .stored import CodecName, OptionalStoreUrl, opened, option_of
 
 _KEEP = "run it with --store, which keeps it for `fsm-orch runs answer`"
 
@@ -70,29 +74,53 @@ def run(
     with complaints(), outcome.json_alone(as_json) as stdout, keeping as kept:
         machine = discover.machine(target, Path.cwd())
         context = start.context(machine.definition.context, text, fields)
+        run_id = random_id()
+        at = None if store is None else option_of(store, codec)
+        resume = f"fsm-orch runs resume {run_id} {shlex.quote(target)} {at}"
+        began = _Began(f"run {run_id} is kept. If this ends: {resume}" if is_kept and not as_json else None)
+        became = "the run is stored, and goes on by fsm-orch runs resume" if is_kept else "the run was landed"
         runner = Runner[Any, Any](
             machine,
             model=start.model_of(machine, model),
-            observers=[log_records(json_logger())] if events else [],
+            observers=[began, log_records(json_logger())] if events else [began],
             on_prompt=prompt_writer(console(stderr=True)) if prompts else None,
             store=kept,
         )
-        run_id = random_id()
-        ended = "the run is stored, and goes on by fsm-orch runs resume" if is_kept else "the run was landed"
+        ended = partial(began.say, became)
         with start.dependencies(machine) as deps, interrupted(ended), _terminated(ended):
             if as_json:
                 running = runner.run(context, deps=deps, run_id=run_id)
                 result = asyncio.run(_drained(runner, running, is_kept=is_kept))
                 typer.echo(orjson.dumps(outcome.as_json(result)), file=stdout)
             else:
-                if is_kept:
-                    complain(f"run {run_id} is kept. If this ends: fsm-orch runs resume {run_id} {target} --store ...")
                 is_alive = not (events or prompts)
                 result = _shown(runner, context, deps, run_id, is_alive=is_alive, is_kept=is_kept)
         if result.status == "waiting":
-            for line in how_to_answer(run_id, target, result.waiting, is_kept=is_kept):
+            for line in how_to_answer(run_id, target, result.waiting, at):
                 complain(line)
             raise typer.Exit(outcome.WAITS)
+
+
+@dataclass
+class _Began:
+    """An observer that knows whether a run has begun: it is in its store before anybody is told of it.
+
+    Args:
+        how: how to go on with it, which is said once it has begun; None: nothing is said.
+    """
+
+    how: str | None
+    is_so: bool = False
+
+    def __call__(self, _: Record) -> None:
+        """Note that it has begun."""
+        if not self.is_so and self.how is not None:
+            complain(self.how)
+        self.is_so = True
+
+    def say(self, became: str) -> str:
+        """Return what became of the run, if there is one."""
+        return became if self.is_so else "no run had begun"
 
 
 async def _drained(runner: Runner[Any, Any], running: Awaitable[RunResult[Any]], *, is_kept: bool) -> RunResult[Any]:
@@ -102,12 +130,12 @@ async def _drained(runner: Runner[Any, Any], running: Awaitable[RunResult[Any]],
 
 
 @contextmanager
-def _terminated(ended: str) -> Iterator[None]:
+def _terminated(ended: Callable[[], str]) -> Iterator[None]:
     """Turn the end of a run that SIGTERM has stopped into one line and an exit."""
     try:
         yield
     except Drained:
-        complain(f"Terminated: {ended}")
+        complain(f"Terminated: {ended()}")
         raise typer.Exit(128 + signal.SIGTERM) from None
 
 

@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from .. import discover
 from ..define.changes import describe
-from ..define.context import Context
+from ..define.context import Context, given_fields
 from ..define.machine import AnyMachine
 from ..run.deps import Factory
 from .show import CommandError
@@ -125,7 +125,10 @@ def _place(context_type: type[Context], given: dict[str, Any]) -> str:
 
 
 def _how(context_type: type[Context]) -> str:
-    return f"Give fields by --context as a JSON object; fields: {', '.join(context_type.__pydantic_fields__)}"
+    fields, given = context_type.__pydantic_fields__, given_fields(context_type)
+    own, others = ", ".join(name for name in fields if name in given), [name for name in fields if name not in given]
+    theirs = f" ({', '.join(others)}: only agents write {'it' if len(others) == 1 else 'them'})" if others else ""
+    return f"Give fields by --context as a JSON object; fields: {own or 'none'}{theirs}"
 
 
 def factory(machines: Sequence[AnyMachine], named: str | None, stack: ExitStack) -> Factory[Any] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,17 +14,24 @@ import typer
 
 from .. import discover
 from ..kernel.inputs import Input
+from ..observe.secrets import without_secrets
 from ..store.base import Store
 from ..store.coded import Codec
 from ..store.named import store_at
 from ..store.values import Listed
-from .show import CommandError
+from .show import CommandError, name_of
 
 if TYPE_CHECKING:
     from ..store.sql import SqlStore
 
 _PATIENCE_S = 5.0
 """For how long somebody at a terminal waits for a database that is away."""
+
+_BEGINNING = 6
+"""From how many characters on an id that is not known is looked at as the beginning of one."""
+_LAST = 1_000
+"""Among how many runs, the last that began: a store may hold millions, and cannot look for beginnings."""
+_NAMED = 3
 
 _STORE = typer.Option(
     "--store",
@@ -43,6 +52,9 @@ CodecName = Annotated[
         show_default=False,
     ),
 ]
+_OPEN = re.compile(r"sqlite:///[^?#]*(\?sync=[a-z]+)?|[a-z]+://([\w.-]+@)?[\w.-]*(:\d+)?(/[\w.-]*)?")
+"""A URL that holds no password. Not what holds none by `urlsplit`, which reads `u:1/2@host` as a host and a port."""
+
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.", show_default=False)]
 
 
@@ -89,15 +101,33 @@ def codec_of(named: str | None) -> Codec | None:
     return made
 
 
+def option_of(url: str, codec: str | None = None) -> str:
+    """Return the options that name a store, as a hint shows them: `--store ...` if its URL may hold a secret.
+
+    Args:
+        codec: names the function that makes its codec; None: it has none.
+    """
+    is_open = _OPEN.fullmatch(url) is not None and without_secrets()(url) == url
+    shown = name_of(shlex.quote(url)) if is_open else "..."
+    return f"--store {shown}" if codec is None else f"--store {shown} --codec {name_of(shlex.quote(codec))}"
+
+
 def found(store: Store, run_id: str) -> Listed:
     """Return a run as a list shows it.
 
-    Raises CommandError: if the store does not know it.
+    Raises CommandError: if the store does not know it. It names the last ids that begin so: what is meant is not
+        guessed, as a run that is landed or answered by mistake stays so.
     """
     rows = asyncio.run(store.list(run_id=run_id))
-    if not rows:
-        raise CommandError(f"this store knows of no run {run_id!r}: fsm-orch runs list shows those that it knows")
-    return rows[0]
+    if rows:
+        return rows[0]
+    last = asyncio.run(store.list(limit=_LAST)) if len(run_id) >= _BEGINNING else ()
+    alike = [name_of(shlex.quote(row.run_id)) for row in last if row.run_id.startswith(run_id)]
+    more = f", and {len(alike) - _NAMED} more" if len(alike) > _NAMED else ""
+    whole = f"give a whole id, such as {', '.join(alike[:_NAMED])}{more}" if alike else ""
+    raise CommandError(
+        f"this store knows of no run {run_id!r}: {whole or 'fsm-orch runs list shows those that it knows'}"
+    )
 
 
 def journal_of(store: Store, run: Listed) -> tuple[Input, ...]:

@@ -53,6 +53,13 @@ def price_by_name(name: str) -> Price | None:
             return None
 
 
+def priced_names() -> Iterator[str]:
+    """Yield the models, `provider:model`, that the table knows of providers that have an adapter of the same name."""
+    for known in get_snapshot().providers:
+        if known.id in ("openai", "anthropic"):
+            yield from (f"{known.id}:{model.id}" for model in known.models)
+
+
 def context_window(name: str) -> int | None:
     """Return how many tokens one request to a model may hold, by the table of `genai_prices`; None: unknown.
 

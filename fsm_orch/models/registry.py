@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
@@ -13,6 +14,7 @@ from ..errors import ModelUnavailable
 from .base import Model
 from .embed import Embedder
 from .fallback import Fallback
+from .weights import CATALOGUE
 
 
 class _Adapter(NamedTuple):
@@ -34,6 +36,9 @@ _ADAPTERS: Mapping[str, _Adapter] = {
     "pydantic-ai": _Adapter("bridges.pydantic_ai", "open_pydantic_ai", extra="pydantic-ai"),
 }
 
+
+_CLOSE = 0.8
+"""How like a known name, from 0 to 1, one must be for that to be guessed: `openai` is like the names of no models."""
 
 _EMBEDDERS: Mapping[str, _Adapter] = {"minilm": _Adapter("minilm", "MiniLM", extra="embed")}
 
@@ -82,8 +87,22 @@ def checked(name: str) -> str:
     provider, _, model = name.strip().partition(":")
     if provider not in _ADAPTERS or not model:
         known = ", ".join(f"{known}:..." for known in _ADAPTERS)
-        raise ModelUnavailable(f"No model {name!r}. Name one as provider:model; providers: {known}")
+        meant = _meant(name.strip())
+        raise ModelUnavailable(f"No model {name!r}{meant or '.'} Name one as provider:model; providers: {known}")
     return name.strip()
+
+
+def _meant(name: str) -> str:
+    """Return the end of a message that guesses which model was meant; nothing if no known name is like it."""
+    from .prices import priced_names  # noqa: PLC0415 - the price table loads an HTTP client
+
+    if name.partition(":")[0] in _ADAPTERS:  # a model is missing, and which is anybody's guess
+        return ""
+    local = [f"local:{entry.name}" for entry in CATALOGUE.values() if entry.kind == "language"]
+    whole = {full.partition(":")[2]: full for full in (*priced_names(), *local)}
+    whole |= {full: full for full in whole.values()}
+    close = get_close_matches(name, whole, n=1, cutoff=_CLOSE)
+    return f": did you mean {whole[close[0]]!r}?" if close else ""
 
 
 def _fallback(names: Sequence[str]) -> Fallback:

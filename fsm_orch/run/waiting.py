@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..agents.human import HumanAgent, as_answer
 from ..define.changes import journaled
-from ..define.wording import kind_of
+from ..define.wording import kind_of, quoted
 from ..errors import AnswerError, AnswerLate, ContextError, WrongType
 from ..kernel import inputs
 from ..kernel.configuration import Configuration
@@ -24,6 +24,9 @@ from .attempt import attempt
 from .cast import Cast
 from .outcome import read_back
 from .writer import Run
+
+_NAMED, _KEY_CHARS = 3, 64
+"""How many keys that an answer does not take are named, and how much of each."""
 
 _APPROVAL: Mapping[str, Any] = unchangeable({"type": "boolean"})
 
@@ -130,7 +133,9 @@ def answered(
     if question.expires_at is not None and now_s >= question.expires_at:
         raise AnswerLate(f"{question.key!r} has expired: `Runner.expire` lets its run go on")
     if question.tool is not None and not isinstance(answer, bool):
-        raise AnswerError(f"{question.text} is answered by True or False, not by {kind_of(answer)}")
+        raise AnswerError(
+            f"{question.text} is answered by True or False, which JSON spells true or false, not by {kind_of(answer)}"
+        )
     if id == question.key:
         raise AnswerError(f"{id!r} is the key of its question: give the answer an id of its own")
     event = _as_input(run, question, answer, id=id, who=who)
@@ -142,10 +147,21 @@ def answered(
 
 
 def _expected(question: Question, given: Any) -> str:
-    """Return all that an answer takes, if it lacks some of it: who gave one value may not know of the others."""
+    """Return which keys of an answer are too many, and all that it takes if it lacks some or has others.
+
+    Who gave one value may not know of the others. Of the keys that came the first are named, and each is cut.
+    """
     required = [str(name) for name in question.form.get("required", ())]
-    if isinstance(given, Mapping) and given.keys() >= {*required}:
-        return ""
+    if not required or not isinstance(given, Mapping):
+        return _all_of(required)
+    extra = [key for key in given if key not in question.form["properties"]]
+    named = quoted(key[:_KEY_CHARS] for key in extra[:_NAMED])
+    more = f", and {len(extra) - _NAMED} more" if len(extra) > _NAMED else ""
+    over = f"; it does not take {named}{more}" if extra else ""
+    return over + (_all_of(required) if extra or not given.keys() >= {*required} else "")
+
+
+def _all_of(required: Sequence[str]) -> str:
     fields = ", ".join(f'"{name}": ...' for name in required)
     return f"; it takes all of {{{fields}}}" if len(required) > 1 else ""
 

@@ -195,7 +195,9 @@ def test_a_context_that_does_not_fit_is_one_line(cli, desk, options, said):
 
 def test_without_a_text_its_field_is_missing(cli, desk):
     """The text may be left out, if --context gives its field."""
-    assert_refused(cli.invoke(app, ["run", desk]), "query: Field required", "fields: query, amount, answer")
+    assert_refused(
+        cli.invoke(app, ["run", desk]), "query: Field required", "fields: query, amount (answer: only agents write it)"
+    )
     assert cli.invoke(app, ["run", desk, "--context", '{"query": "hello"}']).exit_code == 0
 
 

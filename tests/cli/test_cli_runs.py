@@ -3,17 +3,43 @@
 import json
 
 import pytest
-from cli.conftest import DESK, STORE, TOOL, URL, USE, asked, assert_refused, scripted
+from cli.conftest import ASK, DESK, STORE, TOOL, URL, USE, asked, assert_refused, scripted
 from support.in_store import change, put
 
 from fsm_orch.cli import app
+from fsm_orch.cli.stored import option_of
 from fsm_orch.store import Head
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
+AT = f"--store {URL}"
+"""How a hint names the store."""
+
+
+@pytest.mark.parametrize("words", [["show"], ["resume", "m"], ["answer", "m", "yes"], ["land"], ["replay", "m"]])
+def test_a_shortened_id_is_told_the_whole_ones(cli, desk, words):
+    """From 6 characters on, three at most are named; nothing has happened to them."""
+    for name in ("abcdef-1", "abcdef-2", "abcdef-3", "abcdeh-4"):
+        put(URL, name, Head("a"))
+    words = [desk if word == "m" else word for word in words]
+    three, one, short = (
+        cli.invoke(app, ["runs", words[0], run_id, *words[1:], *STORE]) for run_id in ("abcdef", "abcdeh", "abcde")
+    )
+    put(URL, "abcdef-5", Head("a"))
+    many = cli.invoke(app, ["runs", words[0], "abcdef", *words[1:], *STORE])
+
+    said = three.stderr.partition("give a whole id, such as ")[2].strip()
+    assert ["abcdef-1", "abcdef-2", "abcdef-3"] == sorted(said.split(", "))
+    assert_refused(one, "knows of no run 'abcdeh': give a whole id, such as abcdeh-4")
+    assert_refused(short, "knows of no run 'abcde': fsm-orch runs list shows those that it knows")
+    assert_refused(many, ", and 1 more")
+    rows = json.loads(cli.invoke(app, ["runs", "list", *STORE, "--json"]).stdout)
+    assert {("a", "running")} == {(row["state"], row["status"]) for row in rows}
+    assert "asked to land" not in cli.invoke(app, ["runs", "list", *STORE]).stdout
+
 
 def test_a_run_that_is_kept_says_how_to_go_on_with_it(cli, write, monkeypatch):
-    """Its id is told before anything happens, and where it waits the command that answers it, both without the URL."""
+    """Its id is told before anything happens, and where it waits the command that answers it, both with its store."""
     module = write(TOOL)
     scripted(monkeypatch, USE)
     result = cli.invoke(app, ["run", module, "a cup", *STORE])
@@ -21,10 +47,52 @@ def test_a_run_that_is_kept_says_how_to_go_on_with_it(cli, write, monkeypatch):
 
     assert (result.exit_code, status) == (3, "waiting")
     first, _, last = result.stderr.splitlines()
-    assert first == f"fsm-orch: run {run_id} is kept. If this ends: fsm-orch runs resume {run_id} {module} --store ..."
-    command = f"fsm-orch runs answer {run_id} {module} ANSWER --store ..."
+    assert first == f"fsm-orch: run {run_id} is kept. If this ends: fsm-orch runs resume {run_id} {module} {AT}"
+    command = f"fsm-orch runs answer {run_id} {module} ANSWER {AT}"
     assert last == f"fsm-orch: To answer it at any time: {command} (ANSWER: yes or no)"
-    assert "runs.db" not in result.output
+
+
+@pytest.mark.parametrize(
+    "more", [["--context", '{"answer": "early"}'], ["--model", "nobody:none"]], ids=["context", "model"]
+)
+def test_of_a_run_that_never_starts_nothing_is_said_but_why(cli, write, more):
+    """No id and no way to go on with it: the store does not have it."""
+    assert cli.invoke(app, ["run", write(DESK), "a cup", *STORE]).exit_code == 0
+    result = cli.invoke(app, ["run", write(ASK), "a cup", *STORE, *more])
+
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "kept" not in result.stderr
+    assert len(json.loads(cli.invoke(app, ["runs", "list", *STORE, "--json"]).stdout)) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///runs.db", "sqlite:///runs.db"),
+        ("sqlite:////var/my runs.db?sync=normal", "'sqlite:////var/my runs.db?sync=normal'"),
+        ("postgresql://me@host:5432/runs", "postgresql://me@host:5432/runs"),
+        ("redis://localhost", "redis://localhost"),
+        *[
+            (f"postgresql://{rest}", "...")
+            for rest in (
+                "me:hush@host/runs",
+                "me:@host",
+                ":hush@host",
+                "me:1/hush@host",
+                "me:1?hush@host",
+                "me:1#hush@host/runs",
+                "host/runs?password=hush",
+                "me@host,me:hush@other/runs",
+                "sk-ant-api03-" + "hushA1" * 10 + "@host/runs",
+            )
+        ],
+    ],
+)
+def test_a_hint_shows_the_store_unless_its_url_may_hold_a_secret(url, shown):
+    """It can be pasted then; else three dots stand for all of it."""
+    assert option_of(url) == f"--store {shown}"
+    assert option_of(url, "keys:codec") == f"--store {shown} --codec keys:codec"
 
 
 def test_a_run_is_kept_in_a_file_that_is_made(cli, desk):
@@ -45,7 +113,7 @@ def test_a_run_is_kept_in_a_file_that_is_made(cli, desk):
         (["show", "RUN", "--at", "2"], "name its MODULE"),
         (["show", "RUN", "MODULE", "--at", "0"], "from 1 to that"),
         (["show", "RUN", "MODULE", "--at", "5"], "has 4 inputs"),
-        (["answer", "RUN", "MODULE", "perhaps"], "answered by True or False"),
+        (["answer", "RUN", "MODULE", "perhaps"], "answered by yes or no"),
         (["answer", "RUN", "MODULE", "yes", "--question", "k"], "no open question 'k': it waits for "),
         (["prune", "--older-than", "soon"], "'soon' is no span of time"),
     ],
@@ -114,7 +182,8 @@ def test_a_run_that_waits_is_resumed_to_where_it_waits(cli, tool):
 
     assert result.exit_code == 3
     assert f"Waits: Use pay(cents=5)?  ({run_id}:0:1)\n" in result.stdout
-    assert result.stdout.endswith(f"To answer: fsm-orch runs answer {run_id} {tool} --store ...\n")
+    command = f"fsm-orch runs answer {run_id} {tool} ANSWER {AT}"
+    assert result.stdout.endswith(f"To answer it at any time: {command} (ANSWER: yes or no)\n")
 
 
 def test_a_run_that_another_worker_drives_is_left_alone(cli, tool, tmp_path):
@@ -140,7 +209,7 @@ def test_landing_is_asked_of_whoever_drives_the_run(cli, tmp_path, monkeypatch):
     driven, free, done = (cli.invoke(app, ["runs", "land", run, *STORE]) for run in ("driven", "free", "done"))
 
     assert driven.stdout == "asked to land: its worker lands it within seconds\n"
-    command = "fsm-orch runs land free MODULE --store ..."
+    command = f"fsm-orch runs land free MODULE {AT}"
     assert free.stdout == f"asked to land: nobody drives it. To land it now, name its module: {command}\n"
     assert_refused(done, "run 'done' has ended in 'a': there is nothing to land")
     listed = cli.invoke(app, ["runs", "list", *STORE]).stdout

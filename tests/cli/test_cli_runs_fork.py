@@ -56,7 +56,7 @@ def test_a_fork_is_made_and_resumed(cli, desk, monkeypatch):
     assert made.stdout.splitlines() == [
         "forked f",
         f"  fork of {run}, cut after input 4; it stands in tell, running",
-        f"Nobody drives it. To go on: fsm-orch runs resume f {module} --store ...",
+        f"Nobody drives it. To go on: fsm-orch runs resume f {module} --store sqlite:///runs.db",
     ]
     assert f"  fork      of {run}, cut after input 4\n  edits     set.cents\n" in shown
     assert "  effects   only what has a recorded reply, or resume --effects begins\n" in shown

@@ -56,7 +56,7 @@ def test_a_refund_is_approved_the_next_day_from_another_terminal(tmp_path):
     assert (3, "") == (resumed.returncode, resumed.stderr)
     assert "Waits: Use pay_back(order=1041, cents=4900, reason='it is broken')?" in resumed.stdout
     assert " 1 d   1 d ago   a human answers until 20" in waits.stdout
-    assert (2, True) == (no_yes.returncode, "answered by True or False" in no_yes.stderr)
+    assert (2, True) == (no_yes.returncode, "answered by yes or no" in no_yes.stderr)
     assert (0, "") == (approved.returncode, approved.stderr)
     assert f"  answer  {PAID}\n" in approved.stdout
     answers = [each for each in json.loads(shown.stdout)["journal"] if each["kind"] == "answered"]

@@ -107,7 +107,10 @@ def test_a_replay_that_waits_for_a_human_says_how_to_answer(cli, write):
     result = cli.invoke(app, ["runs", "replay", run_id(cli), module, *STORE, "--id", "f"])
 
     assert result.exit_code == 3
-    assert f"To answer: fsm-orch runs answer f {module} --store ..." in result.stderr
+    assert (
+        f"fsm-orch runs answer f {module} ANSWER --store sqlite:///runs.db (ANSWER: the value of handoff ("
+        in result.stderr
+    )
 
 
 def test_a_replay_as_json_has_result_difference_and_what_was_withheld(cli, module, monkeypatch):

@@ -457,6 +457,23 @@ async def test_all_questions_that_are_late_expire_at_once() -> None:
     assert ["late", "late"] == [record.handoff for record in result.records if record.kind == "handed_off"][:2]
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ({"handoff": "yes", "note": "x", "nota": "y"}, r"not asked for\.; it does not take 'nota'; it takes all of \{"),
+        ({"handoff": "yes", "nota": "y"}, r"note: Field required\.; it does not take 'nota'; it takes all of \{"),
+        ({"handoff": "yes", "a": 1, "b": 1, "c" * 99: 1, "d": 1}, f"'a', 'b', '{'c' * 64}', and 1 more; it takes all"),
+    ],
+)
+async def test_keys_that_an_answer_does_not_take_are_named(answer: dict[str, object], why: str) -> None:
+    """Beside those that it lacks; nothing of their values is told."""
+    store = MemoryStore()
+    await waiting(store)
+
+    with pytest.raises(AnswerError, match=why):
+        await Runner(Refunds, store=store).resume("r", answer)
+
+
 async def test_an_answer_that_lacks_fields_is_told_all_that_it_takes() -> None:
     """Where a human writes beside choosing, a handoff alone is too little, and the message has the whole form."""
     store = MemoryStore()

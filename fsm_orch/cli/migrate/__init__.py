@@ -23,7 +23,7 @@ from ...store.base import Store
 from .. import start
 from ..outcome import AsJson, json_alone
 from ..show import CommandError, complaints, console, interrupted
-from ..stored import CodecName, OptionalStoreUrl, opened
+from ..stored import CodecName, OptionalStoreUrl, opened, option_of
 from .revisions import Version, version
 from .shown import Shown, advice, all_as_json, renaming, show_all
 
@@ -91,7 +91,8 @@ def migrate(
             versions = {"machine": now.name, "old": was.digest, "new": now.digest}
             typer.echo(orjson.dumps({**versions, **became}), file=stdout)
         else:
-            told = advice(before, new, way, is_any_left=is_any_left, is_same=was.digest == now.digest)
+            at = "--store ..." if store is None else option_of(store, codec)
+            told = advice(before, new, at, way, is_any_left=is_any_left, is_same=was.digest == now.digest)
             for words in filter(None, (renaming(was, now, renames) if is_any_left else "", told)):
                 out.print(Text(words, style="dim"), soft_wrap=True)
     if is_any_left:

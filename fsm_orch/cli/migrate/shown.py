@@ -146,11 +146,12 @@ def renaming(old: Definition, new: Definition, renames: Renames) -> str:
     )
 
 
-def advice(old: Version, target: str, way: Way, *, is_any_left: bool, is_same: bool) -> str:
+def advice(old: Version, target: str, at: str, way: Way, *, is_any_left: bool, is_same: bool) -> str:
     """Return what to do next; empty if nothing is.
 
     Args:
         target: names the new version.
+        at: the options that name the store, as they are shown.
         is_any_left: whether a run needs the old version.
         is_same: whether both versions have one digest.
     """
@@ -160,13 +161,13 @@ def advice(old: Version, target: str, way: Way, *, is_any_left: bool, is_same: b
             "continue (Drifted). Give what has changed another name, and the digest changes too."
         )
     if is_any_left:
-        return f"Keep a worker of the old version until its runs have ended: {_worker(old, target)}"
+        return f"Keep a worker of the old version until its runs have ended: {_worker(old, target, at)}"
     return "" if way == "apply" or is_same else "With --store and --apply, runs go on in the new version."
 
 
-def _worker(old: Version, target: str) -> str:
+def _worker(old: Version, target: str, at: str) -> str:
     before = shlex.quote(old.target)
     if old.commit is None:
-        return f"fsm-orch worker {shlex.quote(target)} --also {before} --store ..."
+        return f"fsm-orch worker {shlex.quote(target)} --also {before} {at}"
     tree = f"git worktree add --detach ../old {old.commit[:12]}"
-    return f"{tree} && cd ../old && fsm-orch worker {before} --store ..."
+    return f"{tree} && cd ../old && fsm-orch worker {before} {at}"

@@ -16,7 +16,7 @@ from .. import outcome, start
 from ..outcome import WAITS, WITHHELD, AsJson
 from ..show import CommandError, complain, complaints, console, interrupted, name_of
 from ..start import OptionalTarget
-from ..stored import CodecName, RunId, StoreUrl, found, opened
+from ..stored import CodecName, RunId, StoreUrl, found, opened, option_of
 from . import listed
 from .go_on import GoingOn, Result, going_on
 
@@ -117,7 +117,7 @@ def land(
             "its worker lands it within seconds"
             if run.is_driven
             else "nobody drives it. To land it now, name its module: "
-            f"fsm-orch runs land {name_of(run_id)} MODULE --store ..."
+            f"fsm-orch runs land {name_of(run_id)} MODULE {option_of(store, codec)}"
         )
         console().print(Text(f"asked to land: {by}"), soft_wrap=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from .. import start
 from ..ask import read
 from ..outcome import AsJson, json_alone
 from ..show import CommandError, complaints, console, interrupted, name_of
-from ..stored import CodecName, RunId, StoreUrl, found, journal_of, opened
+from ..stored import CodecName, RunId, StoreUrl, found, journal_of, opened, option_of
 from . import listed
 from .fold import Folded, folded
 
@@ -83,7 +84,7 @@ def fork_(
             soft_wrap=True,
         )
         if row.head.status != "finished":
-            command = f"fsm-orch runs resume {name_of(made.run_id)} {target} --store ..."
+            command = f"fsm-orch runs resume {name_of(made.run_id)} {shlex.quote(target)} {option_of(store, codec)}"
             out.print(Text(f"Nobody drives it. To go on: {command}", style="dim"), soft_wrap=True)
 
 

@@ -23,11 +23,12 @@ from ...run.runner import Runner
 from ...run.waiting import Question
 from ...store.base import Store
 from .. import start
+from ..answering import how_to_answer
 from ..ask import answer_from, answer_to
 from ..moments import moment, until
 from ..path import PathWriter, show_result
 from ..show import CommandError, complain, interrupted, name_of, safe
-from ..stored import found, journal_of, opened
+from ..stored import found, journal_of, opened, option_of
 from .fold import Folded, folded
 
 _AGAIN_S = 0.25
@@ -45,11 +46,13 @@ class GoingOn:
 
     Args:
         target: names its machine.
+        at: the options that name its store, as they are shown.
         path: shows its hops; None: nothing is shown.
         before: where it stood.
     """
 
     target: str
+    at: str
     out: Console
     store: Store
     runner: Runner[Any, Any]
@@ -134,8 +137,8 @@ class GoingOn:
                 said.append(f"  ({safe(question.key)}{until(question.expires_at)})", style="not bold dim"),
                 soft_wrap=True,
             )
-        command = f"fsm-orch runs answer {name_of(self.run_id)} {self.target} --store ..."
-        self.out.print(Text(f"To answer: {command}", style="dim"), soft_wrap=True)
+        for line in how_to_answer(self.run_id, self.target, result.waiting, self.at):
+            self.out.print(Text(line, style="dim"), soft_wrap=True)
 
 
 @contextmanager
@@ -160,7 +163,7 @@ def going_on(
             machine, model=start.model_of(machine, model), observers=_observers(path), store=store
         )
         with start.dependencies(machine) as deps, interrupted(lambda: _standing(store, run_id)):
-            yield GoingOn(target, out, store, runner, deps, path, before)
+            yield GoingOn(target, option_of(*at), out, store, runner, deps, path, before)
 
 
 def _observers(path: PathWriter | None) -> list[Callable[[Record], object]]:

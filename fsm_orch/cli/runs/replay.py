@@ -16,9 +16,10 @@ from ...run.replaying import Replay
 from ...run.runner import Runner
 from ...store.base import Store
 from .. import outcome, start
+from ..answering import how_to_answer
 from ..outcome import WAITS, WITHHELD, AsJson
-from ..show import complain, complaints, console, interrupted, name_of
-from ..stored import CodecName, RunId, StoreUrl, found, journal_of, opened
+from ..show import complain, complaints, console, interrupted
+from ..stored import CodecName, RunId, StoreUrl, found, journal_of, opened, option_of
 from . import differing
 from .fold import folded
 
@@ -77,7 +78,8 @@ def replay(
         raise typer.Exit(WITHHELD)
     if made.result.status == "waiting":
         on = target if other is None else other
-        complain(f"To answer: fsm-orch runs answer {name_of(made.result.run_id)} {on} --store ...")
+        for line in how_to_answer(made.result.run_id, on, made.result.waiting, option_of(store, codec)):
+            complain(line)
         raise typer.Exit(WAITS)
 
 
