@@ -14,8 +14,9 @@ from ...kernel.engine import CompiledMachine
 from ...kernel.legal import menu
 from ...kernel.reasons import LandingReason
 from ...kernel.records import Landed, Record
-from ...proof.bounds.words import most_in_words
+from ...proof.bounds.words import most_in_words, most_of
 from ...run.result import Landing, RunResult, used_in_words
+from .drawing import machines_in
 
 _LED_BY: Mapping[LandingReason, tuple[type, ...]] = {
     **dict.fromkeys(("visits", "hops", "budget", "declined", "refusal"), (records.Refused,)),
@@ -108,3 +109,19 @@ def _is_unneeded(record: Record) -> bool:
 def _most(compiled: CompiledMachine, *, is_priced: bool) -> str:
     prices = compiled.prices if is_priced else None
     return most_in_words(compiled.definition, limits=compiled.limits, prices=prices)
+
+
+@lru_cache(maxsize=16)
+def most_json(compiled: CompiledMachine) -> dict[str, dict[str, float]]:
+    """Return the tokens and seconds that no run of a machine takes more of, and of all inside it, by place, as JSON.
+
+    Calls that use more than they reserved come on top of it.
+
+    Args:
+        compiled: the machine, with the limits of the run; what runs inside has those that it declares.
+    """
+    found = {
+        place: most_of(each, limits=None if place else compiled.limits)
+        for place, each in machines_in(compiled.definition)
+    }
+    return {place: {"tokens": most["tokens"], "seconds": most["milliseconds"] / 1_000} for place, most in found.items()}

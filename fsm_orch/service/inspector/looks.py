@@ -24,7 +24,7 @@ from ..seen import Seen
 from ..streams import Streams
 from ..views import Views
 from .drawing import drawn
-from .ending import ending_json
+from .ending import ending_json, most_json
 from .figures import Figures, figures_json
 from .proof import proof_json
 from .runs import MOST_LISTED, Fleet, journal_json, row_json, tag_of
@@ -48,7 +48,8 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         compiled = start.compiled_for(runner.compiled, journal[0])
         steps, result = list(walked(compiled, journal)), runner.replay(journal)
         ending = ending_json(compiled, steps[-1][0].configuration, result)
-        told = {"row": row_json(row), **journal_json(compiled, journal, steps), "ending": ending}
+        most = most_json(compiled)
+        told = {"row": row_json(row), **journal_json(compiled, journal, steps), "ending": ending, "most": most}
         return b'{"run":%s,%s' % (views.json(result), to_json(told)[1:])
 
     @api.get("/machine")

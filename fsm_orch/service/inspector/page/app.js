@@ -42,7 +42,7 @@ function picked(right) { // what is so after the records up to the one that is l
   fill("#crumbs", crumbs(now, at));
   diagram("#diagram", machine, now, at, { marks: at.path === "" ? marks : [], onpick: (within) => { look.path = within.at(-1).path; show(); } });
   if (changed("stands", machine, at.path, at.state)) reveal($("#diagram"), $("#diagram .here"), 40);
-  fill("#ledger", count ? panels.ledger(at, machine, now) : h("p", {}, "No run yet. What is begun is seen here."));
+  fill("#ledger", count ? panels.ledger(at, machine, now, run.details?.most) : h("p", {}, "No run yet. What is begun is seen here."));
   const list = $("#records"), follows = !list || look.upto !== null || list.scrollTop + list.clientHeight > list.scrollHeight - 60;
   fill(right, happened(upto));
   Object.assign($("#time"), { max: count, value: upto });

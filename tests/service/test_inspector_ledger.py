@@ -1,0 +1,47 @@
+"""The figures of the page agree: what is proved, what may still follow, what was taken, and when."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, expect
+from support.browsing import chromium
+from support.inspected import inspected, opened
+from support.landings import Refunds, landing
+from support.serving import served
+
+from fsm_orch.service.inspector.ending import most_json
+
+__all__ = ["chromium"]
+
+
+async def test_what_is_proved_of_the_machine_is_told_with_each_run() -> None:
+    """By place, as the sentence of its ending says it: the smaller of the limit and of what is proved."""
+    runner = landing("a visit bound")
+    async with served(runner, inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": {"query": "?"}})).json()["run_id"]
+        told: Any = (await client.get(f"/inspector/api/runs/{run_id}")).json()
+
+    assert {"": {"tokens": 2_640, "seconds": 40}} == told["most"] == most_json(runner.compiled)
+    assert "2,640 tokens" in told["ending"]["most"]
+    assert Refunds.definition.limits.tokens > told["most"][""]["tokens"]
+
+
+@pytest.mark.slow
+async def test_the_ledger_says_no_other_bound_than_the_banner(chromium: Browser) -> None:
+    """In time it names the smaller bound; at an end nothing is ahead, and the hop for landing was used."""
+    async with inspected(landing("a visit bound"), {"query": "?"}) as url, opened(chromium, url) as page:
+        ledger, ahead = page.locator("#ledger"), page.locator("#ledger .keys span", has_text="ahead at most")
+        await expect(page.locator("#ending")).to_contain_text("no run takes more than 4 calls, 4 hops, 2,640 tokens")
+        await expect(ledger).to_contain_text(re.compile(r"ended after \d+\.\d\d s of at most 40 s"))
+        await expect(ledger.locator(".hops u.on")).to_have_count(4)
+        await expect(ledger.locator(".hops u").last).to_have_class("on")
+        for landed in ("ends in", "landed in"):
+            await page.locator(".record .to", has_text=landed).click()
+            await expect(ahead.locator("b")).to_have_text("0")
+        await page.locator("#time").fill("2")
+        await expect(ledger).to_contain_text("at most 2,640 when it ends, proved of every run")
+        await expect(ledger.locator(".hops u").last).to_have_class("kept")
+        await expect(ahead).to_have_attribute("title", re.compile("before the run ends"))
