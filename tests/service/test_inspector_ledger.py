@@ -12,6 +12,7 @@ from support.inspected import inspected, opened
 from support.landings import Refunds, landing
 from support.serving import served
 
+from fsm_orch import Context, Final, Limits, Machine, MemoryStore, Runner, State, Visit
 from fsm_orch.service.inspector.ending import most_json
 
 __all__ = ["chromium"]
@@ -29,13 +30,46 @@ async def test_what_is_proved_of_the_machine_is_told_with_each_run() -> None:
     assert Refunds.definition.limits.tokens > told["most"][""]["tokens"]
 
 
+class Lap(Context):
+    """Nothing."""
+
+
+def go_round(visit: Visit[Lap]) -> None:
+    """Go on by the first handoff, also to where no visit is left."""
+
+
+class Laps(Machine[Lap]):
+    """Go round, until no visit is left."""
+
+    near, far = State(go_round, initial=True, max_visits=2), State(go_round)
+    home, human = Final(), Final(fallback=True)
+    on, back, off = near.to(far, "round"), far.to(near, "round"), far.to(home, "home")
+    limits = Limits(hops=8, tokens=100)
+
+
+async def test_why_it_landed_is_said_once() -> None:
+    """What is closed says what is used up: neither general words nor the code of the reason stand beside it."""
+    runner: Any = Runner(Laps, store=MemoryStore())
+    async with served(runner, inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": {}})).json()["run_id"]
+        told: Any = (await client.get(f"/inspector/api/runs/{run_id}")).json()["ending"]["landing"]
+
+    assert "'back' is not legal now: 'near' has been visited 2 times, which is its limit" == told["why"]
+
+
 @pytest.mark.slow
 async def test_the_ledger_says_no_other_bound_than_the_banner(chromium: Browser) -> None:
     """In time it names the smaller bound; at an end nothing is ahead, and the hop for landing was used."""
     async with inspected(landing("a visit bound"), {"query": "?"}) as url, opened(chromium, url) as page:
         ledger, ahead = page.locator("#ledger"), page.locator("#ledger .keys span", has_text="ahead at most")
         await expect(page.locator("#ending")).to_contain_text("no run takes more than 4 calls, 4 hops, 2,640 tokens")
-        await expect(ledger).to_contain_text(re.compile(r"ended after \d+\.\d\d s of at most 40 s"))
+        await expect(ledger).to_contain_text(
+            re.compile(r"ended after \d+\.\d\d s of at most 40 s; waiting for people is not")
+        )
+        await expect(page.locator("#ending")).to_contain_text(re.compile(r"Begun .*20\d\d.*, ended .*20\d\d"))
+        await expect(page.locator("#left .runs span[title]")).to_have_attribute(
+            "title", re.compile("stored last .* ago")
+        )
         await expect(ledger.locator(".hops u.on")).to_have_count(4)
         await expect(ledger.locator(".hops u").last).to_have_class("on")
         for landed in ("ends in", "landed in"):

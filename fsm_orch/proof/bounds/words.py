@@ -63,10 +63,8 @@ def most_in_words(
         prices: of the models of its states, as for `certify`; None: cost is left out.
     """
     most = most_of(definition, limits=limits, prices=prices)
-    return (
-        f"no run takes more than {', '.join(shown(most[each], each) for each in most if each != 'milliseconds')}, "
-        + (f"{most['milliseconds'] / 1_000:g} s")
-    )
+    counted = ", ".join(shown(amount, each) for each, amount in most.items() if each != "milliseconds")
+    return f"no run takes more than {counted}, {most['milliseconds'] / 1_000:g} s"
 
 
 def most_of(

@@ -27,6 +27,9 @@ _LED_BY: Mapping[LandingReason, tuple[type, ...]] = {
 }
 """By the reason of a landing: which records lead to it. To the others leads what went before, and nothing else."""
 
+_TOLD_BY_DETAIL: frozenset[LandingReason] = frozenset({"visits", "hops", "budget", "shut", "deadline", "cancelled"})
+"""Reasons that their detail says in full, if there is one: the general words would say it again."""
+
 
 def ending_json(compiled: CompiledMachine, now: Configuration, result: RunResult[Any]) -> dict[str, Any] | None:
     """Return how a run ended as JSON; None if it has not.
@@ -50,9 +53,13 @@ def _landing(compiled: CompiledMachine, now: Configuration, landing: Landing, to
     detail = [landing.detail]
     if landing.reason in ("no_handoff", "shut"):
         detail += _against(compiled, now, landed)
-    words = [] if landing.detail.startswith(landing.words) else [landing.words]
-    why = ": ".join(filter(None, (*words, ", ".join(filter(None, detail)))))
-    return {"why": f"{why.removesuffix('.')} ({landing.reason})", "led_by": led_by(told, place) + 1}
+    if landing.detail and landing.reason in _TOLD_BY_DETAIL and len(detail) == 1:
+        why = landing.detail
+    else:
+        words = [] if landing.detail.startswith(landing.words) else [landing.words]
+        told_why = ": ".join(filter(None, (*words, ", ".join(filter(None, detail)))))
+        why = f"{told_why.removesuffix('.')} ({landing.reason})"
+    return {"why": why.removesuffix("."), "led_by": led_by(told, place) + 1}
 
 
 def _against(compiled: CompiledMachine, now: Configuration, landed: Landed) -> Iterator[str]:

@@ -25,7 +25,7 @@ export function ledger(at, machine, run, most) {
   const used = (i) => (at.landing ? i < at.hops - 1 || i === hops - 1 : i < at.hops);
   return [
     h("div", { class: "row" }, h("div", {}, h("b", { class: "sum" }, num(spent)), h("span", { class: "of" }, ` of ${num(all)} tokens`)),
-      h("span", over ? { title: "without the time that it waited for people" } : {}, over ? `ended after ${run.seconds.toFixed(2)} s of at most ${num(seconds)} s` : at.state === null ? "" : `at most ${num(total)} when it ends, ${why}`)),
+      h("span", {}, over ? `ended after ${run.seconds.toFixed(2)} s of at most ${num(seconds)} s; waiting for people is not counted` : at.state === null ? "" : `at most ${num(total)} when it ends, ${why}`)),
     h("div", { class: "bar", role: "img", "aria-label": `${num(at.settled)} settled, ${num(at.reserved)} reserved, at most ${num(ahead)} ahead, of ${num(all)}` }, bar("settled", at.settled), bar("reserved", at.reserved), bar("ahead", ahead)),
     h("div", { class: "keys" }, key("settled", "settled", at.settled), key("reserved", "reserved", at.reserved), key("ahead", "ahead at most", ahead),
       h("span", { class: "hops", title: at.landing ? "the hop that is kept for landing was used" : "the last hop is kept for landing" }, "hops ", hops <= 24 ? [...Array(hops)].map((_, i) => h("u", { class: used(i) ? "on" : i === hops - 1 ? "kept" : "" })) : null, h("b", {}, `${at.hops}/${hops}`))),
@@ -33,9 +33,12 @@ export function ledger(at, machine, run, most) {
 }
 
 // How a run ended: in the service's words, with the way to the record that led there, and what it took of what it may.
-export const ending = (ended, onpick) => ended && h("div", { class: `ending ${ended.landing ? "amber" : "green"}` },
+export const ending = (ended, onpick, row) => ended && h("div", { class: `ending ${ended.landing ? "amber" : "green"}` },
   h("p", {}, h("b", {}, `${ended.landing ? "Landed" : "Ended"} in ${ended.state}`), ended.landing ? [`, since ${ended.landing.why}. `, h("button", { class: "beside", onclick: () => onpick(ended.landing.led_by) }, `what led there: record ${ended.landing.led_by}`)] : null),
-  h("p", { class: "detail" }, `It took ${ended.used}; ${ended.most}.`));
+  h("p", { class: "detail" }, `It took ${ended.used}; ${ended.most}. ${when(row)}`));
+
+const clock = (seconds) => new Date(seconds * 1000).toLocaleString();
+const when = (row) => `Begun ${clock(row.began_at)}, ended ${clock(row.stored_at)}.`;
 
 export const isLeft = (row) => row?.status === "running" && !row.is_driven;
 // Of a run that nobody drives: where it stands, and what a fork has stopped at.
@@ -112,7 +115,7 @@ export function prompted(prompts, records) {
 export function runs(rows, chosen, onpick, fallback) {
   return h("ol", { class: "runs" }, rows.map((row) => {
     const word = row.status === "finished" ? row.state : row.status, tone = row.status === "waiting" ? "violet" : row.status === "running" ? "blue" : row.state === fallback ? "amber" : "green";
-    return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)], [`${row.hops} hops${row.origin ? ", a fork" : ""}`, h("span", {}, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id);
+    return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)], [`${row.hops} hops${row.origin ? ", a fork" : ""}`, h("span", { title: `begun ${clock(row.began_at)}; stored last ${clock(row.stored_at)}, ${ago(row.stored_at)} ago` }, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id);
   }));
 }
 
