@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, expect
 from support.browsing import chromium
-from support.inspected import inspected, opened
+from support.inspected import inspected, opened, travel
 from support.landings import Refunds, landing
 from support.serving import served
 
 from fsm_orch import Context, Final, Limits, Machine, MemoryStore, Runner, State, Visit
+from fsm_orch.kernel.engine import CompiledMachine
+from fsm_orch.proof.report import prove
 from fsm_orch.service.inspector.ending import most_json
+from fsm_orch.service.inspector.proof import proof_json
 
 __all__ = ["chromium"]
 
@@ -79,3 +82,45 @@ async def test_the_ledger_says_no_other_bound_than_the_banner(chromium: Browser)
         await expect(ledger).to_contain_text("at most 2,640 when it ends, proved of every run")
         await expect(ledger.locator(".hops u").last).to_have_class("kept")
         await expect(ahead).to_have_attribute("title", re.compile("before the run ends"))
+
+
+async def test_a_bound_is_the_sum_of_its_calls() -> None:
+    """Of tokens: visits by calls by input and output; of dollars what its models cost, or whose price is not known."""
+    told = list[Any]()
+    for runner in (landing("a visit bound"), travel()):
+        async with served(runner, inspector="own") as client:
+            told.append((await client.get("/inspector/api/proof")).json())
+    sums = [next(each["sum"] for each in proof["bounds"] if each["measure"] == "tokens") for proof in told]
+
+    assert ["route: 2 visits x 2 calls x (600 in + 60 out)"] == sums[0]
+    assert 2_640 == 2 * 2 * (600 + 60)
+    assert ["at most $0.001080", "nothing is paid for"] == [proof["cost"] for proof in told]
+    unpriced = proof_json(prove(Refunds), CompiledMachine(Refunds.definition))
+    assert "no price known of the model of route" == unpriced["cost"]
+
+
+_HIDES = """() => {
+  const path = document.querySelector(".edge.landing path"), words = [...document.querySelectorAll(".edge:not(.landing) text")];
+  const long = path.getTotalLength(), hidden = new Set();
+  for (let i = 1; i < 80; i++) {
+    const { x, y } = path.getPointAtLength((long * i) / 80), is_in = (box) => x > box.x && x < box.x + box.width && y > box.y && y < box.y + box.height;
+    for (const each of [...words, ...document.querySelectorAll(".node .box")]) if (is_in(each.getBBox())) hidden.add(each.textContent || each.parentNode.querySelector(".name").textContent);
+  }
+  return [...hidden];
+}"""  # noqa: E501 - of the browser
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a visit bound", "cancelled"])
+async def test_a_landing_hides_nothing(chromium: Browser, name: str) -> None:
+    """Its line goes through no state, and through no name of an edge."""
+    runner, context = (travel(), {"wish": "Oslo"}) if name == "cancelled" else (landing(name), {"query": "?"})
+    async with inspected(runner, context) as url, opened(chromium, url) as page:
+        if name == "cancelled":
+            await page.locator("#right h2").get_by_role("button", name="cancel").click()
+        await expect(page.locator(".edge.landing")).to_have_count(1)
+        assert [] == await page.evaluate(_HIDES)
+        await page.get_by_role("button", name="Proof").click()
+        await expect(page.locator("#ledger .note").first).to_contain_text(" in + ")
+        await page.get_by_text("what the words mean").click()
+        await expect(page.locator("#left dt", has_text="configurations")).to_be_visible()

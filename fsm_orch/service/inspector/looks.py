@@ -41,7 +41,7 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
 
     @cache
     def proved() -> bytes:
-        return to_json(proof_json(prove(runner.definition)))
+        return to_json(proof_json(prove(runner.definition), runner.compiled))
 
     def folded(row: Listed, journal: Sequence[Input]) -> bytes:
         # in a thread: a long journal takes long to fold, and the loop has others to answer
