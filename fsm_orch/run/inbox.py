@@ -21,7 +21,7 @@ from .driven import Driven
 from .waiting import Question, answered, chosen, open_questions, overdue
 from .writer import Run
 
-CANCELLED = "it was cancelled from outside, as Runner.cancel does"
+CANCELLED = "it was cancelled from outside"
 _AT_ANY_TIME = float("-inf")
 """An answer that is in the inbox has come before whoever lets its question expire."""
 

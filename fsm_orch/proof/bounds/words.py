@@ -62,20 +62,37 @@ def most_in_words(
         limits: those of runs; None: the definition's.
         prices: of the models of its states, as for `certify`; None: cost is left out.
     """
+    most = most_of(definition, limits=limits, prices=prices)
+    counted = ", ".join(shown(amount, each) for each, amount in most.items() if each != "milliseconds")
+    return f"no run takes more than {counted}, {most['milliseconds'] / 1_000:g} s"
+
+
+def most_of(
+    definition: Definition, *, limits: Limits | None = None, prices: Mapping[str, Price] | None = None
+) -> dict[Measure, int]:
+    """Return what no run takes more of: what is proved of it, or its limit where that is less.
+
+    Args:
+        limits: those of runs; None: the definition's.
+        prices: of the models of its states, as for `certify`; None: cost is left out, as where it is always 0.
+    """
     limits = limits or definition.limits
+    caps: dict[Measure, int | None] = {
+        "hops": limits.hops,
+        "tokens": limits.tokens,
+        "cost": limits.cost_micros,
+        "milliseconds": ceil(limits.deadline_s * 1_000),
+    }
     try:
         bounds = certify(definition, limits=limits, prices=prices).bounds
     except CertificateError:  # a program has to be solved, and there is no solver
-        return f"no run takes more than {limits.hops:,} hops, {limits.tokens:,} tokens, {limits.deadline_s:g} s"
-    caps = {"tokens": limits.tokens, "cost": limits.cost_micros}
-    wanted: tuple[Measure, ...] = ("calls", "hops", "tokens", "cost") if prices else ("calls", "hops", "tokens")
-    most = [
-        shown(int(bounds[each].bound if (cap := caps.get(each)) is None else min(bounds[each].bound, cap)), each)
+        return {each: cap for each, cap in caps.items() if each != "cost" and cap is not None}
+    wanted: tuple[Measure, ...] = ("calls", "hops", "tokens", *(("cost",) if prices else ()), "milliseconds")
+    return {
+        each: int(bounds[each].bound if (cap := caps.get(each)) is None else min(bounds[each].bound, cap))
         for each in wanted
         if each in bounds and (each != "cost" or bounds[each].bound)
-    ]
-    seconds = min(float(bounds["milliseconds"].bound) / 1_000, limits.deadline_s)
-    return f"no run takes more than {', '.join(most)}, {seconds:g} s"
+    }
 
 
 def bound_in_words(certificate: Certificate, measure: Measure) -> str:

@@ -14,8 +14,9 @@ from ...kernel.engine import CompiledMachine
 from ...kernel.legal import menu
 from ...kernel.reasons import LandingReason
 from ...kernel.records import Landed, Record
-from ...proof.bounds.words import most_in_words
+from ...proof.bounds.words import most_in_words, most_of
 from ...run.result import Landing, RunResult, used_in_words
+from .drawing import machines_in
 
 _LED_BY: Mapping[LandingReason, tuple[type, ...]] = {
     **dict.fromkeys(("visits", "hops", "budget", "declined", "refusal"), (records.Refused,)),
@@ -25,6 +26,9 @@ _LED_BY: Mapping[LandingReason, tuple[type, ...]] = {
     "overrun": (records.CallSettled, records.Overspent),
 }
 """By the reason of a landing: which records lead to it. To the others leads what went before, and nothing else."""
+
+_TOLD_BY_DETAIL: frozenset[LandingReason] = frozenset({"visits", "hops", "budget", "shut", "deadline", "cancelled"})
+"""Reasons that their detail says in full, if there is one: the general words would say it again."""
 
 
 def ending_json(compiled: CompiledMachine, now: Configuration, result: RunResult[Any]) -> dict[str, Any] | None:
@@ -49,9 +53,13 @@ def _landing(compiled: CompiledMachine, now: Configuration, landing: Landing, to
     detail = [landing.detail]
     if landing.reason in ("no_handoff", "shut"):
         detail += _against(compiled, now, landed)
-    words = [] if landing.detail.startswith(landing.words) else [landing.words]
-    why = ": ".join(filter(None, (*words, ", ".join(filter(None, detail)))))
-    return {"why": f"{why.removesuffix('.')} ({landing.reason})", "led_by": led_by(told, place) + 1}
+    if landing.detail and landing.reason in _TOLD_BY_DETAIL and len(detail) == 1:
+        why = landing.detail
+    else:
+        words = [] if landing.detail.startswith(landing.words) else [landing.words]
+        told_why = ": ".join(filter(None, (*words, ", ".join(filter(None, detail)))))
+        why = f"{told_why.removesuffix('.')} ({landing.reason})"
+    return {"why": why.removesuffix("."), "led_by": led_by(told, place) + 1}
 
 
 def _against(compiled: CompiledMachine, now: Configuration, landed: Landed) -> Iterator[str]:
@@ -108,3 +116,19 @@ def _is_unneeded(record: Record) -> bool:
 def _most(compiled: CompiledMachine, *, is_priced: bool) -> str:
     prices = compiled.prices if is_priced else None
     return most_in_words(compiled.definition, limits=compiled.limits, prices=prices)
+
+
+@lru_cache(maxsize=16)
+def most_json(compiled: CompiledMachine) -> dict[str, dict[str, float]]:
+    """Return the tokens and seconds that no run of a machine takes more of, and of all inside it, by place, as JSON.
+
+    Calls that use more than they reserved come on top of it.
+
+    Args:
+        compiled: the machine, with the limits of the run; what runs inside has those that it declares.
+    """
+    found = {
+        place: most_of(each, limits=None if place else compiled.limits)
+        for place, each in machines_in(compiled.definition)
+    }
+    return {place: {"tokens": most["tokens"], "seconds": most["milliseconds"] / 1_000} for place, most in found.items()}

@@ -24,7 +24,7 @@ from ..seen import Seen
 from ..streams import Streams
 from ..views import Views
 from .drawing import drawn
-from .ending import ending_json
+from .ending import ending_json, most_json
 from .figures import Figures, figures_json
 from .proof import proof_json
 from .runs import MOST_LISTED, Fleet, journal_json, row_json, tag_of
@@ -41,14 +41,15 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
 
     @cache
     def proved() -> bytes:
-        return to_json(proof_json(prove(runner.definition)))
+        return to_json(proof_json(prove(runner.definition), runner.compiled))
 
     def folded(row: Listed, journal: Sequence[Input]) -> bytes:
         # in a thread: a long journal takes long to fold, and the loop has others to answer
         compiled = start.compiled_for(runner.compiled, journal[0])
         steps, result = list(walked(compiled, journal)), runner.replay(journal)
         ending = ending_json(compiled, steps[-1][0].configuration, result)
-        told = {"row": row_json(row), **journal_json(compiled, journal, steps), "ending": ending}
+        most = most_json(compiled)
+        told = {"row": row_json(row), **journal_json(compiled, journal, steps), "ending": ending, "most": most}
         return b'{"run":%s,%s' % (views.json(result), to_json(told)[1:])
 
     @api.get("/machine")

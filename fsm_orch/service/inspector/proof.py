@@ -5,12 +5,15 @@ A counterexample is given as the records of a run, so the page plays it as it pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from msgspec import json
 
+from ...define.definition import Definition
+from ...define.wording import number_of
 from ...errors import ContextError, StepError
 from ...export.table import HEADINGS, rows
 from ...kernel.codec import to_json
@@ -18,7 +21,7 @@ from ...kernel.engine import CompiledMachine
 from ...kernel.step import fold_recorded
 from ...proof.bounds.certificate import Certificate
 from ...proof.bounds.skeleton import Measure
-from ...proof.bounds.words import bound_in_words, tolls_in_words, verdict_in_words
+from ...proof.bounds.words import bound_in_words, most_of, shown, tolls_in_words, verdict_in_words
 from ...proof.explore.reality import played
 from ...proof.explore.trace import Trace
 from ...proof.report import Counterexample, Proof
@@ -26,8 +29,12 @@ from ...proof.report import Counterexample, Proof
 _MEASURES: tuple[Measure, ...] = ("tokens", "cost", "calls", "hops")
 
 
-def proof_json(proof: Proof) -> dict[str, Any]:
-    """Return what is proved of a machine as JSON."""
+def proof_json(proof: Proof, compiled: CompiledMachine) -> dict[str, Any]:
+    """Return what is proved of a machine as JSON.
+
+    Args:
+        compiled: the machine, with the limits and prices of its runs.
+    """
     explored = proof.exploration
     return {
         "machine": proof.definition.name,
@@ -35,7 +42,8 @@ def proof_json(proof: Proof) -> dict[str, Any]:
         "is_complete": explored.is_complete,
         "configurations": explored.configurations,
         "seconds": proof.bounds.seconds,
-        "bounds": list(_bounds(proof.certificate)),
+        "bounds": list(_bounds(proof.definition, proof.certificate)),
+        "cost": _cost(compiled),
         "policies": [{"policy": str(judged.policy), "verdict": judged.verdict} for judged in proof.policies],
         "findings": [asdict(finding) for finding in proof.findings],
         "counterexamples": [_counterexample(proof, each) for each in proof.counterexamples],
@@ -43,7 +51,7 @@ def proof_json(proof: Proof) -> dict[str, Any]:
     }
 
 
-def _bounds(certificate: Certificate) -> Iterator[dict[str, Any]]:
+def _bounds(definition: Definition, certificate: Certificate) -> Iterator[dict[str, Any]]:
     for measure in _MEASURES:
         if measure not in certificate.bounds or (measure == "cost" and not certificate.prices):
             continue
@@ -54,10 +62,32 @@ def _bounds(certificate: Certificate) -> Iterator[dict[str, Any]]:
             "is_exact": bound.is_exact,
             "states": bound.witness.states,
             "handoffs": bound.witness.handoffs,
+            "sum": list(_sum(definition, bound.witness.states)) if measure == "tokens" else [],
             "in_words": bound_in_words(certificate, measure),
             "verdict": verdict_in_words(certificate, measure) if measure in ("tokens", "cost") else None,
             "tolls": list(tolls_in_words(certificate, measure)),
         }
+
+
+def _sum(definition: Definition, path: Sequence[str]) -> Iterator[str]:
+    """Yield what the visits of each state of a path are charged at most: calls, each of input and output, and parts."""
+    for name, visits in Counter(path).items():
+        spec = definition.states[name].spec
+        caps, calls = spec.call_limits, number_of(spec.calls, "call")
+        each = f"{calls} x ({caps.max_input_tokens:,} in + {caps.max_output_tokens:,} out)"
+        charged = [each] if spec.calls else []
+        charged += [f"{part.most} x {part.name} ({part.share.tokens:,})" for part in spec.parts]
+        if charged:
+            yield f"{name}: {number_of(visits, 'visit')} x {' + '.join(charged)}"
+
+
+def _cost(compiled: CompiledMachine) -> str:
+    """Return the dollars that no run takes more of, or of which states no price is known."""
+    definition, prices = compiled.definition, compiled.prices
+    if unpriced := [name for name in definition.models() if name not in prices]:
+        return f"no price known of the model of {', '.join(unpriced)}"
+    most = most_of(definition, limits=compiled.limits, prices=prices).get("cost", 0)
+    return f"at most {shown(most, 'cost')}" if most else "nothing is paid for"
 
 
 def _counterexample(proof: Proof, example: Counterexample) -> dict[str, Any]:

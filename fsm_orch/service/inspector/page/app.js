@@ -38,11 +38,11 @@ function picked(right) { // what is so after the records up to the one that is l
   const count = run.records.length, upto = look.upto ?? count, now = moment(run.records.slice(0, upto));
   const at = now.levels.get(look.path) ?? now.levels.get(""), machine = machines[at.place] ?? machines[""];
   const marks = beside ? moment(beside.records.slice(0, look.upto ?? beside.records.length)).levels.get("").hopsTaken : [];
-  fill("#ending", panels.ending(run.details?.ending, go), panels.standing(run.details?.row, run.withheld, goOn));
+  fill("#ending", panels.ending(run.details?.ending, go, run.details?.row), panels.standing(run.details?.row, run.withheld, goOn));
   fill("#crumbs", crumbs(now, at));
   diagram("#diagram", machine, now, at, { marks: at.path === "" ? marks : [], onpick: (within) => { look.path = within.at(-1).path; show(); } });
   if (changed("stands", machine, at.path, at.state)) reveal($("#diagram"), $("#diagram .here"), 40);
-  fill("#ledger", count ? panels.ledger(at, machine, now) : h("p", {}, "No run yet. What is begun is seen here."));
+  fill("#ledger", count ? panels.ledger(at, machine, now, run.details?.most) : h("p", {}, "No run yet. What is begun is seen here."));
   const list = $("#records"), follows = !list || look.upto !== null || list.scrollTop + list.clientHeight > list.scrollHeight - 60;
   fill(right, happened(upto));
   Object.assign($("#time"), { max: count, value: upto });

@@ -16,11 +16,27 @@ export function diagram(box, machine, run, at, more = {}) {
   fill(box, h("svg", { key: machine.digest, viewBox: [-pad, -pad, ...whole].join(" "), role: "group", "aria-label": more.label ?? said(machine, at), style: { "--wide": `${LEAST * whole[0]}px`, "--high": `${LEAST * whole[1]}px` } }, heads(),
     [0, 1, 2].map((order) => edges.filter((edge) => edge.order === order).map((edge) => edge.node)),
     landed.map((hop, i) => {
-      const [ax, ay] = find(hop.source).at, [bx, by] = find(hop.target).at;
-      const [d, x, y] = by > high - H ? [`M${ax},${ay + H / 2} C${ax},${low + 40} ${bx},${low + 40} ${bx},${by + H / 2 + 4}`, (ax + bx) / 2, low + 18] : across(ax, ay, bx, by, W, H);
+      const [d, x, y] = aside(find(hop.source), find(hop.target), machine, low);
       return h("g", { key: `landing ${i}`, class: "edge landing" }, h("path", { d, "marker-end": "url(#head-amber)" }), h("text", { x, y }, `landed: ${hop.reason}`));
     }),
     machine.nodes.map((node) => state(node, W, H, run, at, more)), h("g", { key: "numbers" }, edges.map((edge) => edge.badge))));
+}
+
+// A landing on the way that hides least: from below, straight, or round all states; with the place of its words.
+function aside(source, target, machine, low) {
+  const [W, H] = machine.node, [wide, high] = machine.size, [ax, ay] = source.at, [bx, by] = target.at, is_low = by > high - H;
+  const ways = [across(ax, ay, bx, by, W, H)];
+  if (is_low) ways.unshift([`M${ax},${ay + H / 2} C${ax},${low + 40} ${bx},${low + 40} ${bx},${by + H / 2 + 4}`, (ax + bx) / 2, low + 18]);
+  for (const [side, out] of [[1, wide + 18], [-1, -18]]) {
+    const from = `M${ax + (side * W) / 2},${ay} Q${out},${ay} ${out},${(ay + by) / 2}`;
+    ways.push(is_low ? [`${from} L${out},${low - 6} Q${out},${low + 8} ${out - side * 16},${low + 8} L${bx + side * 16},${low + 8} Q${bx},${low + 8} ${bx},${by + H / 2 + 4}`, bx, low + 24] : [`${from} Q${out},${by} ${bx + side * (W / 2 + 4)},${by}`, bx, by + H / 2 + 14]);
+  }
+  const hidden = ([d]) => {
+    const path = el("path", { d }), long = path.getTotalLength(), points = [...Array(39)].map((_, i) => path.getPointAtLength((long * (i + 1)) / 40));
+    const hit = (p) => machine.nodes.some(({ at: [x, y] }) => Math.abs(p.x - x) < W / 2 && Math.abs(p.y - y) < H / 2) || machine.edges.some(({ label, handoff }) => label && Math.abs(p.x - label[0]) < 4 + 3.5 * handoff.length && Math.abs(p.y - label[1]) < 9);
+    return points.filter(hit).length;
+  };
+  return ways.map((way) => [hidden(way), way]).reduce((best, each) => (each[0] < best[0] ? each : best))[1];
 }
 
 // A landing in a state that does not stand below: from box to box, and its words on the far side of that.

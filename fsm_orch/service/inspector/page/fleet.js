@@ -23,6 +23,6 @@ export async function fleet(machine, choose) {
   fill("#ledger", h("div", { class: "row" }, h("div", {}, h("b", { class: "sum" }, num(now.tokens)), h("span", { class: "of" }, " tokens in the last whole minute")), h("span", {}, `${num(now.runs)} runs`)),
     h("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": `tokens of the last ten minutes: ${told.minutes.map((each) => each.tokens).join(", ")}` }, told.minutes.map((each, i) => h("rect", { x: i * 10 + 1, width: 8, y: 24 - (22 * each.tokens) / most, height: (22 * each.tokens) / most }))));
   fill("#right", h("h2", {}, "Landings"), Object.keys(told.landings).length ? h("dl", { class: "sums" }, Object.entries(told.landings).sort((a, b) => b[1] - a[1]).map(([reason, n]) => [h("dt", {}, reason), h("dd", {}, num(n))])) : h("p", { class: "note" }, "none"),
-    h("h2", {}, "Most tokens"), h("ol", { class: "runs" }, told.worst.map((row) => entry(false, () => choose(row.run_id), [row.run_id.slice(0, 12), h("span", {}, num(row.tokens))], [`${row.hops} hops, ${row.state}`, h("span", {}, ago(row.stored_at))]))));
+    h("h2", {}, "Most tokens"), h("ol", { class: "runs" }, told.worst.map((row) => entry(false, () => choose(row.run_id), [row.run_id.slice(0, 12), h("span", {}, num(row.tokens))], [`${row.hops} hops, ${row.state}`, h("span", { title: "since its last record was stored" }, ago(row.stored_at))]))));
   $("#moment").textContent = "";
 }

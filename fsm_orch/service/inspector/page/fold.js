@@ -3,7 +3,7 @@
 // `levels` holds every machine of the tree by its path, `""` for the run itself: where it stands, and how it came there.
 export function moment(records) {
   const levels = new Map([["", level("", "")]]);
-  const run = { levels, seconds: 0, shut: new Set(), status: "running", frequent: null };
+  const run = { levels, seconds: 0, shut: new Set(), status: "running", overrun: 0 };
   for (const record of records) {
     const key = record.stamp.path.join("."), at = levels.get(key) ?? begun(levels, record.stamp.path);
     const { state, hops, settled, reserved, remaining, ahead } = record.stamp;
@@ -29,7 +29,8 @@ function begun(levels, path) {
 const folds = {
   visit_started: (at, r) => { at.visits[r.stamp.state] = r.visits; at.legal = r.legal; at.calls.clear(); at.asks = new Map(); at.status = "running"; },
   call_reserved: (at, r) => at.calls.add(r.call),
-  call_settled: (at, r) => at.calls.delete(r.call),
+  call_settled: (at, r, run) => { at.calls.delete(r.call); run.overrun += r.overrun ?? 0; },
+  overspent: (_, r, run) => { run.overrun += r.tokens; },
   call_released: (at, r) => at.calls.delete(r.call),
   handed_off: (at, r) => { at.hopsTaken.push({ source: r.source, target: r.target, handoff: r.handoff }); at.legal = []; },
   landed: (at, r) => { at.hopsTaken.push({ source: r.source, target: r.target, handoff: null, reason: r.reason }); at.landing = { reason: r.reason, detail: r.detail, source: r.source }; at.legal = []; },

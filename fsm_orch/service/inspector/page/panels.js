@@ -3,24 +3,42 @@ import { ago, el, entry, h, num, shown } from "./dom.js";
 
 const TONES = { visit_started: "blue", call_reserved: "amber", call_settled: "amber", call_denied: "red", overspent: "red", refused: "red", guard_raised: "red", attempt_failed: "red", handed_off: "cyan", landed: "amber", run_finished: "green", asked: "violet", approved: "violet", answered: "violet", gates_seen: "red" };
 
-export function ledger(at, machine, run) {
-  const most = at.settled + at.reserved + at.remaining, worst = at.settled + at.reserved + at.ahead, { hops } = machine.limits;
-  const bar = (tone, amount) => h("i", { class: tone, style: { width: `${Math.min(100, (100 * amount) / Math.max(1, most))}%` } });
-  const key = (tone, name, amount) => h("span", {}, h("i", { class: tone }), `${name} `, h("b", {}, num(amount)));
-  const ended = at.status === "finished";
+// What a run takes at most when it ends: what it took and may still take from where it stands, or what is proved of every run, if that is less.
+function worst(at, run, proved, over) {
+  const spent = at.settled + at.reserved, stands = spent + (over ? 0 : at.ahead), most = proved ? Math.max(spent, proved.tokens + run.overrun) : stands;
+  return most < stands ? [most, "proved of every run"] : [stands, "from where it stands"];
+}
+
+const MEANS = {
+  settled: "charged: calls that are over",
+  reserved: "set aside for calls that are under way, and given back if they take less",
+  "ahead at most": "what may still be charged beside these before the run ends; nothing once it has",
+};
+
+// Args: most = by place, the tokens and seconds that no run takes more of, once they are loaded.
+export function ledger(at, machine, run, most) {
+  const all = at.settled + at.reserved + at.remaining, spent = at.settled + at.reserved, { hops } = machine.limits, proved = most?.[at.place];
+  const over = machine.nodes.some((node) => node.name === at.state && node.kind !== "state"); // it has come to an end, though the record of that is the next
+  const [total, why] = worst(at, run, proved, over), ahead = total - spent, seconds = proved?.seconds ?? machine.limits.deadline_s;
+  const bar = (tone, amount) => h("i", { class: tone, style: { width: `${Math.min(100, (100 * amount) / Math.max(1, all))}%` } });
+  const key = (tone, name, amount) => h("span", { title: MEANS[name] }, h("i", { class: tone }), `${name} `, h("b", {}, num(amount)));
+  const used = (i) => (at.landing ? i < at.hops - 1 || i === hops - 1 : i < at.hops);
   return [
-    h("div", { class: "row" }, h("div", {}, h("b", { class: "sum" }, num(at.settled + at.reserved)), h("span", { class: "of" }, ` of ${num(most)} tokens`)),
-      h("span", {}, ended ? `ended after ${run.seconds.toFixed(2)} s of ${machine.limits.deadline_s} s` : at.state === null ? "" : `at most ${num(worst)} when it ends, ${worst <= most ? "within the limit" : "the ledger decides"}`)),
-    h("div", { class: "bar", role: "img", "aria-label": `${num(at.settled)} settled, ${num(at.reserved)} reserved, at most ${num(at.ahead)} ahead, of ${num(most)}` }, bar("settled", at.settled), bar("reserved", at.reserved), bar("ahead", Math.min(at.ahead, at.remaining))),
-    h("div", { class: "keys" }, key("settled", "settled", at.settled), key("reserved", "reserved", at.reserved), key("ahead", "ahead at most", at.ahead),
-      h("span", { class: "hops", title: "the last hop is kept for landing" }, "hops ", hops <= 24 ? [...Array(hops)].map((_, i) => h("u", { class: i < at.hops ? "on" : i === hops - 1 ? "kept" : "" })) : null, h("b", {}, `${at.hops}/${hops}`))),
+    h("div", { class: "row" }, h("div", {}, h("b", { class: "sum" }, num(spent)), h("span", { class: "of" }, ` of ${num(all)} tokens`)),
+      h("span", {}, over ? `ended after ${run.seconds.toFixed(2)} s of at most ${num(seconds)} s; waiting for people is not counted` : at.state === null ? "" : `at most ${num(total)} when it ends, ${why}`)),
+    h("div", { class: "bar", role: "img", "aria-label": `${num(at.settled)} settled, ${num(at.reserved)} reserved, at most ${num(ahead)} ahead, of ${num(all)}` }, bar("settled", at.settled), bar("reserved", at.reserved), bar("ahead", ahead)),
+    h("div", { class: "keys" }, key("settled", "settled", at.settled), key("reserved", "reserved", at.reserved), key("ahead", "ahead at most", ahead),
+      h("span", { class: "hops", title: at.landing ? "the hop that is kept for landing was used" : "the last hop is kept for landing" }, "hops ", hops <= 24 ? [...Array(hops)].map((_, i) => h("u", { class: used(i) ? "on" : i === hops - 1 ? "kept" : "" })) : null, h("b", {}, `${at.hops}/${hops}`))),
   ];
 }
 
 // How a run ended: in the service's words, with the way to the record that led there, and what it took of what it may.
-export const ending = (ended, onpick) => ended && h("div", { class: `ending ${ended.landing ? "amber" : "green"}` },
+export const ending = (ended, onpick, row) => ended && h("div", { class: `ending ${ended.landing ? "amber" : "green"}` },
   h("p", {}, h("b", {}, `${ended.landing ? "Landed" : "Ended"} in ${ended.state}`), ended.landing ? [`, since ${ended.landing.why}. `, h("button", { class: "beside", onclick: () => onpick(ended.landing.led_by) }, `what led there: record ${ended.landing.led_by}`)] : null),
-  h("p", { class: "detail" }, `It took ${ended.used}; ${ended.most}.`));
+  h("p", { class: "detail" }, `It took ${ended.used}; ${ended.most}. ${when(row)}`));
+
+const clock = (seconds) => new Date(seconds * 1000).toLocaleString();
+const when = (row) => `Begun ${clock(row.began_at)}, ended ${clock(row.stored_at)}.`;
 
 export const isLeft = (row) => row?.status === "running" && !row.is_driven;
 // Of a run that nobody drives: where it stands, and what a fork has stopped at.
@@ -97,7 +115,7 @@ export function prompted(prompts, records) {
 export function runs(rows, chosen, onpick, fallback) {
   return h("ol", { class: "runs" }, rows.map((row) => {
     const word = row.status === "finished" ? row.state : row.status, tone = row.status === "waiting" ? "violet" : row.status === "running" ? "blue" : row.state === fallback ? "amber" : "green";
-    return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)], [`${row.hops} hops${row.origin ? ", a fork" : ""}`, h("span", {}, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id);
+    return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)], [`${row.hops} hops${row.origin ? ", a fork" : ""}`, h("span", { title: `begun ${clock(row.began_at)}; stored last ${clock(row.stored_at)}, ${ago(row.stored_at)} ago` }, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id);
   }));
 }
 

@@ -8,6 +8,19 @@ import { moment } from "./fold.js";
 let told = null, bound = 0, figure = null; // figure: whose figures stand on the edges, instead of a bound
 const TONES = { holds: "green", violated: "red", possible: "amber", unknown: "amber", error: "red", warning: "amber", note: "faint" };
 
+const MEANS = {
+  configurations: "where a run can stand, told apart by all that decides how it goes on; each was looked at",
+  "at most": "what no run exceeds; the path that is drawn comes nearest",
+  slack: "the limit is never reached, so it cuts no run short; guarded: it may, and the run is landed",
+  "not binding": "a higher limit would add nothing to this bound, also where runs take all of it",
+  max_visits: "how often a run may enter a state",
+  menu: "in a record: the handoffs that are legal there",
+  wrote: "in a record: the fields that a hop has changed",
+  "settled, reserved, ahead": "tokens that are charged, that are set aside for calls under way, and that may still follow",
+  shapes: "round: a state; a pill: an end, and the fallback, where runs land; a frame within: machines run inside; dots: its visits",
+};
+const legend = () => h("details", {}, h("summary", {}, "what the words mean"), h("dl", {}, Object.entries(MEANS).map(([word, means]) => [h("dt", {}, word), h("dd", {}, means)])));
+
 export async function proof(machine, play) {
   if (!told) {
     fill("#left", h("h2", {}, "Proof"), h("p", { class: "note" }, "proving …"));
@@ -22,12 +35,12 @@ export async function proof(machine, play) {
   if (figure) diagram("#diagram", marked(machine, figure, found[figure]), run, moment([]).levels.get(""));
   else diagram("#diagram", machine, run, at, { label: shown.in_words });
   if (figure) fill("#ledger", summary(figure, found[figure]));
-  else fill("#ledger", h("div", { class: "row" }, h("span", {}, shown.in_words)), shown.verdict ? h("p", { class: "note" }, shown.verdict) : null, shown.tolls.length ? h("p", { class: "note" }, shown.tolls.join("; ")) : null);
+  else fill("#ledger", h("div", { class: "row" }, h("span", {}, shown.in_words)), shown.sum.length ? h("p", { class: "note" }, `${shown.sum.join("; ")}; ${told.cost}`) : null, shown.verdict ? h("p", { class: "note" }, shown.verdict) : null, shown.tolls.length ? h("p", { class: "note" }, shown.tolls.map((each) => (each.endsWith("is not binding") ? `${each}: a higher one would add nothing` : each)).join("; ")) : null);
   fill("#left", h("h2", {}, told.is_sound ? "Sound" : "Something to mend"),
     h("ol", { class: "runs" }, told.bounds.map((each, i) => entry(i === bound && !figure, () => { bound = i; figure = null; proof(machine, play); }, each.measure, each.in_words.split(", visiting")[0].split(";")[0]))),
     choices(found, figure, (name) => { figure = name; proof(machine, play); }),
     h("p", { class: "note" }, `${told.is_complete ? "all runs explored" : "not all runs were explored"}: ${told.configurations.toLocaleString("en")} configurations; at most ${told.seconds} s`),
-    h("details", {}, h("summary", {}, "assuming"), h("ul", {}, told.assumptions.map((each) => h("li", {}, each)))));
+    legend(), h("details", {}, h("summary", {}, "assuming"), h("ul", {}, told.assumptions.map((each) => h("li", {}, each)))));
   fill("#right", figure ? tables(figure, found[figure]) : null, h("h2", {}, "Policies"), told.policies.length ? h("ul", { class: "verdicts" }, told.policies.map((each) => h("li", {}, h("span", { class: `pill ${TONES[each.verdict]}` }, each.verdict), each.policy))) : h("p", { class: "note" }, "none declared"),
     told.counterexamples.map((each) => h("div", { class: "card" }, h("small", {}, `${each.policy} is ${each.verdict}`), h("p", {}, each.path), each.change ? h("p", {}, `the smallest change: ${each.change}`) : null, each.records ? h("button", { class: "yes", onclick: () => play(each) }, "Play it") : null)),
     h("h2", {}, "Findings"), told.findings.length ? h("ul", { class: "verdicts" }, told.findings.map((each) => h("li", {}, h("span", { class: `pill ${TONES[each.level]}` }, each.code), h("span", {}, each.problem, h("small", {}, `fix: ${each.fix}`))))) : h("p", { class: "note" }, "none"));
