@@ -11,7 +11,7 @@ import { proof } from "./proof.js";
 const look = { view: "runs", chosen: null, upto: null, path: "", beside: null }; // upto: null follows the run
 let machines = {}, rows = [], leave = () => {}, run = empty(null), beside = null, queued = false, turn = 0;
 
-function empty(id) { return { id, records: [], details: null, values: new Map(), questions: [], text: "", withheld: null, is_counterexample: false }; }
+function empty(id) { return { id, records: [], details: null, values: new Map(), questions: [], text: "", is_counterexample: false }; }
 
 function later() { // one drawing a frame, however many records came
   if (queued) return;
@@ -31,14 +31,14 @@ function show() {
   const left = $("#left"), right = $("#right");
   if (changed(left, turn, rows, minute(), look.chosen, run.is_counterexample)) fill(left, h("h2", {}, run.is_counterexample ? "Played" : "Runs"), panels.runs(rows, look.chosen, choose, machines[""].fallback));
   if (changed("#text", turn, run.text, look.upto)) fill("#text", look.upto === null ? panels.streamed(run.text) : null);
-  if (changed(right, turn, run, run.records.length, run.details, run.questions, run.withheld, look.upto, look.path, beside, beside?.records.length)) picked(right);
+  if (changed(right, turn, run, run.records.length, run.details, run.questions, look.upto, look.path, beside, beside?.records.length)) picked(right);
 }
 
 function picked(right) { // what is so after the records up to the one that is looked at
   const count = run.records.length, upto = look.upto ?? count, now = moment(run.records.slice(0, upto));
   const at = now.levels.get(look.path) ?? now.levels.get(""), machine = machines[at.place] ?? machines[""];
   const marks = beside ? moment(beside.records.slice(0, look.upto ?? beside.records.length)).levels.get("").hopsTaken : [];
-  fill("#ending", panels.ending(run.details?.ending, go), panels.standing(run.details?.row, run.withheld, goOn));
+  fill("#ending", panels.ending(run.details?.ending, go), panels.standing(run.details?.row, run.details?.withheld, goOn));
   fill("#crumbs", crumbs(now, at));
   diagram("#diagram", machine, now, at, { marks: at.path === "" ? marks : [], onpick: (within) => { look.path = within.at(-1).path; show(); } });
   if (changed("stands", machine, at.path, at.state)) reveal($("#diagram"), $("#diagram .here"), 40);
@@ -69,15 +69,15 @@ function happened(upto) {
     parent && !beside ? button("beside its parent", () => compare(parent)) : null,
     beside ? button("alone", () => { beside = null; show(); }) : null,
     row && row.status !== "finished" ? button("cancel", () => act("cancel").catch((error) => told("problem", error))) : null,
-    panels.isLeft(row) && row.origin ? button("go on", goOn) : null);
+    panels.isLeft(row) && row.origin && !run.details.withheld ? button("go on", goOn) : null);
   const mine = panels.records(run.records, upto, run.values, go);
   return [asked(questions), head,
     h("div", { key: "records", id: "records", class: "scroll", tabindex: 0, role: "region", "aria-label": "Records" }, beside ? h("div", { key: "two", class: "two" }, mine, h("div", {}, h("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine)];
 }
 
 function asked(questions) { // what somebody is writing into a form stays while records come
-  const keys = questions.map((each) => each.key).join(" "), open = $("#ask");
-  return open?.dataset.keys === keys ? open : el("div", { id: "ask", "data-keys": keys }, questions.map((each) => panels.question(each, answer)));
+  const unrecorded = run.details?.unrecorded ?? {}, keys = questions.map((each) => [each.key, unrecorded[each.key]]).join(" "), open = $("#ask");
+  return open?.dataset.keys === keys ? open : el("div", { id: "ask", "data-keys": keys }, questions.map((each) => panels.question(each, unrecorded[each.key], answer)));
 }
 
 function go(number) {
@@ -144,10 +144,7 @@ const replyAt = (upto) => run.details?.cuts.findLast((cut) => cut.is_reply && ru
 
 const act = (what, body) => api.post(`runs/${encodeURIComponent(run.id)}/${what}`, body);
 async function goOn(effects) {
-  const of = run;
-  try { await act(`resume?effects=${effects === true}`); of.withheld = null; } catch (error) {
-    if (error.code === "withheld") of.withheld = error.message; else told("problem", error);
-  }
+  try { await act(`resume?effects=${effects === true}`); } catch (error) { told("problem", error); }
   details(run.id);
   later();
 }

@@ -102,9 +102,11 @@ export function runs(rows, chosen, onpick, fallback) {
 }
 
 // A question as its form says it: two buttons for yes and no, a choice, fields; what is checked is checked by the service.
-export function question(asked, onanswer) {
+// Args: unrecorded = the tool that a fork would not use after a yes; null: it would use it, or none.
+export function question(asked, unrecorded, onanswer) {
   const card = el("form", { class: "card", "aria-label": asked.text }, el("small", {}, `${asked.state} waits for you${asked.expires_at ? ` until ${new Date(asked.expires_at * 1000).toLocaleString()}` : ""}`), el("p", {}, asked.text),
-    Object.keys(asked.shown ?? {}).length ? el("dl", { class: "held" }, Object.entries(asked.shown).map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value, 4000))])) : null);
+    Object.keys(asked.shown ?? {}).length ? el("dl", { class: "held" }, Object.entries(asked.shown).map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value, 4000))])) : null,
+    unrecorded ? el("p", { class: "note" }, `This is a fork: it begins only what has a recorded reply, and this use of ${unrecorded} has none. After a yes it stands, until it goes on with its effects.`) : null);
   const wrong = el("p", { class: "wrong", role: "alert" }), send = (answer) => onanswer(asked.key, answer).catch((error) => { wrong.textContent = error.message; });
   if (asked.form.type === "boolean") {
     card.append(el("div", { class: "choice" }, el("button", { type: "button", class: "yes", onclick: () => send(true) }, "Approve"), el("button", { type: "button", onclick: () => send(false) }, "Decline")), wrong);
