@@ -22,7 +22,7 @@ from fsm_orch.service.inspector.drawing import drawn
 from machines.travel import Travel, Trip
 
 PAGE = Path(fsm_orch.__file__).parent / "service/inspector/page"
-PATHS = ("machine", "proof", "fleet", "runs", "runs/x", "runs/x/prompts", "runs/x/records")
+PATHS = ("machine", "proof", "fleet", "others", "runs", "runs/x", "runs/x/prompts", "runs/x/records")
 
 ACTS = ("answer", "cancel", "fork", "resume")
 ASTRAY = ("../routes.py", "routes.py", "%2e%2e/drawing.py", "api/x")

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from support.asking import Claim
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, expect
+from support.asking import Claim, Refunds
 from support.browsing import chromium
+from support.browsing import chromium
+from support.inspected import inspected, opened
 from support.serving import served, until
 
 from fsm_orch import Final, Limits, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, State, Tool
@@ -34,10 +41,10 @@ class PaysBack(Machine[Claim]):
     limits = Limits(hops=2, tokens=9_000)
 
 
-def paying() -> Runner[Claim, None]:
+def paying(then: Any = MappingProxyType({"note": "well"})) -> Runner[Claim, None]:
     """Return a runner whose model asks to pay back, and then says what came of it."""
-    use, end = {"use": {"tool": "pay_back", "arguments": {"order": 41}}}, {"note": "well"}
-    return Runner(PaysBack, model=ScriptedModel([{"reply": use}, *[end] * 9]), store=MemoryStore())
+    use = {"use": {"tool": "pay_back", "arguments": {"order": 41}}}
+    return Runner(PaysBack, model=ScriptedModel([{"reply": use}, *[dict(then)] * 9]), store=MemoryStore())
 
 
 async def test_a_fork_says_what_it_would_not_begin() -> None:
@@ -64,6 +71,40 @@ async def test_a_fork_says_what_it_would_not_begin() -> None:
     assert "has not begun the tool 'pay_back' of 'refund'" in after["withheld"]
     assert {} == after["unrecorded"]
     assert ("done", None) == (ended["state"], gone["withheld"])
+
+
+@pytest.mark.slow
+async def test_a_strangers_store(chromium: Browser) -> None:
+    """It opens on a run of this machine, whatever others began since; an approval of a fork stands, and is let go."""
+    runner = paying()
+    assert runner.store is not None
+    async with inspected(runner, QUERY) as url:
+        await Runner(Refunds, store=runner.store).run(Claim(query="x"))
+        async with opened(chromium, url) as page:
+            card = page.locator("form.card")
+            await expect(card).to_contain_text("Use pay_back(order=41)?")
+            await expect(page.locator("#left .runs li")).to_have_count(1)
+            await expect(page.locator("#left .note")).to_contain_text("1 more in the store, of another machine")
+            await card.get_by_role("button", name="Decline").click()
+            await expect(page.locator("#left .pill")).to_have_text("done")
+            await expect(page.locator(".record", has_text="declined")).to_contain_text("not used")
+            await page.locator(".record .to", has_text="asks pay_back").click()
+            await page.locator("#fork").click()
+            await expect(card).to_contain_text("This is a fork: it begins only what has a recorded reply")
+            await card.get_by_role("button", name="Approve").click()
+            await page.get_by_role("button", name="go on, with its effects").click()
+            await expect(page.locator("#ending")).to_contain_text("Ended in done")
+
+
+@pytest.mark.slow
+async def test_what_was_done_and_told_is_seen_at_the_end(chromium: Browser) -> None:
+    """A landing says which tools were used before it, and the end of a run what each field holds."""
+    async with inspected(paying({"sky": 1}), QUERY) as url, opened(chromium, url) as page:
+        await page.locator("form.card").get_by_role("button", name="Approve").click()
+        await expect(page.locator("#ending")).to_contain_text("Used before: pay_back (once). What that did stands.")
+        end = page.locator(".record.at", has_text="ends in human")
+        await expect(end.locator("dt")).to_have_text([*Claim.model_fields])
+        await expect(end.locator("dd").first).to_have_text("order 41")
 
 
 async def test_a_fork_that_knows_the_reply_withholds_nothing() -> None:

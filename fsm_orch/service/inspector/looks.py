@@ -38,7 +38,7 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
     """Add the routes that are read."""
     runner, store = seen.driving.runner, seen.driving.store
     views, fleet, drawing = Views(texts=True), Fleet(seen.driving), to_json(drawn(runner.definition))
-    measured = to_json(figures_json(runner.definition, figures))
+    digest, measured = runner.definition.digest, to_json(figures_json(runner.definition, figures))
 
     @cache
     def proved() -> bytes:
@@ -74,8 +74,13 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         status: Literal["running", "waiting", "finished"] | None = None,
         after: str | None = None,
     ) -> Response:
-        found = await seen.rows(caller, status=status, after=after, limit=_PAGE)
+        found = await seen.rows(caller, status=status, digest=digest, after=after, limit=_PAGE)
         return _json(to_json([row_json(row) for row in found]))
+
+    @api.get("/others")
+    async def of_other_machines(caller: Annotated[Caller, Depends(auth)]) -> Response:
+        found = await seen.rows(caller, limit=MOST_LISTED)
+        return _json(to_json({"runs": sum(row.digest != digest for row in found), "is_all": len(found) < MOST_LISTED}))
 
     @api.get("/runs/{run_id}")
     async def one(

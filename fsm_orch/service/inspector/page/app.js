@@ -9,7 +9,7 @@ import { otherwise } from "./fork.js";
 import { proof } from "./proof.js";
 
 const look = { view: "runs", chosen: null, upto: null, path: "", beside: null }; // upto: null follows the run
-let machines = {}, rows = [], leave = () => {}, run = empty(null), beside = null, queued = false, turn = 0;
+let machines = {}, rows = [], leave = () => {}, run = empty(null), beside = null, others = null, queued = false, turn = 0;
 
 function empty(id) { return { id, records: [], details: null, values: new Map(), questions: [], text: "", is_counterexample: false }; }
 
@@ -29,7 +29,7 @@ function show() {
   if (look.view === "fleet") return fleet(machines[""], choose);
   if (look.view === "proof") return proof(machines[""], play);
   const left = $("#left"), right = $("#right");
-  if (changed(left, turn, rows, minute(), look.chosen, run.is_counterexample)) fill(left, h("h2", {}, run.is_counterexample ? "Played" : "Runs"), panels.runs(rows, look.chosen, choose, machines[""].fallback));
+  if (changed(left, turn, rows, minute(), look.chosen, run.is_counterexample)) fill(left, h("h2", {}, run.is_counterexample ? "Played" : "Runs"), panels.runs(rows, look.chosen, choose, machines[""].fallback), run.is_counterexample ? null : panels.others(others, machines[""].name));
   if (changed("#text", turn, run.text, look.upto)) fill("#text", look.upto === null ? panels.streamed(run.text) : null);
   if (changed(right, turn, run, run.records.length, run.details, run.questions, look.upto, look.path, beside, beside?.records.length)) picked(right);
 }
@@ -133,6 +133,7 @@ function details(id) {
       if (values.length) run.values.set(before + 1, values); // the first record that an input made tells what it was
       before = records;
     }
+    if (found.run.status === "finished") run.values.set(before, Object.entries(found.run.context)); // what was told at last, be it a default
     for (const [number, values] of panels.prompted(prompts, run.records)) run.values.set(number, [...(run.values.get(number) ?? []), ...values]);
     later();
   }, 300);
@@ -214,6 +215,7 @@ if (localStorage.getItem("fsm-orch-theme")) document.documentElement.dataset.the
 machines = await api.get("machine");
 for (const [query, text] of [["#machine", machines[""].name], ["#digest", machines[""].digest.slice(0, 12)], ["#about", machines[""].about]]) $(query).textContent = text;
 document.title = `${machines[""].name} · fsm_orch`;
+others = await api.get("others");
 show();
 document.addEventListener("visibilitychange", () => { // who looks elsewhere costs the service nothing
   leave();

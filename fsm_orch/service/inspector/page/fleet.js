@@ -18,7 +18,7 @@ export async function fleet(machine, choose) {
   diagram("#diagram", machine, run, run.levels.get(""), { counts: Object.fromEntries(Object.entries(counts).map(([state, n]) => [state, n > 999 ? "999+" : n])), label: Object.entries(counts).map(([state, n]) => `${n} at ${state}`).join(", ") });
   const total = (of) => Object.values(of).reduce((a, b) => a + b, 0);
   fill("#left", h("h2", {}, "Fleet"), h("dl", { class: "sums" }, [["running", total(told.standing)], ["waiting for humans", total(told.waiting)], ["ended", total(told.ended)], ["landed", total(told.landings)]].map(([name, n]) => [h("dt", {}, name), h("dd", {}, num(n))])),
-    h("p", { class: "note" }, told.is_all ? `all ${num(told.runs)} runs` : `the newest ${num(told.runs)} runs`, told.of_others ? `; ${num(told.of_others)} of other versions` : ""));
+    h("p", { class: "note" }, told.is_all ? `all ${num(told.runs)} runs` : `the newest ${num(told.runs)} runs`, told.of_others ? `; ${num(told.of_others)} of other machines or versions are not counted` : ""));
   const most = Math.max(1, ...told.minutes.map((each) => each.tokens)), now = told.minutes.at(-2);
   fill("#ledger", h("div", { class: "row" }, h("div", {}, h("b", { class: "sum" }, num(now.tokens)), h("span", { class: "of" }, " tokens in the last whole minute")), h("span", {}, `${num(now.runs)} runs`)),
     h("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": `tokens of the last ten minutes: ${told.minutes.map((each) => each.tokens).join(", ")}` }, told.minutes.map((each, i) => h("rect", { x: i * 10 + 1, width: 8, y: 24 - (22 * each.tokens) / most, height: (22 * each.tokens) / most }))));

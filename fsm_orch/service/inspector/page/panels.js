@@ -20,6 +20,7 @@ export function ledger(at, machine, run) {
 // How a run ended: in the service's words, with the way to the record that led there, and what it took of what it may.
 export const ending = (ended, onpick) => ended && h("div", { class: `ending ${ended.landing ? "amber" : "green"}` },
   h("p", {}, h("b", {}, `${ended.landing ? "Landed" : "Ended"} in ${ended.state}`), ended.landing ? [`, since ${ended.landing.why}. `, h("button", { class: "beside", onclick: () => onpick(ended.landing.led_by) }, `what led there: record ${ended.landing.led_by}`)] : null),
+  ended.landing && ended.used_before ? h("p", {}, `Used before: ${ended.used_before}. What that did stands.`) : null,
   h("p", { class: "detail" }, `It took ${ended.used}; ${ended.most}.`));
 
 export const isLeft = (row) => row?.status === "running" && !row.is_driven;
@@ -44,7 +45,7 @@ const said = {
   landed: (r) => [["landed in ", [r.target]], `${r.reason}${r.detail ? `: ${r.detail}` : ""}`],
   asked: (r) => [["asks ", [r.asks.map((each) => each.name || "a human").join(", ")]], r.is_race ? `the first ${r.need} that succeed are enough` : ""],
   approved: (r) => [[`use ${r.ask} approved`], r.who ? `by ${r.who}` : ""],
-  answered: (r) => [[`ask ${r.ask} `, [r.end]], [r.ok ? "" : "not well", r.who && `by ${r.who}`, r.tokens && tokens(r.tokens)].filter(Boolean).join(", ")],
+  answered: (r) => [[`ask ${r.ask} `, [r.end]], [r.ok ? "" : ["unneeded", "declined"].includes(r.end) ? "not used" : "not well", r.who && `by ${r.who}`, r.tokens && tokens(r.tokens)].filter(Boolean).join(", ")],
   gates_seen: (r) => [["shut: ", [r.shut.join(", ") || "nothing"]], ""],
   run_finished: (r) => [["ends in ", [r.stamp.state]], r.landing ? "with the default answer" : ""],
 };
@@ -100,6 +101,9 @@ export function runs(rows, chosen, onpick, fallback) {
     return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)], [`${row.hops} hops${row.origin ? ", a fork" : ""}`, h("span", {}, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id);
   }));
 }
+
+// Args: found = how many of the newest runs of the store are not of this machine as it is.
+export const others = (found, name) => (found?.runs ? h("p", { class: "note" }, `${found.is_all ? "" : "at least "}${num(found.runs)} more in the store, of another machine, or of another version of ${name}. fsm-orch runs list names them; fsm-orch inspect with their machine shows them.`) : null);
 
 // A question as its form says it: two buttons for yes and no, a choice, fields; what is checked is checked by the service.
 // Args: unrecorded = the tool that a fork would not use after a yes; null: it would use it, or none.
