@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
 from support.asking import Claim, Refunds
-from support.browsing import chromium
 from support.browsing import chromium
 from support.inspected import inspected, opened
 from support.serving import served, until
@@ -105,6 +105,26 @@ async def test_what_was_done_and_told_is_seen_at_the_end(chromium: Browser) -> N
         end = page.locator(".record.at", has_text="ends in human")
         await expect(end.locator("dt")).to_have_text([*Claim.model_fields])
         await expect(end.locator("dd").first).to_have_text("order 41")
+        await expect(page.locator("#fork")).to_have_attribute("title", re.compile(r"record \d+, before it was landed$"))
+
+
+@pytest.mark.slow
+async def test_a_link_leads_to_a_record(chromium: Browser) -> None:
+    """It opens the run at the record; a call whose prompt is not kept says how it would be, a button why it is off."""
+    async with inspected(paying(), QUERY, QUERY) as url, opened(chromium, url) as page:
+        await page.locator("#left .runs button").last.click()
+        await page.locator(".record .to", has_text="call 1 took").click()
+        await expect(page.locator(".record.at .held")).to_contain_text("on_prompt=Recorder(store)")
+        await expect(page).to_have_url(re.compile(r"#run=\w+&record=4$"))
+        run_id = page.url.partition("#run=")[2].partition("&")[0]
+        await page.reload()
+        await expect(page.locator("#left .runs .on")).to_have_count(1)
+        await expect(page.locator("#left .runs li").last.locator("button")).to_have_class("on")
+        await expect(page.locator(".record.at")).to_contain_text("call 1 took")
+        await expect(page.locator("code.whole")).to_have_text(run_id)
+        await expect(page.locator("#left .on")).to_contain_text("0 hops")
+        await expect(page.locator("#edit")).to_be_disabled()
+        await expect(page.locator("#edit")).to_have_attribute("title", re.compile("no agent has replied up to here"))
 
 
 async def test_a_fork_that_knows_the_reply_withholds_nothing() -> None:

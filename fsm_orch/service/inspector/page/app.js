@@ -35,7 +35,7 @@ function show() {
 }
 
 function picked(right) { // what is so after the records up to the one that is looked at
-  const count = run.records.length, upto = look.upto ?? count, now = moment(run.records.slice(0, upto));
+  const count = run.records.length, upto = Math.min(look.upto ?? count, count), now = moment(run.records.slice(0, upto));
   const at = now.levels.get(look.path) ?? now.levels.get(""), machine = machines[at.place] ?? machines[""];
   const marks = beside ? moment(beside.records.slice(0, look.upto ?? beside.records.length)).levels.get("").hopsTaken : [];
   fill("#ending", panels.ending(run.details?.ending, go), panels.standing(run.details?.row, run.details?.withheld, goOn));
@@ -48,8 +48,8 @@ function picked(right) { // what is so after the records up to the one that is l
   Object.assign($("#time"), { max: count, value: upto });
   fill("#moment", count ? `${upto}/${count}  ${now.seconds.toFixed(3)} s` : "");
   $("#now").setAttribute("aria-pressed", String(look.upto === null));
-  $("#fork").disabled = !cutAt(upto);
-  $("#edit").disabled = !replyAt(upto);
+  forks(upto);
+  linked();
   if (changed("record", run, upto, beside, $("#records").clientHeight) && follows) reveal($("#records"), $("#records [aria-current=step]"));
 }
 
@@ -71,7 +71,7 @@ function happened(upto) {
     row && row.status !== "finished" ? button("cancel", () => act("cancel").catch((error) => told("problem", error))) : null,
     panels.isLeft(row) && row.origin && !run.details.withheld ? button("go on", goOn) : null);
   const mine = panels.records(run.records, upto, run.values, go);
-  return [asked(questions), head,
+  return [asked(questions), head, run.id ? h("p", { key: "id", class: "note" }, "run ", h("code", { class: "whole" }, run.id)) : null,
     h("div", { key: "records", id: "records", class: "scroll", tabindex: 0, role: "region", "aria-label": "Records" }, beside ? h("div", { key: "two", class: "two" }, mine, h("div", {}, h("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine)];
 }
 
@@ -134,12 +134,36 @@ function details(id) {
       before = records;
     }
     if (found.run.status === "finished") run.values.set(before, Object.entries(found.run.context)); // what was told at last, be it a default
-    for (const [number, values] of panels.prompted(prompts, run.records)) run.values.set(number, [...(run.values.get(number) ?? []), ...values]);
+    for (const [number, values] of panels.prompted(prompts, run.records, found.row.origin != null)) run.values.set(number, [...(run.values.get(number) ?? []), ...values]);
     later();
   }, 300);
 }
 
 const cutAt = (upto) => run.details?.cuts.findLast((cut) => !cut.is_end && run.details.inputs[cut.at - 1].records <= upto);
+
+function forks(upto) { // what each would begin with, or why it cannot
+  const cut = cutAt(upto), at = cut ? run.details.inputs[cut.at - 1].records : 0, after = run.records.slice(at, upto).filter((each) => each.stamp.path.length === 0).map((each) => each.kind);
+  const past = after.includes("landed") ? ", before it was landed" : after.includes("run_finished") ? ", before it ended" : "", reply = replyAt(upto);
+  if (!changed("forks", cut, at, past, reply)) return;
+  $("#fork").textContent = past ? `fork from record ${at}` : "fork";
+  Object.assign($("#fork"), { disabled: !cut, title: cut ? `begin another run, which goes on from record ${at}${past}` : "up to here there is nowhere that a run can be cut" });
+  Object.assign($("#edit"), { disabled: !reply, title: reply ? `begin another run with another reply of its agent at record ${run.details.inputs[reply.at - 1].records}` : "no agent has replied up to here, so there is no reply to change" });
+}
+
+function linked() { // a link to what is looked at; who has it still needs a token of their own
+  const of = run.id === null ? "" : `#${new URLSearchParams({ run: run.id, ...(look.upto === null ? {} : { record: look.upto }) })}`;
+  if (changed("link", of) && (run.id !== null || run.is_counterexample)) history.replaceState(null, "", location.pathname + of);
+}
+
+async function wanted() { // which run a link names, if there is such a one of this machine
+  const link = new URLSearchParams(location.hash.slice(1)), id = link.get("run");
+  if (!id || (id === run.id && Number(link.get("record") ?? 0) === (look.upto ?? 0))) return false;
+  try { await api.get(`runs/${encodeURIComponent(id)}`); } catch (error) { told("problem", error); return false; }
+  choose(id);
+  look.upto = Number.parseInt(link.get("record"), 10) > 0 ? Number.parseInt(link.get("record"), 10) : null;
+  later();
+  return true;
+}
 
 const replyAt = (upto) => run.details?.cuts.findLast((cut) => cut.is_reply && run.details.inputs[cut.at - 1].records <= upto);
 
@@ -187,7 +211,7 @@ async function list() {
     if (changed("rows", JSON.stringify(found))) rows = found;
     const row = rows.find((each) => each.run_id === run.id); // a run that stops, or is taken by another process, has no record of it
     if (row && run.details && JSON.stringify(row) !== JSON.stringify(run.details.row)) details(run.id);
-    if (look.chosen === null && rows.length && look.view === "runs" && !run.is_counterexample) choose(rows[0].run_id);
+    if (look.chosen === null && rows.length && look.view === "runs" && !run.is_counterexample && !(await wanted())) choose(rows[0].run_id);
     told("live");
   } catch (error) { told("reconnecting", error); }
 }
@@ -217,6 +241,7 @@ for (const [query, text] of [["#machine", machines[""].name], ["#digest", machin
 document.title = `${machines[""].name} · fsm_orch`;
 others = await api.get("others");
 show();
+addEventListener("hashchange", wanted);
 document.addEventListener("visibilitychange", () => { // who looks elsewhere costs the service nothing
   leave();
   if (!document.hidden && run.id) { run.text = ""; follow(); details(run.id); }

@@ -1,5 +1,5 @@
 // What stands around the diagram: the list of runs, records in words, the ledger, and what a human is asked.
-import { ago, el, entry, h, num, shown } from "./dom.js";
+import { ago, counted, el, entry, h, num, shown } from "./dom.js";
 
 const TONES = { visit_started: "blue", call_reserved: "amber", call_settled: "amber", call_denied: "red", overspent: "red", refused: "red", guard_raised: "red", attempt_failed: "red", handed_off: "cyan", landed: "amber", run_finished: "green", asked: "violet", approved: "violet", answered: "violet", gates_seen: "red" };
 
@@ -31,7 +31,7 @@ export const standing = (row, withheld, ongo) => isLeft(row) && h("div", { class
 const tokens = (n) => `${num(n)} tokens`;
 // Of each kind of record: a line, parts of it that are bold in an array, and a detail.
 const said = {
-  run_started: (r) => [["begins ", [r.machine]], `limits ${r.limits.hops} hops, ${tokens(r.limits.tokens)}`],
+  run_started: (r) => [["begins ", [r.machine]], `limits ${counted(r.limits.hops, "hop")}, ${tokens(r.limits.tokens)}`],
   visit_started: (r) => [[[r.stamp.state], r.visits > 1 ? ` again, visit ${r.visits}` : ""], r.legal.length ? `menu: ${r.legal.join(", ")}` : "nothing is legal"],
   call_reserved: (r) => [[`call ${r.call} reserves `, [num(r.input_tokens + r.output_tokens)]], [r.model, `${num(r.input_tokens)} in + ${num(r.output_tokens)} out at most`, r.waited_s > 0 && `waited ${r.waited_s.toFixed(2)} s at a gate`].filter(Boolean).join(", ")],
   call_settled: (r) => [[`call ${r.call} took `, [num(r.tokens)]], [r.usage ? `${num(r.usage.input_tokens)} in, ${num(r.usage.output_tokens)} out` : "usage unknown: charged in full", r.seconds && `${r.seconds.toFixed(2)} s`, r.cost && `$${(r.cost / 1e6).toFixed(6)}`, r.overrun && `${num(r.overrun)} beyond what was reserved`].filter(Boolean).join(", ")],
@@ -84,12 +84,14 @@ export function held(input) {
   return found;
 }
 
-// What was kept of the prompts of a run, by the number of the record that says what came of the call.
-export function prompted(prompts, records) {
+// What was kept of the prompts of a run, or how they would be, by the number of the record that says what came of the call.
+// Args: isFork = whether calls of its parent, kept there, may be among the records.
+export function prompted(prompts, records, isFork) {
   const call = (path, visit, number) => `${path.join(".")}/${visit}/${number}`;
   const kept = new Map(prompts.map((each) => [call(each.path ?? [], each.visit, each.call), each])), found = [];
   records.forEach((record, i) => {
     const each = ["call_settled", "call_released"].includes(record.kind) && kept.get(call(record.stamp.path, record.stamp.hops, record.call));
+    if (!each && record.kind === "call_settled") found.push([i + 1, [["prompt", `${prompts.length ? "none of this call is kept" : "none are kept: give its runner on_prompt=Recorder(store)"}${isFork ? "; a fork keeps its own alone, and its parent those before" : ""}`]]]);
     if (each) found.push([i + 1, [...each.messages.map((said) => [said.role, [said.content, ...(said.tool_calls ?? []).map((use) => `${use.name}(${use.arguments})`)].filter(Boolean).join("\n")]), ["reply", each.reply ?? "none"]]]);
   });
   return found;
@@ -98,7 +100,7 @@ export function prompted(prompts, records) {
 export function runs(rows, chosen, onpick, fallback) {
   return h("ol", { class: "runs" }, rows.map((row) => {
     const word = row.status === "finished" ? row.state : row.status, tone = row.status === "waiting" ? "violet" : row.status === "running" ? "blue" : row.state === fallback ? "amber" : "green";
-    return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)], [`${row.hops} hops${row.origin ? ", a fork" : ""}`, h("span", {}, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id);
+    return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)], [`${counted(row.hops, "hop")}${row.origin ? ", a fork" : ""}`, h("span", {}, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id);
   }));
 }
 
