@@ -119,8 +119,11 @@ async def test_runs_of_other_machines_are_counted_and_not_shown() -> None:
         await client.post("/runs", json=body("a"))
         path = f"{API}/runs/{other.run_id}"
         asked = [await client.get(path), await client.get(f"{path}/records"), await client.post(f"{path}/cancel")]
-        fleet = (await client.get(f"{API}/fleet")).json()
+        fleet, others = [(await client.get(f"{API}/{each}")).json() for each in ("fleet", "others")]
+        (listed,) = (await client.get(f"{API}/runs")).json()
 
+    assert {"runs": 1, "is_all": True} == others
+    assert other.run_id != listed["run_id"]
     assert [(409, "other_version")] * 3 == [refusal(each) for each in asked]
     assert (1, 1, {"done": 1}) == tuple(fleet[key] for key in ("runs", "of_others", "ended"))
 

@@ -22,7 +22,7 @@ from fsm_orch.service.inspector.drawing import drawn
 from machines.travel import Travel, Trip
 
 PAGE = Path(fsm_orch.__file__).parent / "service/inspector/page"
-PATHS = ("machine", "proof", "fleet", "runs", "runs/x", "runs/x/prompts", "runs/x/records")
+PATHS = ("machine", "proof", "fleet", "others", "runs", "runs/x", "runs/x/prompts", "runs/x/records")
 
 ACTS = ("answer", "cancel", "fork", "resume")
 ASTRAY = ("../routes.py", "routes.py", "%2e%2e/drawing.py", "api/x")
@@ -71,7 +71,7 @@ async def test_the_page_is_for_anybody_and_what_it_shows_is_not() -> None:
 
     assert [200] * 4 == [page.status_code for page in pages]
     assert all("script-src 'self';" in page.headers["content-security-policy"] for page in pages)
-    assert [401] * 7 == asked
+    assert [401] * 8 == asked
     assert [401] * 4 == done
     assert [404] * 4 == astray
 

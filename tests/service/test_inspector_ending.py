@@ -55,7 +55,7 @@ async def test_why_it_landed_and_what_led_there(name: str) -> None:
     assert wanted.says in told["landing"]["why"]
     assert told["landing"]["why"].endswith(f"({wanted.reason})")
     assert KINDS[name] == led_by.__struct_config__.tag
-    assert used_in_words(result) == told["used"]
+    assert (used_in_words(result), result.used_before) == (told["used"], told["used_before"])
     assert told["used"].startswith(f"{found['row']['tokens']:,} tokens, ")
     assert told["most"] == most_in_words(
         runner.definition, limits=runner.compiled.limits, prices=runner.compiled.prices

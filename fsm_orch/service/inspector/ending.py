@@ -44,6 +44,7 @@ def ending_json(compiled: CompiledMachine, now: Configuration, result: RunResult
         "state": result.state.name,
         "landing": result.landing and _landing(compiled, now, result.landing, result.records),
         "used": used_in_words(result),
+        "used_before": result.used_before,
         "most": _most(compiled, is_priced=result.cost_usd is not None),
     }
 

@@ -15,6 +15,7 @@ from ...kernel.inputs import Input
 from ...proof.report import prove
 from ...run import start
 from ...run.cuts import walked
+from ...run.unrecorded import Unrecorded, unrecorded
 from ...store.prompts import KeepsPrompts
 from ...store.values import Listed
 from ..caller import Caller
@@ -27,7 +28,7 @@ from .drawing import drawn
 from .ending import ending_json, most_json
 from .figures import Figures, figures_json
 from .proof import proof_json
-from .runs import MOST_LISTED, Fleet, journal_json, row_json, tag_of
+from .runs import MOST_LISTED, Fleet, fork_json, journal_json, row_json, tag_of
 
 _PAGE = 50
 _UNKEPT = {"Cache-Control": "no-store"}
@@ -37,19 +38,20 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
     """Add the routes that are read."""
     runner, store = seen.driving.runner, seen.driving.store
     views, fleet, drawing = Views(texts=True), Fleet(seen.driving), to_json(drawn(runner.definition))
-    measured = to_json(figures_json(runner.definition, figures))
+    digest, measured = runner.definition.digest, to_json(figures_json(runner.definition, figures))
 
     @cache
     def proved() -> bytes:
         return to_json(proof_json(prove(runner.definition), runner.compiled))
 
-    def folded(row: Listed, journal: Sequence[Input]) -> bytes:
+    def folded(row: Listed, journal: Sequence[Input], fork: Unrecorded) -> bytes:
         # in a thread: a long journal takes long to fold, and the loop has others to answer
         compiled = start.compiled_for(runner.compiled, journal[0])
         steps, result = list(walked(compiled, journal)), runner.replay(journal)
         ending = ending_json(compiled, steps[-1][0].configuration, result)
         most = most_json(compiled)
         told = {"row": row_json(row), **journal_json(compiled, journal, steps), "ending": ending, "most": most}
+        told |= fork_json(fork)
         return b'{"run":%s,%s' % (views.json(result), to_json(told)[1:])
 
     @api.get("/machine")
@@ -74,8 +76,13 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         status: Literal["running", "waiting", "finished"] | None = None,
         after: str | None = None,
     ) -> Response:
-        found = await seen.rows(caller, status=status, after=after, limit=_PAGE)
+        found = await seen.rows(caller, status=status, digest=digest, after=after, limit=_PAGE)
         return _json(to_json([row_json(row) for row in found]))
+
+    @api.get("/others")
+    async def of_other_machines(caller: Annotated[Caller, Depends(auth)]) -> Response:
+        found = await seen.rows(caller, limit=MOST_LISTED)
+        return _json(to_json({"runs": sum(row.digest != digest for row in found), "is_all": len(found) < MOST_LISTED}))
 
     @api.get("/runs/{run_id}")
     async def one(
@@ -87,7 +94,10 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         journal = (await store.load(run_id))[: row.inputs]
         if not journal:
             raise Problem("unknown_run")  # it was forgotten a moment ago
-        return _json(await asyncio.to_thread(folded, row, journal), tag)
+        fork = Unrecorded()
+        if row.head.status != "finished" and not row.is_driven:
+            fork = await unrecorded(store, runner.compiled, row, journal)
+        return _json(await asyncio.to_thread(folded, row, journal, fork), tag)
 
     @api.get("/runs/{run_id}/prompts")
     async def prompts(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:

@@ -19,6 +19,7 @@ from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
 from ...kernel.tree import levels
 from ...run.cuts import Cut
+from ...run.unrecorded import Unrecorded
 from ...store.values import Listed
 from ..driving import Driving
 
@@ -75,6 +76,11 @@ def _replier(compiled: CompiledMachine, now: Configuration, event: Input) -> dic
         "replier": state.name,
         "handoffs": [each.name for each in state.handoffs if each.kind == "handoff"],
     }
+
+
+def fork_json(fork: Unrecorded) -> dict[str, Any]:
+    """Return what a fork would not begin as JSON: why it stands, and the tools of which a yes would not have it."""
+    return {"withheld": fork.stopped_by and str(fork.stopped_by), "unrecorded": dict(fork.asked)}
 
 
 class Fleet:

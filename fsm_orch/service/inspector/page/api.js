@@ -3,8 +3,9 @@ import { $ } from "./dom.js";
 
 let token = null;
 {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token"); // a fragment is sent to nobody, and logged by nobody
-  if (given !== null) { sessionStorage.setItem("fsm-orch-token", given); history.replaceState(null, "", location.pathname); }
+  const told = new URLSearchParams(location.hash.slice(1)), given = told.get("token"); // a fragment is sent to nobody, and logged by nobody
+  told.delete("token");
+  if (given !== null) { sessionStorage.setItem("fsm-orch-token", given); history.replaceState(null, "", location.pathname + (told.size ? `#${told}` : "")); }
   token = sessionStorage.getItem("fsm-orch-token");
 }
 const headers = (more = {}) => (token ? { Authorization: `Bearer ${token}`, ...more } : more);

@@ -9,9 +9,9 @@ import { otherwise } from "./fork.js";
 import { proof } from "./proof.js";
 
 const look = { view: "runs", chosen: null, upto: null, path: "", beside: null }; // upto: null follows the run
-let machines = {}, rows = [], leave = () => {}, run = empty(null), beside = null, queued = false, turn = 0;
+let machines = {}, rows = [], leave = () => {}, run = empty(null), beside = null, others = null, queued = false, turn = 0;
 
-function empty(id) { return { id, records: [], details: null, values: new Map(), questions: [], text: "", withheld: null, is_counterexample: false }; }
+function empty(id) { return { id, records: [], details: null, values: new Map(), questions: [], text: "", is_counterexample: false }; }
 
 function later() { // one drawing a frame, however many records came
   if (queued) return;
@@ -29,16 +29,16 @@ function show() {
   if (look.view === "fleet") return fleet(machines[""], choose);
   if (look.view === "proof") return proof(machines[""], play);
   const left = $("#left"), right = $("#right");
-  if (changed(left, turn, rows, minute(), look.chosen, run.is_counterexample)) fill(left, h("h2", {}, run.is_counterexample ? "Played" : "Runs"), panels.runs(rows, look.chosen, choose, machines[""].fallback));
+  if (changed(left, turn, rows, minute(), look.chosen, run.is_counterexample)) fill(left, h("h2", {}, run.is_counterexample ? "Played" : "Runs"), panels.runs(rows, look.chosen, choose, machines[""].fallback), run.is_counterexample ? null : panels.others(others, machines[""].name));
   if (changed("#text", turn, run.text, look.upto)) fill("#text", look.upto === null ? panels.streamed(run.text) : null);
-  if (changed(right, turn, run, run.records.length, run.details, run.questions, run.withheld, look.upto, look.path, beside, beside?.records.length)) picked(right);
+  if (changed(right, turn, run, run.records.length, run.details, run.questions, look.upto, look.path, beside, beside?.records.length)) picked(right);
 }
 
 function picked(right) { // what is so after the records up to the one that is looked at
-  const count = run.records.length, upto = look.upto ?? count, now = moment(run.records.slice(0, upto));
+  const count = run.records.length, upto = Math.min(look.upto ?? count, count), now = moment(run.records.slice(0, upto));
   const at = now.levels.get(look.path) ?? now.levels.get(""), machine = machines[at.place] ?? machines[""];
   const marks = beside ? moment(beside.records.slice(0, look.upto ?? beside.records.length)).levels.get("").hopsTaken : [];
-  fill("#ending", panels.ending(run.details?.ending, go, run.details?.row), panels.standing(run.details?.row, run.withheld, goOn));
+  fill("#ending", panels.ending(run.details?.ending, go, run.details?.row), panels.standing(run.details?.row, run.details?.withheld, goOn));
   fill("#crumbs", crumbs(now, at));
   diagram("#diagram", machine, now, at, { marks: at.path === "" ? marks : [], onpick: (within) => { look.path = within.at(-1).path; show(); } });
   if (changed("stands", machine, at.path, at.state)) reveal($("#diagram"), $("#diagram .here"), 40);
@@ -48,8 +48,8 @@ function picked(right) { // what is so after the records up to the one that is l
   Object.assign($("#time"), { max: count, value: upto });
   fill("#moment", count ? `${upto}/${count}  ${now.seconds.toFixed(3)} s` : "");
   $("#now").setAttribute("aria-pressed", String(look.upto === null));
-  $("#fork").disabled = !cutAt(upto);
-  $("#edit").disabled = !replyAt(upto);
+  forks(upto);
+  linked();
   if (changed("record", run, upto, beside, $("#records").clientHeight) && follows) reveal($("#records"), $("#records [aria-current=step]"));
 }
 
@@ -69,15 +69,15 @@ function happened(upto) {
     parent && !beside ? button("beside its parent", () => compare(parent)) : null,
     beside ? button("alone", () => { beside = null; show(); }) : null,
     row && row.status !== "finished" ? button("cancel", () => act("cancel").catch((error) => told("problem", error))) : null,
-    panels.isLeft(row) && row.origin ? button("go on", goOn) : null);
+    panels.isLeft(row) && row.origin && !run.details.withheld ? button("go on", goOn) : null);
   const mine = panels.records(run.records, upto, run.values, go);
-  return [asked(questions), head,
+  return [asked(questions), head, run.id ? h("p", { key: "id", class: "note" }, "run ", h("code", { class: "whole" }, run.id)) : null,
     h("div", { key: "records", id: "records", class: "scroll", tabindex: 0, role: "region", "aria-label": "Records" }, beside ? h("div", { key: "two", class: "two" }, mine, h("div", {}, h("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine)];
 }
 
 function asked(questions) { // what somebody is writing into a form stays while records come
-  const keys = questions.map((each) => each.key).join(" "), open = $("#ask");
-  return open?.dataset.keys === keys ? open : el("div", { id: "ask", "data-keys": keys }, questions.map((each) => panels.question(each, answer)));
+  const unrecorded = run.details?.unrecorded ?? {}, keys = questions.map((each) => [each.key, unrecorded[each.key]]).join(" "), open = $("#ask");
+  return open?.dataset.keys === keys ? open : el("div", { id: "ask", "data-keys": keys }, questions.map((each) => panels.question(each, unrecorded[each.key], answer)));
 }
 
 function go(number) {
@@ -133,21 +133,43 @@ function details(id) {
       if (values.length) run.values.set(before + 1, values); // the first record that an input made tells what it was
       before = records;
     }
-    for (const [number, values] of panels.prompted(prompts, run.records)) run.values.set(number, [...(run.values.get(number) ?? []), ...values]);
+    if (found.run.status === "finished") run.values.set(before, Object.entries(found.run.context)); // what was told at last, be it a default
+    for (const [number, values] of panels.prompted(prompts, run.records, found.row.origin != null)) run.values.set(number, [...(run.values.get(number) ?? []), ...values]);
     later();
   }, 300);
 }
 
 const cutAt = (upto) => run.details?.cuts.findLast((cut) => !cut.is_end && run.details.inputs[cut.at - 1].records <= upto);
 
+function forks(upto) { // what each would begin with, or why it cannot
+  const cut = cutAt(upto), at = cut ? run.details.inputs[cut.at - 1].records : 0, after = run.records.slice(at, upto).filter((each) => each.stamp.path.length === 0).map((each) => each.kind);
+  const past = after.includes("landed") ? ", before it was landed" : after.includes("run_finished") ? ", before it ended" : "", reply = replyAt(upto);
+  if (!changed("forks", cut, at, past, reply)) return;
+  $("#fork").textContent = past ? `fork from record ${at}` : "fork";
+  Object.assign($("#fork"), { disabled: !cut, title: cut ? `begin another run, which goes on from record ${at}${past}` : "up to here there is nowhere that a run can be cut" });
+  Object.assign($("#edit"), { disabled: !reply, title: reply ? `begin another run with another reply of its agent at record ${run.details.inputs[reply.at - 1].records}` : "no agent has replied up to here, so there is no reply to change" });
+}
+
+function linked() { // a link to what is looked at; who has it still needs a token of their own
+  const of = run.id === null ? "" : `#${new URLSearchParams({ run: run.id, ...(look.upto === null ? {} : { record: look.upto }) })}`;
+  if (changed("link", of) && (run.id !== null || run.is_counterexample)) history.replaceState(null, "", location.pathname + of);
+}
+
+async function wanted() { // which run a link names, if there is such a one of this machine
+  const link = new URLSearchParams(location.hash.slice(1)), id = link.get("run");
+  if (!id || (id === run.id && Number(link.get("record") ?? 0) === (look.upto ?? 0))) return false;
+  try { await api.get(`runs/${encodeURIComponent(id)}`); } catch (error) { told("problem", error); return false; }
+  choose(id);
+  look.upto = Number.parseInt(link.get("record"), 10) > 0 ? Number.parseInt(link.get("record"), 10) : null;
+  later();
+  return true;
+}
+
 const replyAt = (upto) => run.details?.cuts.findLast((cut) => cut.is_reply && run.details.inputs[cut.at - 1].records <= upto);
 
 const act = (what, body) => api.post(`runs/${encodeURIComponent(run.id)}/${what}`, body);
 async function goOn(effects) {
-  const of = run;
-  try { await act(`resume?effects=${effects === true}`); of.withheld = null; } catch (error) {
-    if (error.code === "withheld") of.withheld = error.message; else told("problem", error);
-  }
+  try { await act(`resume?effects=${effects === true}`); } catch (error) { told("problem", error); }
   details(run.id);
   later();
 }
@@ -189,7 +211,7 @@ async function list() {
     if (changed("rows", JSON.stringify(found))) rows = found;
     const row = rows.find((each) => each.run_id === run.id); // a run that stops, or is taken by another process, has no record of it
     if (row && run.details && JSON.stringify(row) !== JSON.stringify(run.details.row)) details(run.id);
-    if (look.chosen === null && rows.length && look.view === "runs" && !run.is_counterexample) choose(rows[0].run_id);
+    if (look.chosen === null && rows.length && look.view === "runs" && !run.is_counterexample && !(await wanted())) choose(rows[0].run_id);
     told("live");
   } catch (error) { told("reconnecting", error); }
 }
@@ -217,7 +239,9 @@ if (localStorage.getItem("fsm-orch-theme")) document.documentElement.dataset.the
 machines = await api.get("machine");
 for (const [query, text] of [["#machine", machines[""].name], ["#digest", machines[""].digest.slice(0, 12)], ["#about", machines[""].about]]) $(query).textContent = text;
 document.title = `${machines[""].name} · fsm_orch`;
+others = await api.get("others");
 show();
+addEventListener("hashchange", wanted);
 document.addEventListener("visibilitychange", () => { // who looks elsewhere costs the service nothing
   leave();
   if (!document.hidden && run.id) { run.text = ""; follow(); details(run.id); }

@@ -4,6 +4,7 @@ const DRAWN = new Set(["svg", "g", "path", "rect", "text", "circle", "title", "d
 
 export const $ = (query) => document.querySelector(query);
 export const num = (n) => n.toLocaleString("en");
+export const counted = (n, what) => `${num(n)} ${what}${n === 1 ? "" : "s"}`;
 
 const flat = (children) => children.flat(9).filter((child) => child != null && child !== false && child !== "").map((child) => (typeof child === "object" ? child : String(child)));
 const bare = (tag) => (DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag));

@@ -1,5 +1,5 @@
 // What stands around the diagram: the list of runs, records in words, the ledger, and what a human is asked.
-import { ago, el, entry, h, num, shown } from "./dom.js";
+import { ago, counted, el, entry, h, num, shown } from "./dom.js";
 
 const TONES = { visit_started: "blue", call_reserved: "amber", call_settled: "amber", call_denied: "red", overspent: "red", refused: "red", guard_raised: "red", attempt_failed: "red", handed_off: "cyan", landed: "amber", run_finished: "green", asked: "violet", approved: "violet", answered: "violet", gates_seen: "red" };
 
@@ -35,6 +35,7 @@ export function ledger(at, machine, run, most) {
 // How a run ended: in the service's words, with the way to the record that led there, and what it took of what it may.
 export const ending = (ended, onpick, row) => ended && h("div", { class: `ending ${ended.landing ? "amber" : "green"}` },
   h("p", {}, h("b", {}, `${ended.landing ? "Landed" : "Ended"} in ${ended.state}`), ended.landing ? [`, since ${ended.landing.why}. `, h("button", { class: "beside", onclick: () => onpick(ended.landing.led_by) }, `what led there: record ${ended.landing.led_by}`)] : null),
+  ended.landing && ended.used_before ? h("p", {}, `Used before: ${ended.used_before}. What that did stands.`) : null,
   h("p", { class: "detail" }, `It took ${ended.used}; ${ended.most}. ${when(row)}`));
 
 const clock = (seconds) => new Date(seconds * 1000).toLocaleString();
@@ -48,7 +49,7 @@ export const standing = (row, withheld, ongo) => isLeft(row) && h("div", { class
 const tokens = (n) => `${num(n)} tokens`;
 // Of each kind of record: a line, parts of it that are bold in an array, and a detail.
 const said = {
-  run_started: (r) => [["begins ", [r.machine]], `limits ${r.limits.hops} hops, ${tokens(r.limits.tokens)}`],
+  run_started: (r) => [["begins ", [r.machine]], `limits ${counted(r.limits.hops, "hop")}, ${tokens(r.limits.tokens)}`],
   visit_started: (r) => [[[r.stamp.state], r.visits > 1 ? ` again, visit ${r.visits}` : ""], r.legal.length ? `menu: ${r.legal.join(", ")}` : "nothing is legal"],
   call_reserved: (r) => [[`call ${r.call} reserves `, [num(r.input_tokens + r.output_tokens)]], [r.model, `${num(r.input_tokens)} in + ${num(r.output_tokens)} out at most`, r.waited_s > 0 && `waited ${r.waited_s.toFixed(2)} s at a gate`].filter(Boolean).join(", ")],
   call_settled: (r) => [[`call ${r.call} took `, [num(r.tokens)]], [r.usage ? `${num(r.usage.input_tokens)} in, ${num(r.usage.output_tokens)} out` : "usage unknown: charged in full", r.seconds && `${r.seconds.toFixed(2)} s`, r.cost && `$${(r.cost / 1e6).toFixed(6)}`, r.overrun && `${num(r.overrun)} beyond what was reserved`].filter(Boolean).join(", ")],
@@ -62,7 +63,7 @@ const said = {
   landed: (r) => [["landed in ", [r.target]], `${r.reason}${r.detail ? `: ${r.detail}` : ""}`],
   asked: (r) => [["asks ", [r.asks.map((each) => each.name || "a human").join(", ")]], r.is_race ? `the first ${r.need} that succeed are enough` : ""],
   approved: (r) => [[`use ${r.ask} approved`], r.who ? `by ${r.who}` : ""],
-  answered: (r) => [[`ask ${r.ask} `, [r.end]], [r.ok ? "" : "not well", r.who && `by ${r.who}`, r.tokens && tokens(r.tokens)].filter(Boolean).join(", ")],
+  answered: (r) => [[`ask ${r.ask} `, [r.end]], [r.ok ? "" : ["unneeded", "declined"].includes(r.end) ? "not used" : "not well", r.who && `by ${r.who}`, r.tokens && tokens(r.tokens)].filter(Boolean).join(", ")],
   gates_seen: (r) => [["shut: ", [r.shut.join(", ") || "nothing"]], ""],
   run_finished: (r) => [["ends in ", [r.stamp.state]], r.landing ? "with the default answer" : ""],
 };
@@ -101,12 +102,14 @@ export function held(input) {
   return found;
 }
 
-// What was kept of the prompts of a run, by the number of the record that says what came of the call.
-export function prompted(prompts, records) {
+// What was kept of the prompts of a run, or how they would be, by the number of the record that says what came of the call.
+// Args: isFork = whether calls of its parent, kept there, may be among the records.
+export function prompted(prompts, records, isFork) {
   const call = (path, visit, number) => `${path.join(".")}/${visit}/${number}`;
   const kept = new Map(prompts.map((each) => [call(each.path ?? [], each.visit, each.call), each])), found = [];
   records.forEach((record, i) => {
     const each = ["call_settled", "call_released"].includes(record.kind) && kept.get(call(record.stamp.path, record.stamp.hops, record.call));
+    if (!each && record.kind === "call_settled") found.push([i + 1, [["prompt", `${prompts.length ? "none of this call is kept" : "none are kept: give its runner on_prompt=Recorder(store)"}${isFork ? "; a fork keeps its own alone, and its parent those before" : ""}`]]]);
     if (each) found.push([i + 1, [...each.messages.map((said) => [said.role, [said.content, ...(said.tool_calls ?? []).map((use) => `${use.name}(${use.arguments})`)].filter(Boolean).join("\n")]), ["reply", each.reply ?? "none"]]]);
   });
   return found;
@@ -115,14 +118,19 @@ export function prompted(prompts, records) {
 export function runs(rows, chosen, onpick, fallback) {
   return h("ol", { class: "runs" }, rows.map((row) => {
     const word = row.status === "finished" ? row.state : row.status, tone = row.status === "waiting" ? "violet" : row.status === "running" ? "blue" : row.state === fallback ? "amber" : "green";
-    return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)], [`${row.hops} hops${row.origin ? ", a fork" : ""}`, h("span", { title: `begun ${clock(row.began_at)}; stored last ${clock(row.stored_at)}, ${ago(row.stored_at)} ago` }, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id);
+    return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span", { class: `pill ${tone}` }, word)], [`${counted(row.hops, "hop")}${row.origin ? ", a fork" : ""}`, h("span", { title: `begun ${clock(row.began_at)}; stored last ${clock(row.stored_at)}, ${ago(row.stored_at)} ago` }, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id);
   }));
 }
 
+// Args: found = how many of the newest runs of the store are not of this machine as it is.
+export const others = (found, name) => (found?.runs ? h("p", { class: "note" }, `${found.is_all ? "" : "at least "}${num(found.runs)} more in the store, of another machine, or of another version of ${name}. fsm-orch runs list names them; fsm-orch inspect with their machine shows them.`) : null);
+
 // A question as its form says it: two buttons for yes and no, a choice, fields; what is checked is checked by the service.
-export function question(asked, onanswer) {
+// Args: unrecorded = the tool that a fork would not use after a yes; null: it would use it, or none.
+export function question(asked, unrecorded, onanswer) {
   const card = el("form", { class: "card", "aria-label": asked.text }, el("small", {}, `${asked.state} waits for you${asked.expires_at ? ` until ${new Date(asked.expires_at * 1000).toLocaleString()}` : ""}`), el("p", {}, asked.text),
-    Object.keys(asked.shown ?? {}).length ? el("dl", { class: "held" }, Object.entries(asked.shown).map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value, 4000))])) : null);
+    Object.keys(asked.shown ?? {}).length ? el("dl", { class: "held" }, Object.entries(asked.shown).map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value, 4000))])) : null,
+    unrecorded ? el("p", { class: "note" }, `This is a fork: it begins only what has a recorded reply, and this use of ${unrecorded} has none. After a yes it stands, until it goes on with its effects.`) : null);
   const wrong = el("p", { class: "wrong", role: "alert" }), send = (answer) => onanswer(asked.key, answer).catch((error) => { wrong.textContent = error.message; });
   if (asked.form.type === "boolean") {
     card.append(el("div", { class: "choice" }, el("button", { type: "button", class: "yes", onclick: () => send(true) }, "Approve"), el("button", { type: "button", onclick: () => send(false) }, "Decline")), wrong);

@@ -1,0 +1,74 @@
+"""What a fork would not begin if it went on as it stands: effects of which the runs that it comes from know nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ..errors import Withheld
+from ..kernel.due import due
+from ..kernel.effects import AskHuman, Effect, UseTool
+from ..kernel.engine import CompiledMachine
+from ..kernel.inputs import Input
+from ..kernel.step import fold
+from ..store.base import Store
+from ..store.values import Listed
+from .lineage import lineage
+from .recorded import Given, given_to, recorded
+from .start import compiled_for
+from .waiting import asked_in
+
+
+class Unrecorded(NamedTuple):
+    """What a fork would not begin."""
+
+    stopped_by: Withheld | None = None
+    """What it stands at: nothing else is due; None: something else may begin, or it waits for humans alone."""
+    asked: Mapping[str, str] = {}
+    """By the key of a question that is an approval: the tool that would not be used after a yes."""
+
+
+async def unrecorded(store: Store, machine: CompiledMachine, row: Listed, journal: Sequence[Input]) -> Unrecorded:
+    """Return what a stored run would not begin; nothing, if it is no fork, or one that may have effects.
+
+    Args:
+        machine: compiled for runs that begin now.
+        row: the run as the store lists it.
+        journal: of the run.
+
+    Raises what the store raises.
+    """
+    if row.origin is None:
+        return Unrecorded()
+    known = await lineage(store, [machine], row)
+    if row.origin.effects and known.lost is None:
+        return Unrecorded()
+    compiled = compiled_for(machine, journal[0])
+    now, own = fold(compiled, journal), recorded(compiled, journal)
+    counts = Counter({given: len(outcomes) for given, outcomes in own.outcomes.items()})
+
+    def unknown(effect: Effect) -> Given | None:
+        given = given_to(compiled, now, effect)
+        is_known = given is None or any(run.outcome(given, counts[given]) is not None for run in known.runs)
+        return None if is_known else given
+
+    owed = [unknown(effect) for effect in due(now) if not isinstance(effect, AskHuman)]
+    withheld = [given for given in owed if given is not None]
+    stopped_by = None
+    if withheld and len(withheld) == len(owed):
+        first = withheld[0]
+        stopped_by = Withheld(
+            row.run_id, first.place, tool=first.tool, fields=first.fields, others=len(owed) - 1, lost=known.lost
+        )
+    asks = (effect for effect in due(now) if isinstance(effect, AskHuman))
+    asked = {
+        question.key: question.tool
+        for question, effect in zip(asked_in(compiled, now), asks, strict=True)
+        if question.tool is not None and unknown(_use(effect)) is not None
+    }
+    return Unrecorded(stopped_by, asked)
+
+
+def _use(approved: AskHuman) -> UseTool:
+    return UseTool(approved.path, approved.hops, approved.state, approved.attempt, approved.ask)
