@@ -21,7 +21,6 @@ from ..adopt.plan import Caps, with_ends
 from ..adopt.skeleton import skeleton
 from ..adopt.worst import Rates, Worst, as_it_stands
 from ..errors import DefinitionError
-from ..models.prices import context_window, price_by_name
 from . import files, foreign
 from .adopted import Imported, show
 from .check import Proved, proved
@@ -124,6 +123,8 @@ def _imported(target: str, ends: tuple[str, ...], caps: Caps, module: str) -> Im
 
 
 def _rates(name: str) -> Rates | None:
+    from ..models.prices import context_window, price_by_name  # noqa: PLC0415 - slow to import, as few commands need it
+
     price, window = price_by_name(name), context_window(name)
     return None if price is None or window is None else Rates(price, window)
 

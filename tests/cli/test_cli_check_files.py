@@ -59,7 +59,7 @@ def test_one_file_cannot_hold_both(cli, write, tmp_path):
 def test_a_file_that_cannot_be_written_is_one_line(cli, write, tmp_path, monkeypatch, option, file):
     """It is said before anything is explored, with the file and the reason; 1 would mean a finding."""
     (tmp_path / "folder").mkdir()
-    monkeypatch.setattr(check, "_prove", lambda *_, **__: pytest.fail("explored"))
+    monkeypatch.setattr(check, "proved", lambda *_, **__: pytest.fail("explored"))
     refused = cli.invoke(app, ["check", write(BROKEN), option, file, "--model", "local:smollm2"])
 
     assert (refused.exit_code, refused.stdout) == (2, "")
@@ -86,7 +86,7 @@ def test_a_file_of_another_kind_is_kept(cli, write, tmp_path, monkeypatch, optio
     """What is there, and is not what would be written, is refused before anything is explored, and not touched."""
     (tmp_path / "there").write_text(held, encoding="latin-1")
     with monkeypatch.context() as without:
-        without.setattr(check, "_prove", lambda *_, **__: pytest.fail("explored"))
+        without.setattr(check, "proved", lambda *_, **__: pytest.fail("explored"))
         refused = cli.invoke(app, ["check", write(BROKEN), option, "there", "--model", "local:smollm2"])
 
     assert (refused.exit_code, refused.stdout) == (2, "")
