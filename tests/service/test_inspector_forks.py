@@ -101,7 +101,7 @@ async def test_what_was_done_and_told_is_seen_at_the_end(chromium: Browser) -> N
     """A landing says which tools were used before it, and the end of a run what each field holds."""
     async with inspected(paying({"sky": 1}), QUERY) as url, opened(chromium, url) as page:
         await page.locator("form.card").get_by_role("button", name="Approve").click()
-        await expect(page.locator("#ending")).to_contain_text("Used before: pay_back (once). What that did stands.")
+        await expect(page.locator("#ending")).to_contain_text("Used before: pay_back (once). What they did stands.")
         end = page.locator(".record.at", has_text="ends in human")
         await expect(end.locator("dt")).to_have_text([*Claim.model_fields])
         await expect(end.locator("dd").first).to_have_text("order 41")
