@@ -94,9 +94,9 @@ async def test_a_bound_is_the_sum_of_its_calls() -> None:
 
     assert ["route: 2 visits x 2 calls x (600 in + 60 out)"] == sums[0]
     assert 2_640 == 2 * 2 * (600 + 60)
-    assert ["at most $0.001080", "nothing is paid for"] == [proof["cost"] for proof in told]
+    assert ["at most $0.001080", "no price known, or nothing to pay"] == [proof["cost"] for proof in told]
     unpriced = proof_json(prove(Refunds), CompiledMachine(Refunds.definition))
-    assert "no price known of the model of route" == unpriced["cost"]
+    assert "no price known, or nothing to pay" == unpriced["cost"]
 
 
 _HIDES = """() => {

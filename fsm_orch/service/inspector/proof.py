@@ -87,7 +87,7 @@ def _cost(compiled: CompiledMachine) -> str:
     if unpriced := [name for name in definition.models() if name not in prices]:
         return f"no price known of the model of {', '.join(unpriced)}"
     most = most_of(definition, limits=compiled.limits, prices=prices).get("cost", 0)
-    return f"at most {shown(most, 'cost')}" if most else "nothing is paid for"
+    return f"at most {shown(most, 'cost')}" if most else "no price known, or nothing to pay"
 
 
 def _counterexample(proof: Proof, example: Counterexample) -> dict[str, Any]:
