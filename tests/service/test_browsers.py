@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser
-from support.browsing import begun, browser, with_page
+from support.browsing import begun, chromium, with_page
 from support.serving import DONE, HELD, app_of, body, client_of, desk, listening, until
 
 from fsm_orch import MemoryStore
 
+__all__ = ["chromium"]
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    """A browser; nothing is held."""
+@pytest.fixture(autouse=True)
+def nothing_is_held() -> None:
+    """Begin each test anew: nothing is done, and nothing held."""
     DONE.clear()
     HELD.clear()
-    async with browser() as chromium:
-        yield chromium
 
 
 async def test_a_page_that_is_closed_ends_its_run_unless_it_may_go_on(chromium: Browser) -> None:
