@@ -41,6 +41,9 @@ FRAMEWORKS = {
 OVERRIDES = {"crewai": "pydantic<2.13"}
 """What a framework wants that we do not declare, and that its reader does with."""
 
+SILENT = {"CREWAI_DISABLE_TELEMETRY": "true", "CREWAI_TRACING_ENABLED": "false", "OTEL_SDK_DISABLED": "true"}
+"""Keeps frameworks from telling their makers; not set by a test, since all that run after it would have no spans."""
+
 nox.options.sessions = ["tests", "lowest", "newest", "types"]
 nox.options.error_on_missing_interpreters = False
 
@@ -111,9 +114,9 @@ def adopt(session: nox.Session, framework: str) -> None:
     wanted = [*FRAMEWORKS[framework], "hypothesis", "pytest", "pytest-asyncio", "--override", str(overrides)]
     session.run_install("uv", "pip", "install", "--python", str(python), *wanted, "--editable", ".")
     if "record" in session.posargs:
-        session.run("python", "tests/adopt/record.py")
+        session.run("python", "tests/adopt/record.py", env=SILENT)
     read = ["tests/adopt/real", "tests/adopt/test_recorded_graphs.py"]
-    session.run("pytest", *read, *[word for word in session.posargs if word != "record"])
+    session.run("pytest", *read, *[word for word in session.posargs if word != "record"], env=SILENT)
 
 
 @nox.session

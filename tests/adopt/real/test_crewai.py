@@ -1,11 +1,8 @@
 """What is read of CrewAI's flows, against CrewAI itself."""
 
-import os
-
 import pytest
 from support.read_graphs import blind, the_edge, ways
 
-os.environ |= {"CREWAI_DISABLE_TELEMETRY": "true", "CREWAI_TRACING_ENABLED": "false", "OTEL_SDK_DISABLED": "true"}
 pytest.importorskip("crewai", reason="CrewAI is not installed; nox -s adopt installs it")
 
 from adopt.examples import crew_flow
