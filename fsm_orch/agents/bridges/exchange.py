@@ -8,7 +8,7 @@ further call of the visit, and the framework never sees it: so nothing is done t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import dropwhile
+from itertools import count, dropwhile
 from typing import Any, NamedTuple
 
 from ...amounts import Usage
@@ -92,6 +92,11 @@ class Exchange:
         """What was decided last; None: nothing was."""
         self.failed: Exception | None = None
         """Why the last request brought no answer; None: it did."""
+        self._ids = count(1)
+
+    def next_id(self) -> str:
+        """Return the id of the next use of a tool: the same in every process, since it is no chance."""
+        return f"call_{next(self._ids)}"
 
     async def ask(self, wanted: Wanted) -> Answered:
         """Ask the visit's model what a framework asks of its own.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict
 
 from pydantic_core import from_json, to_json
 
@@ -19,7 +19,8 @@ from ...define.defaults import said
 from ...define.states import State
 from ...errors import VisitError
 from ...limits import CallLimits
-from ...settings import ModelSettings
+from ...models.fallback import Fallback
+from ...settings import AS_THEY_ARE, ModelSettings
 from ..base import Reply, Visit
 from ..lent import lent
 from ..llm_arguments import check_kinds, name_of, settings_of
@@ -35,6 +36,27 @@ _MOST_TOOLS = 256
 """How many tools are kept with their forms; an agent has no more."""
 
 
+class Options(TypedDict, total=False):
+    """What every foreign agent may be given, as an `LLMAgent` may."""
+
+    reads: object
+    """The fields it is told: one text as it is, else all of them as JSON; none by default."""
+    writes: object
+    """The fields that its decision writes; none by default."""
+    calls: int
+    """Requests that one visit makes at most; 4 by default. The last one is offered no tools."""
+    max_input_tokens: int
+    """Of one request; 2,048 by default."""
+    max_output_tokens: int
+    """Of one request; 256 by default."""
+    model: str | Fallback | None
+    """`provider:model`, or a `Fallback`; None, the default: the runner's. Never the agent's own."""
+    settings: ModelSettings
+    """How the model is to answer; the model's own by default."""
+    window: Window | None
+    """How much of the conversation it sees; all by default."""
+
+
 class ForeignAgent:
     """An agent of another framework, as the agent of a state; each framework has its own class.
 
@@ -45,7 +67,7 @@ class ForeignAgent:
             again, unless its state is `repeatable`.
         canonical: all that makes it act otherwise than another, as JSON; None if something in it has no name.
         where: `file:line` of where it was made.
-        reads, writes, calls, max_input_tokens, max_output_tokens, model, settings, window: as for an `LLMAgent`.
+        reads, writes, calls, max_input_tokens, max_output_tokens, model, settings, window: see `Options`.
 
     Raises TypeError, ValueError: as an `LLMAgent` does.
     """
@@ -58,14 +80,14 @@ class ForeignAgent:
         acts: bool,
         canonical: Mapping[str, Any] | None,
         where: str,
-        reads: object,
-        writes: object,
-        calls: int,
-        max_input_tokens: int,
-        max_output_tokens: int,
-        model: Any,
-        settings: ModelSettings,
-        window: Window | None,
+        reads: object = (),
+        writes: object = (),
+        calls: int = 4,
+        max_input_tokens: int = 2_048,
+        max_output_tokens: int = 256,
+        model: str | Fallback | None = None,
+        settings: ModelSettings = AS_THEY_ARE,
+        window: Window | None = None,
     ) -> None:
         check_kinds(known_as, window, calls=calls, max_output_tokens=max_output_tokens)
         if calls < 1 or max_output_tokens < 1:

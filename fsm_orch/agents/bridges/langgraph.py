@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Unpack
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel, BaseLanguageModel
@@ -18,13 +18,10 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from ...define.source import qualified_name, where_called
 from ...errors import VisitError
 from ...messages import Message
-from ...models.fallback import Fallback
-from ...settings import AS_THEY_ARE, ModelSettings
 from ..base import Visit
 from ..lenders import HANDS_OVER_TO
-from ..window import Window
 from .exchange import Answered, Exchange, Wanted, came, used
-from .foreign import ForeignAgent
+from .foreign import ForeignAgent, Options
 
 _TYPE = "fsm_orch"
 """What a metered chat model calls itself where LangChain tells of a request."""
@@ -81,7 +78,9 @@ class MeteredChat(BaseChatModel):
                 "a MeteredChat has no model of its own: run its graph in a state, by LangGraphAgent(graph)"
             )
         answered = await at_work.ask(messages, given)
-        calls = [{"name": use.name, "args": dict(use.arguments), "id": at_work.next_id()} for use in answered.uses]
+        calls = [
+            {"name": use.name, "args": dict(use.arguments), "id": at_work.exchange.next_id()} for use in answered.uses
+        ]
         usage: Any = None
         if answered.usage is not None:
             taken, written = answered.usage.input_tokens, answered.usage.output_tokens
@@ -105,13 +104,7 @@ class LangGraphAgent(ForeignAgent):
 
     Args:
         graph: compiled, without a checkpointer, and with messages in its state.
-        reads: the fields it is told, as one message: one text as it is, else all of them as JSON.
-        writes: the fields that its decision writes.
-        calls: requests that one visit makes at most. The last one is offered no tools.
-        max_input_tokens, max_output_tokens: the caps of one request.
-        model: `provider:model`, or a `Fallback`; None: the runner's.
-        settings: how the model is to answer.
-        window: how much of the conversation it sees.
+        options: what it reads and writes, its calls, caps, model, settings and window: see `Options`.
         version: told to the digest. Its code cannot be read, such as a prompt that `create_agent` was given: so change
             this when the graph changes.
 
@@ -122,20 +115,7 @@ class LangGraphAgent(ForeignAgent):
     Raises ValueError: as an `LLMAgent` does.
     """
 
-    def __init__(
-        self,
-        graph: Any,
-        *,
-        reads: object = (),
-        writes: object = (),
-        calls: int = 4,
-        max_input_tokens: int = 2_048,
-        max_output_tokens: int = 256,
-        model: str | Fallback | None = None,
-        settings: ModelSettings = AS_THEY_ARE,
-        window: Window | None = None,
-        version: str = "",
-    ) -> None:
+    def __init__(self, graph: Any, *, version: str = "", **options: Unpack[Options]) -> None:
         if not hasattr(graph, "ainvoke") or not hasattr(graph, "builder"):
             raise TypeError("LangGraphAgent takes a compiled graph: create_agent(...), or builder.compile()")
         if graph.checkpointer:
@@ -154,18 +134,11 @@ class LangGraphAgent(ForeignAgent):
                 "version": version,
             },
             where=where_called(),
-            reads=reads,
-            writes=writes,
-            calls=calls,
-            max_input_tokens=max_input_tokens,
-            max_output_tokens=max_output_tokens,
-            model=model,
-            settings=settings,
-            window=window,
+            **options,
         )
         self._graph = graph
         # between two requests each node may have its turn, those before the first and after the last one too
-        self._most_steps = (len(graph.builder.nodes) + 2) * (calls + 1)
+        self._most_steps = (len(graph.builder.nodes) + 2) * (self.spec.calls + 1)
 
     async def _run(self, visit: Visit[Any, Any], exchange: Exchange) -> None:
         at_work, watching = _AT_WORK.set(_AtWork(self, exchange)), _WATCHING.set(_OnlyMetered())
@@ -192,8 +165,7 @@ class _AtWork:
 
     def __init__(self, agent: LangGraphAgent, exchange: Exchange) -> None:
         self._agent = agent
-        self._exchange = exchange
-        self._calls = 0
+        self.exchange = exchange
 
     async def ask(self, messages: Sequence[BaseMessage], given: Mapping[str, Any]) -> Answered:
         """Ask the model of the visit."""
@@ -206,12 +178,7 @@ class _AtWork:
             must_use=given.get("fsm_must_use", False),
             is_list=given.get("fsm_is_list", True),
         )
-        return await self._exchange.ask(wanted)
-
-    def next_id(self) -> str:
-        """Return the id of a use, the same in every process."""
-        self._calls += 1
-        return f"call_{self._calls}"
+        return await self.exchange.ask(wanted)
 
 
 _AT_WORK: ContextVar[_AtWork] = ContextVar("_AT_WORK")

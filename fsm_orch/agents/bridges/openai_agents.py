@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Unpack
 
 from agents import Agent, FunctionTool, Handoff, ModelResponse, RunConfig, Runner
 from agents import ModelSettings as TheirSettings
@@ -14,12 +14,9 @@ from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessa
 
 from ...define.source import qualified_name, where_called
 from ...messages import Message, Role
-from ...models.fallback import Fallback
-from ...settings import AS_THEY_ARE, ModelSettings
 from ..base import Visit
-from ..window import Window
 from .exchange import Answered, Destination, Exchange, Wanted, came, used
-from .foreign import ForeignAgent, unsayable
+from .foreign import ForeignAgent, Options, unsayable
 
 
 class OpenAIAgent(ForeignAgent):
@@ -35,13 +32,8 @@ class OpenAIAgent(ForeignAgent):
 
     Args:
         agent: as it is.
-        reads: the fields it is told: one text as it is, else all of them as JSON.
-        writes: the fields that its decision writes.
-        calls: requests that one visit makes at most. The last one is offered no tools.
-        max_input_tokens, max_output_tokens: the caps of one request.
-        model: `provider:model`, or a `Fallback`; None: the runner's. Never the agent's own.
-        settings: how the model is to answer. Never the agent's own, but for `tool_choice` and `parallel_tool_calls`.
-        window: how much of the conversation it sees.
+        options: what it reads and writes, its calls, caps, model, settings and window: see `Options`. Of the agent's
+            own settings `tool_choice` and `parallel_tool_calls` alone count.
 
     With tools, hooks or guardrails it is taken for code, which after a crash does not act again unless its state is
     `repeatable`. What is added to the agent's tools later is not seen.
@@ -50,19 +42,7 @@ class OpenAIAgent(ForeignAgent):
     Raises ValueError: as an `LLMAgent` does.
     """
 
-    def __init__(
-        self,
-        agent: Agent[Any],
-        *,
-        reads: object = (),
-        writes: object = (),
-        calls: int = 4,
-        max_input_tokens: int = 2_048,
-        max_output_tokens: int = 256,
-        model: str | Fallback | None = None,
-        settings: ModelSettings = AS_THEY_ARE,
-        window: Window | None = None,
-    ) -> None:
+    def __init__(self, agent: Agent[Any], **options: Unpack[Options]) -> None:
         if wrong := [*_problems(agent)]:
             raise TypeError(f"OpenAIAgent cannot take {agent.name!r}: {'; '.join(wrong)}")
         super().__init__(
@@ -71,14 +51,7 @@ class OpenAIAgent(ForeignAgent):
             acts=bool(agent.tools or agent.hooks or agent.input_guardrails or agent.output_guardrails),
             canonical=_canonical(agent),
             where=where_called(),
-            reads=reads,
-            writes=writes,
-            calls=calls,
-            max_input_tokens=max_input_tokens,
-            max_output_tokens=max_output_tokens,
-            model=model,
-            settings=settings,
-            window=window,
+            **options,
         )
         # lists of its own: what is added to the agent later was neither looked at nor told to the digest
         self._agent = agent.clone(
@@ -108,7 +81,6 @@ class _Metered(TheirModel):
         self._agent = agent
         self._exchange = exchange
         self._handing_over = handing_over
-        self._uses = 0
 
     async def get_response(
         self,
@@ -137,9 +109,7 @@ class _Metered(TheirModel):
     def _told(self, answered: Answered) -> ModelResponse:
         made = list[Any]()
         for use in answered.uses:
-            self._uses += 1  # the same in every process: it is no chance
-            written = json.dumps(use.arguments)
-            call = f"call_{self._uses}"
+            written, call = json.dumps(use.arguments), self._exchange.next_id()
             made.append(ResponseFunctionToolCall(type="function_call", call_id=call, name=use.name, arguments=written))
         if not made:
             text = ResponseOutputText(type="output_text", text=answered.text, annotations=[])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from pydantic_ai import Agent
 from pydantic_ai.messages import (
@@ -24,12 +24,9 @@ from pydantic_ai.usage import RequestUsage, UsageLimits
 from ...define.source import qualified_name, where_called
 from ...errors import VisitError
 from ...messages import Message
-from ...models.fallback import Fallback
-from ...settings import AS_THEY_ARE, ModelSettings
 from ..base import Visit
-from ..window import Window
 from .exchange import Answered, Exchange, Wanted, came, used
-from .foreign import ForeignAgent, unsayable
+from .foreign import ForeignAgent, Options, unsayable
 
 
 class PydanticAgent(ForeignAgent):
@@ -44,13 +41,8 @@ class PydanticAgent(ForeignAgent):
 
     Args:
         agent: as it is.
-        reads: the fields it is told: one text as it is, else all of them as JSON.
-        writes: the fields that its decision writes.
-        calls: requests that one visit makes at most. The last one is offered no tools.
-        max_input_tokens, max_output_tokens: the caps of one request.
-        model: `provider:model`, or a `Fallback`; None: the runner's. Never the agent's own.
-        settings: how the model is to answer. Never the agent's own, but for `tool_choice` and `parallel_tool_calls`.
-        window: how much of the conversation it sees.
+        options: what it reads and writes, its calls, caps, model, settings and window: see `Options`. Of the agent's
+            own settings `tool_choice` and `parallel_tool_calls` alone count.
         version: told to the digest. Instructions that functions make cannot be read: change this when they change.
 
     It is taken for code, which after a crash does not act again unless its state is `repeatable`.
@@ -59,20 +51,7 @@ class PydanticAgent(ForeignAgent):
     Raises ValueError: as an `LLMAgent` does.
     """
 
-    def __init__(
-        self,
-        agent: Agent[Any, Any],
-        *,
-        reads: object = (),
-        writes: object = (),
-        calls: int = 4,
-        max_input_tokens: int = 2_048,
-        max_output_tokens: int = 256,
-        model: str | Fallback | None = None,
-        settings: ModelSettings = AS_THEY_ARE,
-        window: Window | None = None,
-        version: str = "",
-    ) -> None:
+    def __init__(self, agent: Agent[Any, Any], *, version: str = "", **options: Unpack[Options]) -> None:
         if not isinstance(agent, Agent):
             raise TypeError(f"PydanticAgent takes an Agent of pydantic-ai, not a {type(agent).__name__}")
         if wrong := [*_problems(agent)]:
@@ -83,14 +62,7 @@ class PydanticAgent(ForeignAgent):
             acts=True,
             canonical={**_canonical(agent), "version": version},
             where=where_called(),
-            reads=reads,
-            writes=writes,
-            calls=calls,
-            max_input_tokens=max_input_tokens,
-            max_output_tokens=max_output_tokens,
-            model=model,
-            settings=settings,
-            window=window,
+            **options,
         )
         self._agent = agent
 
@@ -112,7 +84,6 @@ class _Metered(TheirModel):
         super().__init__()
         self._asking = agent
         self._exchange = exchange
-        self._uses = 0
 
     @property
     def model_name(self) -> str:
@@ -150,8 +121,7 @@ class _Metered(TheirModel):
     def _told(self, answered: Answered) -> ModelResponse:
         parts = list[Any]()
         for use in answered.uses:
-            self._uses += 1  # the same in every process: it is no chance
-            parts.append(ToolCallPart(use.name, dict(use.arguments), tool_call_id=f"call_{self._uses}"))
+            parts.append(ToolCallPart(use.name, dict(use.arguments), tool_call_id=self._exchange.next_id()))
         if not parts:
             parts.append(TextPart(answered.text))
         usage = RequestUsage()
