@@ -19,7 +19,6 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from ..amounts import Price, Usage, trusted_usage
-from ..define.wording import without_surrogates
 from ..errors import CallFailed
 from ..settings import ModelSettings
 from .anthropic_events import MessagesAssembly
@@ -29,7 +28,6 @@ from .http import (
     LOOK_UP_TIMEOUT_S,
     STATUSES,
     TIMEOUT,
-    UNREADABLE,
     Answer,
     Client,
     Failure,
@@ -46,6 +44,7 @@ from .http import OVERFLOW as _OVERFLOW
 from .http import QUOTA as _QUOTA
 from .prices import ANTHROPIC_MAX_INPUT_TOKENS, anthropic_price
 from .refused import by_anthropic, not_taken
+from .replied import response
 from .turns import said, turns
 from .wire import (
     byte_bound,
@@ -53,7 +52,6 @@ from .wire import (
     environment_key,
     error_in,
     finish_of,
-    is_object,
     json_of,
     json_text,
     member,
@@ -315,21 +313,14 @@ def _bytes(value: Any) -> int:
 
 
 def _response(reply: Any) -> Response:
-    """Read a reply, as JSON. Content or usage is enough, so that the usage of a billed call is not lost.
+    """Read a reply, as JSON.
 
-    Raises CallFailed: the failure that it tells; `unreadable`, if it has neither content nor usage.
+    Raises CallFailed: as `response` does.
     """
-    usage, blocks = _usage(member(reply, "usage")), member(reply, "content")
+    blocks, failure = member(reply, "content"), told_failure(_error(reply), _TOLD)
     text = "".join(map(_text, blocks)) if isinstance(blocks, list) else None
-    failure = told_failure(_error(reply), _TOLD)
-    if failure is not None and not is_object(text):  # a whole decision beside it is still one; anything less was cut
-        raise failure.error("HTTP 200, and its body says that it failed")
-    if text is None and usage is None:
-        raise UNREADABLE.error("a reply without content and usage")
-    finish, ended = finish_of(member(reply, "stop_reason"))
-    if text is None and finish == "stop":  # nothing was said, so nobody may take it for an answer
-        finish = "other"
-    return Response(text=text or "", usage=usage, finish=finish, ended=ended)
+    failed = None if failure is None else failure.error("HTTP 200, and its body says that it failed")
+    return response(text, _usage(member(reply, "usage")), *finish_of(member(reply, "stop_reason")), failed=failed)
 
 
 def _error(reply: Any) -> Any:
@@ -342,7 +333,7 @@ def _error(reply: Any) -> Any:
 def _text(block: Any) -> str:
     """Return the text of a block; empty for thinking and every other kind."""
     text = member(block, "text") if member(block, "type") == "text" else None
-    return without_surrogates(text) if isinstance(text, str) else ""
+    return text if isinstance(text, str) else ""
 
 
 def _usage(counts: Any) -> Usage | None:

@@ -29,15 +29,15 @@ from pydantic_ai.providers import Provider, infer_provider_class
 from pydantic_ai.settings import ModelSettings as TheirSettings
 
 from ...amounts import Price
-from ...define.wording import without_surrogates
 from ...errors import ModelUnavailable
 from ...settings import ModelSettings
 from ..base import FinishReason, Request, Response
-from ..http import UNREADABLE, Client, PerLoop, Transport, checked_key, checked_url, client, once
+from ..http import Client, PerLoop, Transport, checked_key, checked_url, client, once
 from ..prices import bridged_price
 from ..refused import by_bridge, not_taken
+from ..replied import response
 from ..turns import said, turns
-from ..wire import byte_bound, check_cap, check_unicode, finish_of, is_object, json_of, json_text, member
+from ..wire import byte_bound, check_cap, check_unicode, finish_of, json_of, json_text, member
 from .answers import refused, told, usage_of
 from .older import older
 
@@ -256,23 +256,13 @@ def _form(request: Request, is_native: bool) -> ModelRequestParameters:
 def _response(body: Any, reply: ModelResponse | None) -> Response:
     """Read a reply: its text as pydantic-ai has it, if it could make something of it; the rest from the wire.
 
-    Raises CallFailed: the failure that it tells; `unreadable`, if it has neither text nor usage.
+    Raises CallFailed: as `response` does.
     """
-    usage = usage_of(body)
     # only one was asked for, so of several none is taken; pydantic-ai would take the first
     said_once = [several for key in ("choices", "candidates") if isinstance(several := member(body, key), list)]
     is_one = all(len(several) == 1 for several in said_once)
     texts = [part.content for part in reply.parts if isinstance(part, TextPart)] if reply and is_one else []
-    text = "".join(texts) if texts else None
-    failed = told(body)
-    if failed is not None and not is_object(text):  # a whole decision beside it is still one; anything less was cut
-        raise failed
-    if text is None and usage is None:
-        raise UNREADABLE.error("the reply holds neither a text nor usage that pydantic-ai can read")
-    finish, word = _finish(reply)
-    if text is None and finish == "stop":  # nothing was said, so nobody may take it for an answer
-        finish = "other"
-    return Response(text=without_surrogates(text or ""), usage=usage, finish=finish, ended=word)
+    return response("".join(texts) if texts else None, usage_of(body), *_finish(reply), failed=told(body))
 
 
 _FINISHES: Mapping[str | None, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "refusal"}

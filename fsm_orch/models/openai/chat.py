@@ -21,10 +21,11 @@ from ..events import Events
 from ..http import Transport
 from ..prices import openai_price
 from ..refused import TAKEN_BY_CHAT, by_chat, by_openai, not_taken
-from ..wire import is_object, member, unfenced
+from ..replied import response
+from ..wire import finish_of, is_object, member, unfenced
 from .client import TIMEOUT_S, Endpoint, told
 from .counting import Encoding, encoding_of, input_bound, loaded, texts_of
-from .replies import items, joined, response
+from .replies import items, joined
 from .streamed import ChatAssembly
 
 
@@ -184,7 +185,7 @@ def _text(reply: Any) -> Response:
     text, refusal = _said(member(choice, "message"))
     ended = member(choice, "finish_reason") if refusal is None else "refusal"
     failed = told(reply, *choices)
-    return response(refusal if text is None else text, _usage(member(reply, "usage")), ended, failed=failed)
+    return response(refusal if text is None else text, _usage(member(reply, "usage")), *finish_of(ended), failed=failed)
 
 
 def _said(message: Any) -> tuple[str | None, str | None]:

@@ -16,10 +16,11 @@ from ..events import Events
 from ..http import Transport
 from ..prices import openai_price
 from ..refused import NO_SEED, by_openai, not_taken
-from ..wire import member
+from ..replied import response
+from ..wire import finish_of, member
 from .client import OPENAI_URL, TIMEOUT_S, Endpoint, told
 from .counting import Encoding, encoding_of, input_bound, loaded, texts_of
-from .replies import items, joined, response
+from .replies import items, joined
 from .streamed import ResponsesAssembly
 
 
@@ -145,7 +146,7 @@ def _read(reply: Any) -> Response:
     ]
     text, refusal = joined(contents, "output_text", "text"), joined(contents, "refusal", "refusal")
     ended = "refusal" if refusal is not None else _ended(reply)
-    return response(refusal if text is None else text, usage, ended, failed=told(reply))
+    return response(refusal if text is None else text, usage, *finish_of(ended), failed=told(reply))
 
 
 def _ended(reply: Any) -> Any:
