@@ -124,7 +124,8 @@ def _at_once(graph: Graph, place: Place) -> Iterator[Finding]:
 
 
 def _models(graph: Graph, place: Place) -> Iterator[Finding]:
-    for key in (key for key in graph.nodes if key in reached(graph) and graph.nodes[key].kind == "llm"):
+    come_to = reached(graph)
+    for key in (key for key in graph.nodes if key in come_to and graph.nodes[key].kind == "llm"):
         node, where = graph.nodes[key], place(key)
         if node.max_output_tokens is None:
             problem = f"Replies of the model of {key!r} may be of any length"
@@ -145,7 +146,8 @@ def _tools(node: Node) -> str:
 
 
 def _blind(graph: Graph, place: Place) -> Iterator[Finding]:
-    blind = [key for key in graph.nodes if key in reached(graph) and graph.nodes[key].blind]
+    come_to = reached(graph)
+    blind = [key for key in graph.nodes if key in come_to and graph.nodes[key].blind]
     if blind:
         problem = f"No request to a model was seen in {_some(blind)}, so none is counted there: an assumption"
         yield finding("FSM617", where=place(blind[0]), problem=problem, about=blind[0])

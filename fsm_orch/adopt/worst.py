@@ -58,7 +58,8 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
         rates_of: What models cost.
         model: That of nodes which name none.
     """
-    asked = {key: node for key, node in graph.nodes.items() if node.kind == "llm" and key in reached(graph)}
+    come_to = reached(graph)
+    asked = {key: node for key, node in graph.nodes.items() if node.kind == "llm" and key in come_to}
     unbounded = _unbounded(graph, asked)
     requests = None if unbounded else _requests(graph, {key: node.calls or 1 for key, node in asked.items()})
     named = {key: node.model or model for key, node in asked.items()}
