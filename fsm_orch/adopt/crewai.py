@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from .foreign import Library
 from .graph import END, Cap, Edge, Graph, Node, Trust
+from .source import routed, spreads
 from .starts import opening
-from .work import first_line_of, node, plain, returned
+from .work import first_line_of, node, plain
 
 CREWAI = Library("CrewAI Flow", "crewai", "crewai", "1.15.30")
 
@@ -69,7 +70,7 @@ def _said(flow: object, key: str, method: object) -> tuple[frozenset[str], Trust
     if declared:
         return frozenset(CREWAI.texts(declared, method, "emit")), "declared"
     function = plain(CREWAI.get(flow, key))
-    texts = None if function is None else returned(function)
+    texts = None if function is None or spreads(function) else routed(function)
     return (frozenset({_ANY}), "assumed") if texts is None else (texts, "read")
 
 

@@ -9,7 +9,8 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from types import FunctionType
 
 from .graph import Node
@@ -58,23 +59,20 @@ _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictC
 _DEEPEST = 4
 
 
-def node(key: str, functions: Mapping[str, object] | None = None, *, does: str = "", source: str | None = None) -> Node:
+def node(key: str, functions: Mapping[str, object] | None = None, *, does: str = "") -> Node:
     """Return a node of a framework that is code, by the functions that run in it.
 
     Args:
         key: Its name there.
         functions: What runs in a visit, by whatever name; what is no function is not looked into.
         does: What it is for; by default the first line of a docstring of the functions.
-        source: How its object is reached from the module.
     """
     each = [function for value in (functions or {}).values() if (function := plain(value)) is not None]
     counts = [count(function) for function in each]
     calls = None if None in counts else sum(filter(None, counts))
     said = does or next((line for function in each if (line := first_line(function))), "")
-    kind = "code" if calls == 0 else "llm"
-    return Node(
-        key=key, kind="llm" if kind == "llm" else "code", does=said, calls=calls, blind=calls == 0, source=source
-    )
+    is_code = calls == 0
+    return Node(key=key, kind="code" if is_code else "llm", does=said, calls=calls, blind=is_code)
 
 
 def plain(value: object) -> FunctionType | None:
@@ -104,8 +102,12 @@ def first_line_of(said: str) -> str:
     return said.strip().partition("\n")[0].rstrip(". ")
 
 
+@lru_cache(maxsize=256)  # a reader asks several questions of each function
 def tree(function: FunctionType) -> ast.AST | None:
-    """Return the source of a function as a tree; None if it cannot be had, or is one of several in a line."""
+    """Return the source of a function as a tree; None if it cannot be had, or is one of several in a line.
+
+    Who asks again gets the same tree, so nobody may change it.
+    """
     try:
         parsed = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
@@ -185,43 +187,3 @@ def _dotted(called: ast.expr) -> str:
         case ast.Await(value=inner):
             return _dotted(inner)
     return ""
-
-
-def returned(function: FunctionType) -> frozenset[str] | None:
-    """Return the texts that a function can return; None if one of them is not written as a constant."""
-    parsed = tree(function)
-    found: set[str] = set()
-    for value in [] if parsed is None else _returns(parsed):
-        texts = _texts(value, function.__globals__)
-        if texts is None:
-            return None
-        found |= texts
-    return frozenset(found) or None
-
-
-def _returns(parsed: ast.AST) -> Iterator[ast.expr | None]:
-    """Yield what the outermost function of a tree returns, not what functions in it return."""
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    outer = next((part for part in ast.walk(parsed) if isinstance(part, kinds)), None)
-    if isinstance(outer, ast.Lambda):
-        yield outer.body
-    todo: list[ast.AST] = [] if outer is None or isinstance(outer, ast.Lambda) else [*outer.body]
-    while todo:
-        part = todo.pop()
-        if isinstance(part, ast.Return):
-            yield part.value
-        if not isinstance(part, (*kinds, ast.ClassDef)):
-            todo += ast.iter_child_nodes(part)
-
-
-def _texts(value: ast.expr | None, names: Mapping[str, object]) -> set[str] | None:
-    match value:
-        case ast.Constant(value=str(text)):
-            return {text}
-        case ast.Name(id=name):
-            named = names.get(name)
-            return {named} if isinstance(named, str) else None
-        case ast.IfExp(body=one, orelse=other):
-            both = _texts(one, names), _texts(other, names)
-            return None if None in both else set().union(*filter(None, both))
-    return None
