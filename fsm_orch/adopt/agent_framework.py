@@ -123,15 +123,7 @@ def _node(key: str, executor: object) -> Node:
 def _functions(executor: object) -> dict[str, object]:
     """Return what an executor runs: the function it was made of, or the methods of its class."""
     original = AGENT_FRAMEWORK.find(executor, "_original_func")
-    if original is not None:
-        return {"function": original}
-    return {
-        name: value
-        for base in type(executor).__mro__
-        if not AGENT_FRAMEWORK.wrote(base) and base is not object
-        for name, value in vars(base).items()
-        if callable(value) and not name.startswith("__")
-    }
+    return AGENT_FRAMEWORK.methods_around(type(executor)) if original is None else {"function": original}
 
 
 def _agent(key: str, agent: object) -> Node:

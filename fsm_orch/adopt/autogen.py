@@ -214,7 +214,7 @@ def _node(key: str, agent: object) -> Node:
     if AUTOGEN.made(agent, "SocietyOfMindAgent"):
         return Node(key=key, kind="llm", does=does, calls=None)
     if not AUTOGEN.made(agent, "AssistantAgent"):
-        return node(key, _methods(agent), does=does)
+        return node(key, AUTOGEN.methods_around(type(agent)), does=does)
     client = AUTOGEN.get(agent, "_model_client")
     options = AUTOGEN.find(client, "_create_args")
     told = [AUTOGEN.find(message, "content") for message in AUTOGEN.many(agent, "_system_messages")]
@@ -236,14 +236,3 @@ def _calls(agent: object) -> int | None:
     """Return the requests of a turn: one a round of tools, and one more that reflects on what they returned."""
     rounds = AUTOGEN.number(agent, "_max_tool_iterations")
     return None if rounds is None else rounds + bool(AUTOGEN.get(agent, "_reflect_on_tool_use"))
-
-
-def _methods(agent: object) -> dict[str, object]:
-    """Return the methods of classes outside AutoGen that an agent runs."""
-    return {
-        name: value
-        for base in type(agent).__mro__
-        if not AUTOGEN.wrote(base) and base is not object
-        for name, value in vars(base).items()
-        if callable(value) and not name.startswith("__")
-    }

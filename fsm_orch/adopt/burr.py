@@ -89,13 +89,9 @@ def _node(key: str, action: object) -> Node:
     if BURR.made(action, "Input"):
         return Node(key=key, kind="human", does=first_line(action), calls=0)
     function = BURR.find(action, "fn")
-    methods = {name: BURR.find(type(action), name) for name in _RUNS if name in _own(action)}
+    own = BURR.methods_around(type(action))
+    methods = {name: BURR.find(type(action), name) for name in _RUNS if name in own}
     return node(key, methods if function is None else {"fn": function})
-
-
-def _own(action: object) -> set[str]:
-    """Return the names that classes outside Burr give an action."""
-    return {name for base in type(action).__mro__ if not BURR.wrote(base) and base is not object for name in vars(base)}
 
 
 def _lost(thing: object, graph: object, actions: dict[str, object]) -> list[str]:
