@@ -64,7 +64,7 @@ OUTLETS = {
     ],
     "hypothesis": ["testing/*"],
     "importlib": [
-        "adopt/foreign.py",
+        "adopt/library.py",
         "cli/__init__.py",
         "cli/import_.py",
         "cli/new.py",

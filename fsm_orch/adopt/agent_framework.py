@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from .foreign import Library
 from .graph import END, Cap, Edge, Graph, Node
+from .library import Library
 from .work import node
 
 AGENT_FRAMEWORK = Library("agent-framework", "agent-framework-core", "agent_framework", "1.23.0")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from .foreign import Library, called
 from .graph import END, Cap, Chooser, Edge, Graph, Node
+from .library import Library, called
 from .starts import Opening, opening
 from .work import node
 

@@ -1,7 +1,7 @@
 """Burr: actions, and transitions of which the first whose condition holds is taken. All of it is public."""
 
-from .foreign import Library
 from .graph import END, Cap, Edge, Graph, Node
+from .library import Library
 from .work import first_line, node
 
 BURR = Library("Burr", "apache-burr", "burr", "0.43.0")

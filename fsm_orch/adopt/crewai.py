@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from .foreign import Library
 from .graph import END, Cap, Edge, Graph, Node, Trust
+from .library import Library
 from .source import routed, spreads
 from .starts import opening
 from .work import first_line_of, node, plain

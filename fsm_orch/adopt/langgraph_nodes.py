@@ -6,8 +6,8 @@ from types import FunctionType
 
 from . import source, work
 from .chat_models import cap_of, closed_over, models, name_of
-from .foreign import Library
 from .graph import Node, Trust
+from .library import Library
 
 LANGGRAPH = Library("LangGraph", "langgraph", "langgraph", "1.2.24")
 

@@ -7,8 +7,8 @@ function returns the agent, so only the name of that is known.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .foreign import Library, called
 from .graph import END, Cap, Edge, Graph, Node
+from .library import Library, called
 
 OPENAI_AGENTS = Library("openai-agents", "openai-agents", "agents", "0.24.0")
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .foreign import Library, called
 from .graph import END, Cap, Edge, Graph, Node
+from .library import Library, called
 from .work import first_line, node
 
 PYDANTIC_GRAPH = Library("pydantic-graph", "pydantic-graph", "pydantic_graph", "0.3.6 and 2.68.0")

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fsm_orch.adopt.foreign import Library, called
+from fsm_orch.adopt.library import Library, called
 from fsm_orch.errors import Unreadable
 
 PYTEST = Library("Pytest", "pytest", "pytest", "1.0")
