@@ -40,9 +40,7 @@ def read(thing: object, name: str) -> Graph:
         ),
         joins=dict(_joins(groups)),
         forks=frozenset(key for key in executors if _is_fork(key, groups)),
-        sends=frozenset(),
         lost=("which messages an executor sends, and to whom, is its code's to say", *_lost(groups, executors)),
-        unused=(),
         on_unknown="refuses it when the workflow is built",
     )
 

@@ -185,9 +185,7 @@ def _graph(
         ),
         joins=joins,
         forks=start.forks | forks,
-        sends=frozenset(),
         lost=(*lost, *_hidden(agents)),
-        unused=(),
         on_unknown="raises an error in the middle of the run",
     )
 

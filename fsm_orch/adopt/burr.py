@@ -34,8 +34,6 @@ def read(thing: object, name: str) -> Graph:
         nodes={key: _node(key, action) for key, action in actions.items()},
         edges=(*edges, *filter(None, stops)),
         cap=Cap(name="halt_after", value=None, unit="steps", then="the run never ends"),
-        joins={},
-        forks=frozenset(),
         sends=frozenset(key for key, action in actions.items() if BURR.made(action, *_PARALLEL)),
         lost=tuple(_lost(thing, graph, actions)),
         unused=tuple(unused),

@@ -47,7 +47,6 @@ def read(thing: object, name: str) -> Graph:
         ),
         joins={key: waited for key, method in methods.items() if (waited := _waited(method, methods))},
         forks=start.forks | {key for key in methods if _is_fork(key, edges)},
-        sends=frozenset(),
         lost=tuple(_lost(methods, said)),
         unused=tuple(_unused(methods, said)),
         on_unknown="ends the flow as if well",

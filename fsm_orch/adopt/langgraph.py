@@ -49,7 +49,6 @@ def read(thing: object, name: str) -> Graph:
         may_fork=frozenset(found.may_fork - found.forks - found.sends),
         sends=frozenset(found.sends),
         lost=(*found.lost, *_interrupts(thing, found.nodes if is_compiled else {})),
-        unused=(),
         on_unknown="ends the run as if all were well, with a line in the log",
     )
 
