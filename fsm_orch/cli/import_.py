@@ -115,8 +115,7 @@ def _imported(target: str, ends: tuple[str, ...], caps: Caps, module: str) -> Im
     if unknown:
         raise CommandError(f"--end {unknown[0]!r} is no node. Name one of: {', '.join(graph.nodes)}")
     graph = with_ends(graph, ends)
-    where = _where(target)
-    found = examine(graph, lambda _: where)
+    found = examine(graph, _where(target))
     source = skeleton(graph, caps, target)
     worst = as_it_stands(graph, _rates, model=caps.model)
     return Imported(graph, found, worst, assumptions(graph, worst, caps), _proved(source, module), source)
