@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from ..define.codes import finding
 from ..define.graph import shortest_cycle
+from ..define.wording import number_of
 from ..errors import Finding, Level
 from .graph import END, Edge, Graph, Node
 from .ways import cycles, ending, reached
@@ -53,7 +54,7 @@ def _circles(graph: Graph, where: str) -> Iterator[Finding]:
             continue
         more = len(nodes) - len(shortest) + 1
         inside = [edge for edge in graph.edges if edge.source in nodes and edge.target in nodes]
-        around = " -> ".join(shortest) + (f", and {_count(more, 'more node')} in it" if more else "")
+        around = " -> ".join(shortest) + (f", and {number_of(more, 'more node')} in it" if more else "")
         problem = f"A cycle has no bound of its own: {around}. {_who(inside).capitalize()}; {stop(graph)}"
         yield finding("FSM602", where=where, problem=problem, about=shortest[0])
 
@@ -90,13 +91,13 @@ def _trust(graph: Graph, where: str) -> Iterator[Finding]:
     for source, via, trust in ways:
         if trust == "assumed":
             count = sum((edge.source, edge.via, edge.trust) == (source, via, trust) for edge in graph.edges)
-            possible = _count(count, "target")
+            possible = number_of(count, "target")
             problem = f"Where {via!r} of {source!r} leads is written nowhere: {possible} taken as possible"
             yield finding("FSM606", where=where, problem=problem, about=source)
         elif trust == "read":
             problem = f"Where {via!r} of {source!r} leads was read from its source; nothing declares it"
             yield finding("FSM607", where=where, problem=problem, about=source)
-    opaque = [f"{edge.source} -> {_to(edge)} ({edge.condition})" for edge in graph.edges if edge.condition]
+    opaque = [f"{edge.source} -> {edge.shown} ({edge.condition})" for edge in graph.edges if edge.condition]
     if opaque:
         problem = f"Conditions are not looked into, so that each may hold or not: {_some(opaque, '; ')}"
         yield finding("FSM608", where=where, problem=problem)
@@ -107,11 +108,11 @@ def _at_once(graph: Graph, where: str) -> Iterator[Finding]:
         problem = f"{key!r} waits for {_some(sources)}, which run side by side"
         yield finding("FSM609", where=where, problem=problem, about=key)
     for key in sorted(graph.forks):
-        targets = dict.fromkeys(map(_to, graph.leaving(key)))
+        targets = dict.fromkeys(edge.shown for edge in graph.leaving(key))
         problem = f"{key!r} goes to several nodes at once: {_some(targets)}"
         yield finding("FSM610", where=where, problem=problem, about=key)
     for key in sorted(graph.may_fork):
-        targets = dict.fromkeys(map(_to, graph.leaving(key)))
+        targets = dict.fromkeys(edge.shown for edge in graph.leaving(key))
         problem = f"{key!r} may go to several nodes at once, since nothing says that it names one: {_some(targets)}"
         yield finding("FSM610", where=where, problem=problem, about=key)
     for key in sorted(graph.sends):
@@ -138,7 +139,7 @@ def _models(graph: Graph, where: str) -> Iterator[Finding]:
 
 
 def _tools(node: Node) -> str:
-    return f", with {_count(len(node.tools), 'tool')}" if node.tools else ""
+    return f", with {number_of(len(node.tools), 'tool')}" if node.tools else ""
 
 
 def _blind(graph: Graph, where: str) -> Iterator[Finding]:
@@ -160,14 +161,6 @@ def _landing(graph: Graph, where: str) -> Iterator[Finding]:
     name = f"{cap.name}={cap.value:,}" if cap.value is not None else f"{cap.name}, which is not set,"
     problem = f"There is no landing: when a run comes to {name}, {cap.then}, and the caller has no answer"
     yield finding("FSM618", where=where, problem=problem)
-
-
-def _to(edge: Edge) -> str:
-    return "(end)" if edge.target == END else edge.target
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _some(names: Iterable[str], between: str = ", ") -> str:

@@ -66,6 +66,11 @@ class Edge:
     condition: str | None = None
     """What else must hold, by the framework's own name for it; it is not read, and so taken both ways."""
 
+    @property
+    def shown(self) -> str:
+        """The target as messages name it."""
+        return "(end)" if self.target == END else self.target
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
