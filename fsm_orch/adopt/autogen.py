@@ -48,14 +48,14 @@ def _flow(thing: object, name: str, agents: dict[str, object]) -> Graph:
 
 def _edge(source: str, made: object) -> Edge:
     text, function = AUTOGEN.get(made, "condition"), AUTOGEN.get(made, "condition_function")
-    condition = repr(text) if isinstance(text, str) else None if function is None else called(function)
-    return Edge(
-        source=source,
-        target=AUTOGEN.text(made, "target"),
-        via="edge" if condition is None else f"{condition} in the last message" if isinstance(text, str) else condition,
-        chooses="always" if condition is None else "model" if isinstance(text, str) else "code",
-        condition=condition,
-    )
+    target = AUTOGEN.text(made, "target")
+    if isinstance(text, str):
+        via = f"{text!r} in the last message"
+        return Edge(source=source, target=target, via=via, chooses="model", condition=repr(text))
+    if function is None:
+        return Edge(source=source, target=target, via="edge", chooses="always")
+    name = called(function)
+    return Edge(source=source, target=target, via=name, chooses="code", condition=name)
 
 
 def _starts(graph: object, edges: dict[str, list[Edge]]) -> list[str]:
