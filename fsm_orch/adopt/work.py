@@ -122,35 +122,28 @@ def count(function: FunctionType, *, seen: tuple[FunctionType, ...] = ()) -> int
     if parsed is None or function in seen or len(seen) == _DEEPEST:
         return 0
     repeated = {part for loop in ast.walk(parsed) if isinstance(loop, _LOOPS) for part in ast.walk(loop)}
-    total = 0
+    names, total = around(function), 0
     for call in (part for part in ast.walk(parsed) if isinstance(part, ast.Call)):
-        makes = _made(call, function, seen)
+        makes = _made(call, function, names, seen)
         if makes is None or (makes and call in repeated):
             return None
         total += makes
     return total
 
 
-def _made(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]) -> int | None:
+def _made(
+    call: ast.Call, function: FunctionType, names: Mapping[str, object], seen: tuple[FunctionType, ...]
+) -> int | None:
     """Return the requests of one call: of an SDK, of an agent, or of a function of the user's."""
     path = _dotted(call.func)
-    if _AGENT.search(path) or _is_agent(path, function):
+    held, _, methods = path.partition(".")
+    library, method = type(names.get(held)).__module__.partition(".")[0], methods.rpartition(".")[2]
+    if _AGENT.search(path) or (library in FRAMEWORKS and _RUN.fullmatch(method)):
         return None
-    return 1 if _REQUEST.search(path) or _is_client(path, function) else _followed(call, function, seen)
-
-
-def _is_client(path: str, function: FunctionType) -> bool:
-    """Return whether a call asks an object of an SDK that the function's module holds."""
-    held, _, methods = path.partition(".")
-    sdk = type(around(function).get(held)).__module__.partition(".")[0]
-    return sdk in SDKS and _VERB.fullmatch(methods.rpartition(".")[2]) is not None
-
-
-def _is_agent(path: str, function: FunctionType) -> bool:
-    """Return whether a call runs an object of a framework, whatever its name."""
-    held, _, methods = path.partition(".")
-    framework = type(around(function).get(held)).__module__.partition(".")[0]
-    return framework in FRAMEWORKS and _RUN.fullmatch(methods.rpartition(".")[2]) is not None
+    if _REQUEST.search(path) or (library in SDKS and _VERB.fullmatch(method)):
+        return 1
+    inner = plain(names.get(call.func.id)) if isinstance(call.func, ast.Name) else None
+    return 0 if inner is None or not is_of(inner, function) else count(inner, seen=(*seen, function))
 
 
 def around(function: FunctionType) -> Mapping[str, object]:
@@ -160,14 +153,6 @@ def around(function: FunctionType) -> Mapping[str, object]:
     except (TypeError, ValueError):  # a cell that is empty yet
         closed = {}
     return {**function.__globals__, **closed}
-
-
-def _followed(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]) -> int | None:
-    """Return the requests of a function of the user's that is called by its name."""
-    if not isinstance(call.func, ast.Name):
-        return 0
-    inner = plain(around(function).get(call.func.id))
-    return 0 if inner is None or not is_of(inner, function) else count(inner, seen=(*seen, function))
 
 
 def is_of(inner: FunctionType, function: FunctionType) -> bool:
