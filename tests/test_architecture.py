@@ -67,6 +67,7 @@ OUTLETS = {
         "adopt/library.py",
         "cli/__init__.py",
         "cli/import_.py",
+        "cli/imported.py",
         "cli/new.py",
         "discover.py",
         "models/registry.py",
