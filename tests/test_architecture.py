@@ -64,9 +64,10 @@ OUTLETS = {
     ],
     "hypothesis": ["testing/*"],
     "importlib": [
-        "adopt/foreign.py",
+        "adopt/library.py",
         "cli/__init__.py",
         "cli/import_.py",
+        "cli/imported.py",
         "cli/new.py",
         "discover.py",
         "models/registry.py",

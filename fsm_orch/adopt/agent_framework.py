@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from .foreign import Library
 from .graph import END, Cap, Edge, Graph, Node
+from .library import Library
 from .work import node
 
 AGENT_FRAMEWORK = Library("agent-framework", "agent-framework-core", "agent_framework", "1.23.0")
@@ -40,9 +40,7 @@ def read(thing: object, name: str) -> Graph:
         ),
         joins=dict(_joins(groups)),
         forks=frozenset(key for key in executors if _is_fork(key, groups)),
-        sends=frozenset(),
         lost=("which messages an executor sends, and to whom, is its code's to say", *_lost(groups, executors)),
-        unused=(),
         on_unknown="refuses it when the workflow is built",
     )
 
@@ -123,15 +121,7 @@ def _node(key: str, executor: object) -> Node:
 def _functions(executor: object) -> dict[str, object]:
     """Return what an executor runs: the function it was made of, or the methods of its class."""
     original = AGENT_FRAMEWORK.find(executor, "_original_func")
-    if original is not None:
-        return {"function": original}
-    return {
-        name: value
-        for base in type(executor).__mro__
-        if not AGENT_FRAMEWORK.wrote(base) and base is not object
-        for name, value in vars(base).items()
-        if callable(value) and not name.startswith("__")
-    }
+    return AGENT_FRAMEWORK.methods_around(type(executor)) if original is None else {"function": original}
 
 
 def _agent(key: str, agent: object) -> Node:

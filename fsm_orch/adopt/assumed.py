@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from ..define.wording import number_of
 from .graph import Graph
 from .plan import Caps, plan
 from .worst import REPLY_TOKENS, Worst
@@ -39,8 +40,8 @@ def _machine(graph: Graph, caps: Caps) -> Iterator[str]:
         if graph.nodes[key].kind == "llm" and graph.nodes[key].calls is None:
             of.setdefault(made.calls(key), []).append(key)
     for calls, keys in of.items():
-        word = "request" if calls == 1 else "requests"
-        yield f"as a machine: at most {calls} {word} a visit of {_listed(keys)}, where nothing bounds them now"
+        most = f"at most {number_of(calls, 'request')} a visit of {_listed(keys)}"
+        yield f"as a machine: {most}, where nothing bounds them now"
 
 
 def _seen(graph: Graph) -> Iterator[str]:

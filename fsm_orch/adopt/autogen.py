@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from .foreign import Library, called
 from .graph import END, Cap, Chooser, Edge, Graph, Node
+from .library import Library, called
 from .starts import Opening, opening
 from .work import node
 
@@ -48,14 +48,14 @@ def _flow(thing: object, name: str, agents: dict[str, object]) -> Graph:
 
 def _edge(source: str, made: object) -> Edge:
     text, function = AUTOGEN.get(made, "condition"), AUTOGEN.get(made, "condition_function")
-    condition = repr(text) if isinstance(text, str) else None if function is None else called(function)
-    return Edge(
-        source=source,
-        target=AUTOGEN.text(made, "target"),
-        via="edge" if condition is None else f"{condition} in the last message" if isinstance(text, str) else condition,
-        chooses="always" if condition is None else "model" if isinstance(text, str) else "code",
-        condition=condition,
-    )
+    target = AUTOGEN.text(made, "target")
+    if isinstance(text, str):
+        via = f"{text!r} in the last message"
+        return Edge(source=source, target=target, via=via, chooses="model", condition=repr(text))
+    if function is None:
+        return Edge(source=source, target=target, via="edge", chooses="always")
+    name = called(function)
+    return Edge(source=source, target=target, via=name, chooses="code", condition=name)
 
 
 def _starts(graph: object, edges: dict[str, list[Edge]]) -> list[str]:
@@ -185,9 +185,7 @@ def _graph(
         ),
         joins=joins,
         forks=start.forks | forks,
-        sends=frozenset(),
         lost=(*lost, *_hidden(agents)),
-        unused=(),
         on_unknown="raises an error in the middle of the run",
     )
 
@@ -214,7 +212,7 @@ def _node(key: str, agent: object) -> Node:
     if AUTOGEN.made(agent, "SocietyOfMindAgent"):
         return Node(key=key, kind="llm", does=does, calls=None)
     if not AUTOGEN.made(agent, "AssistantAgent"):
-        return node(key, _methods(agent), does=does)
+        return node(key, AUTOGEN.methods_around(type(agent)), does=does)
     client = AUTOGEN.get(agent, "_model_client")
     options = AUTOGEN.find(client, "_create_args")
     told = [AUTOGEN.find(message, "content") for message in AUTOGEN.many(agent, "_system_messages")]
@@ -236,14 +234,3 @@ def _calls(agent: object) -> int | None:
     """Return the requests of a turn: one a round of tools, and one more that reflects on what they returned."""
     rounds = AUTOGEN.number(agent, "_max_tool_iterations")
     return None if rounds is None else rounds + bool(AUTOGEN.get(agent, "_reflect_on_tool_use"))
-
-
-def _methods(agent: object) -> dict[str, object]:
-    """Return the methods of classes outside AutoGen that an agent runs."""
-    return {
-        name: value
-        for base in type(agent).__mro__
-        if not AUTOGEN.wrote(base) and base is not object
-        for name, value in vars(base).items()
-        if callable(value) and not name.startswith("__")
-    }

@@ -1,7 +1,7 @@
 """Burr: actions, and transitions of which the first whose condition holds is taken. All of it is public."""
 
-from .foreign import Library
 from .graph import END, Cap, Edge, Graph, Node
+from .library import Library
 from .work import first_line, node
 
 BURR = Library("Burr", "apache-burr", "burr", "0.43.0")
@@ -34,8 +34,6 @@ def read(thing: object, name: str) -> Graph:
         nodes={key: _node(key, action) for key, action in actions.items()},
         edges=(*edges, *filter(None, stops)),
         cap=Cap(name="halt_after", value=None, unit="steps", then="the run never ends"),
-        joins={},
-        forks=frozenset(),
         sends=frozenset(key for key, action in actions.items() if BURR.made(action, *_PARALLEL)),
         lost=tuple(_lost(thing, graph, actions)),
         unused=tuple(unused),
@@ -89,13 +87,9 @@ def _node(key: str, action: object) -> Node:
     if BURR.made(action, "Input"):
         return Node(key=key, kind="human", does=first_line(action), calls=0)
     function = BURR.find(action, "fn")
-    methods = {name: BURR.find(type(action), name) for name in _RUNS if name in _own(action)}
+    own = BURR.methods_around(type(action))
+    methods = {name: BURR.find(type(action), name) for name in _RUNS if name in own}
     return node(key, methods if function is None else {"fn": function})
-
-
-def _own(action: object) -> set[str]:
-    """Return the names that classes outside Burr give an action."""
-    return {name for base in type(action).__mro__ if not BURR.wrote(base) and base is not object for name in vars(base)}
 
 
 def _lost(thing: object, graph: object, actions: dict[str, object]) -> list[str]:

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterator
 from types import FunctionType, MethodType
 
-from .foreign import Library
+from .library import Library
 
 LANGCHAIN = Library("LangChain", "langchain-core", "langchain_core", "1.8.3")
 _CHOSEN_LATER = Library("LangChain", "langchain", "langchain", "1.5.2")

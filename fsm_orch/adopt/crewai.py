@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from .foreign import Library
 from .graph import END, Cap, Edge, Graph, Node, Trust
+from .library import Library
+from .source import routed, spreads
 from .starts import opening
-from .work import first_line_of, node, plain, returned
+from .work import first_line_of, node, plain
 
 CREWAI = Library("CrewAI Flow", "crewai", "crewai", "1.15.30")
 
@@ -46,7 +47,6 @@ def read(thing: object, name: str) -> Graph:
         ),
         joins={key: waited for key, method in methods.items() if (waited := _waited(method, methods))},
         forks=start.forks | {key for key in methods if _is_fork(key, edges)},
-        sends=frozenset(),
         lost=tuple(_lost(methods, said)),
         unused=tuple(_unused(methods, said)),
         on_unknown="ends the flow as if well",
@@ -69,7 +69,7 @@ def _said(flow: object, key: str, method: object) -> tuple[frozenset[str], Trust
     if declared:
         return frozenset(CREWAI.texts(declared, method, "emit")), "declared"
     function = plain(CREWAI.get(flow, key))
-    texts = None if function is None else returned(function)
+    texts = None if function is None or spreads(function) else routed(function)
     return (frozenset({_ANY}), "assumed") if texts is None else (texts, "read")
 
 

@@ -1,9 +1,10 @@
 """What is found in a graph of another framework, before it is a machine."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from ..define.codes import finding
 from ..define.graph import shortest_cycle
+from ..define.wording import number_of
 from ..errors import Finding, Level
 from .graph import END, Edge, Graph, Node
 from .ways import cycles, ending, reached
@@ -13,19 +14,15 @@ _MANY = 8
 """How many names a message lists at most."""
 
 
-Place = Callable[[str], str]
-"""Returns `file:line` of the user's line that a node stands for, by its key."""
-
-
-def examine(graph: Graph, place: Place) -> tuple[Finding, ...]:
+def examine(graph: Graph, where: str) -> tuple[Finding, ...]:
     """Return all that is found in a graph, errors first.
 
     Args:
         graph: What was read.
-        place: Where the user declared a node, as `file:line`.
+        where: Where the user declared it, as `file:line`.
     """
     rules = (_loops, _circles, _lost_nodes, _strays, _trust, _at_once, _models, _blind, _left_out, _landing)
-    found = [each for rule in rules for each in rule(graph, place)]
+    found = [each for rule in rules for each in rule(graph, where)]
     return tuple(sorted(found, key=lambda each: (_LEVELS.index(each.level), each.code)))
 
 
@@ -42,14 +39,14 @@ def stop(graph: Graph) -> str:
     return f"only {cap.name}={cap.value:,} ({cap.unit}) stops it, and then {cap.then}"
 
 
-def _loops(graph: Graph, place: Place) -> Iterator[Finding]:
+def _loops(graph: Graph, where: str) -> Iterator[Finding]:
     for edge in graph.edges:
         if edge.source == edge.target:
             problem = f"{edge.source!r} may go to itself by {edge.via!r}, which {_who([edge])}: {stop(graph)}"
-            yield finding("FSM601", where=place(edge.source), problem=problem, about=edge.source)
+            yield finding("FSM601", where=where, problem=problem, about=edge.source)
 
 
-def _circles(graph: Graph, place: Place) -> Iterator[Finding]:
+def _circles(graph: Graph, where: str) -> Iterator[Finding]:
     for nodes in cycles(graph):
         others = {key: tuple(to for to in following if to != key) for key, following in nodes.items()}
         shortest = shortest_cycle(others)
@@ -57,9 +54,9 @@ def _circles(graph: Graph, place: Place) -> Iterator[Finding]:
             continue
         more = len(nodes) - len(shortest) + 1
         inside = [edge for edge in graph.edges if edge.source in nodes and edge.target in nodes]
-        around = " -> ".join(shortest) + (f", and {_count(more, 'more node')} in it" if more else "")
+        around = " -> ".join(shortest) + (f", and {number_of(more, 'more node')} in it" if more else "")
         problem = f"A cycle has no bound of its own: {around}. {_who(inside).capitalize()}; {stop(graph)}"
-        yield finding("FSM602", where=place(shortest[0]), problem=problem, about=shortest[0])
+        yield finding("FSM602", where=where, problem=problem, about=shortest[0])
 
 
 def _who(edges: Iterable[Edge]) -> str:
@@ -69,63 +66,64 @@ def _who(edges: Iterable[Edge]) -> str:
     return " or ".join(said)
 
 
-def _lost_nodes(graph: Graph, place: Place) -> Iterator[Finding]:
+def _lost_nodes(graph: Graph, where: str) -> Iterator[Finding]:
     come_to, end = reached(graph), ending(graph)
     for key in graph.nodes:
         if key not in come_to:
             problem = f"{key!r} is never reached from {graph.entry!r}"
-            yield finding("FSM603", where=place(key), problem=problem, about=key)
+            yield finding("FSM603", where=where, problem=problem, about=key)
         elif key not in end:
-            yield finding("FSM604", where=place(key), problem=f"No way leads from {key!r} to an end", about=key)
+            yield finding("FSM604", where=where, problem=f"No way leads from {key!r} to an end", about=key)
     for said in graph.unused:
         key = said.partition(": ")[0]
-        yield finding("FSM603", where=place(key), problem=f"Never taken: {said}", level="warning", about=key)
+        yield finding("FSM603", where=where, problem=f"Never taken: {said}", level="warning", about=key)
 
 
-def _strays(graph: Graph, place: Place) -> Iterator[Finding]:
+def _strays(graph: Graph, where: str) -> Iterator[Finding]:
     for edge in graph.edges:
         if edge.target != END and edge.target not in graph.nodes:
             problem = f"{edge.source!r} names {edge.target!r} by {edge.via!r}, and there is none: {graph.framework} "
-            yield finding("FSM605", where=place(edge.source), problem=problem + graph.on_unknown, about=edge.source)
+            yield finding("FSM605", where=where, problem=problem + graph.on_unknown, about=edge.source)
 
 
-def _trust(graph: Graph, place: Place) -> Iterator[Finding]:
+def _trust(graph: Graph, where: str) -> Iterator[Finding]:
     ways = dict.fromkeys((edge.source, edge.via, edge.trust) for edge in graph.edges)
     for source, via, trust in ways:
         if trust == "assumed":
             count = sum((edge.source, edge.via, edge.trust) == (source, via, trust) for edge in graph.edges)
-            possible = _count(count, "target")
+            possible = number_of(count, "target")
             problem = f"Where {via!r} of {source!r} leads is written nowhere: {possible} taken as possible"
-            yield finding("FSM606", where=place(source), problem=problem, about=source)
+            yield finding("FSM606", where=where, problem=problem, about=source)
         elif trust == "read":
             problem = f"Where {via!r} of {source!r} leads was read from its source; nothing declares it"
-            yield finding("FSM607", where=place(source), problem=problem, about=source)
-    opaque = [f"{edge.source} -> {_to(edge)} ({edge.condition})" for edge in graph.edges if edge.condition]
+            yield finding("FSM607", where=where, problem=problem, about=source)
+    opaque = [f"{edge.source} -> {edge.shown} ({edge.condition})" for edge in graph.edges if edge.condition]
     if opaque:
         problem = f"Conditions are not looked into, so that each may hold or not: {_some(opaque, '; ')}"
-        yield finding("FSM608", where=place(graph.entry), problem=problem)
+        yield finding("FSM608", where=where, problem=problem)
 
 
-def _at_once(graph: Graph, place: Place) -> Iterator[Finding]:
+def _at_once(graph: Graph, where: str) -> Iterator[Finding]:
     for key, sources in graph.joins.items():
         problem = f"{key!r} waits for {_some(sources)}, which run side by side"
-        yield finding("FSM609", where=place(key), problem=problem, about=key)
+        yield finding("FSM609", where=where, problem=problem, about=key)
     for key in sorted(graph.forks):
-        targets = dict.fromkeys(map(_to, graph.leaving(key)))
+        targets = dict.fromkeys(edge.shown for edge in graph.leaving(key))
         problem = f"{key!r} goes to several nodes at once: {_some(targets)}"
-        yield finding("FSM610", where=place(key), problem=problem, about=key)
+        yield finding("FSM610", where=where, problem=problem, about=key)
     for key in sorted(graph.may_fork):
-        targets = dict.fromkeys(map(_to, graph.leaving(key)))
+        targets = dict.fromkeys(edge.shown for edge in graph.leaving(key))
         problem = f"{key!r} may go to several nodes at once, since nothing says that it names one: {_some(targets)}"
-        yield finding("FSM610", where=place(key), problem=problem, about=key)
+        yield finding("FSM610", where=where, problem=problem, about=key)
     for key in sorted(graph.sends):
         problem = f"{key!r} starts as many nodes as its code pleases, side by side"
-        yield finding("FSM611", where=place(key), problem=problem, about=key)
+        yield finding("FSM611", where=where, problem=problem, about=key)
 
 
-def _models(graph: Graph, place: Place) -> Iterator[Finding]:
-    for key in (key for key in graph.nodes if key in reached(graph) and graph.nodes[key].kind == "llm"):
-        node, where = graph.nodes[key], place(key)
+def _models(graph: Graph, where: str) -> Iterator[Finding]:
+    come_to = reached(graph)
+    for key in (key for key in graph.nodes if key in come_to and graph.nodes[key].kind == "llm"):
+        node = graph.nodes[key]
         if node.max_output_tokens is None:
             problem = f"Replies of the model of {key!r} may be of any length"
             yield finding("FSM613", where=where, problem=problem, about=key)
@@ -141,35 +139,28 @@ def _models(graph: Graph, place: Place) -> Iterator[Finding]:
 
 
 def _tools(node: Node) -> str:
-    return f", with {_count(len(node.tools), 'tool')}" if node.tools else ""
+    return f", with {number_of(len(node.tools), 'tool')}" if node.tools else ""
 
 
-def _blind(graph: Graph, place: Place) -> Iterator[Finding]:
-    blind = [key for key in graph.nodes if key in reached(graph) and graph.nodes[key].blind]
+def _blind(graph: Graph, where: str) -> Iterator[Finding]:
+    come_to = reached(graph)
+    blind = [key for key in graph.nodes if key in come_to and graph.nodes[key].blind]
     if blind:
         problem = f"No request to a model was seen in {_some(blind)}, so none is counted there: an assumption"
-        yield finding("FSM617", where=place(blind[0]), problem=problem, about=blind[0])
+        yield finding("FSM617", where=where, problem=problem, about=blind[0])
 
 
-def _left_out(graph: Graph, place: Place) -> Iterator[Finding]:
+def _left_out(graph: Graph, where: str) -> Iterator[Finding]:
     for said in graph.lost:
         key = said.partition(": ")[0]
-        yield finding("FSM612", where=place(key), problem=f"A machine does not keep this: {said}", about=key)
+        yield finding("FSM612", where=where, problem=f"A machine does not keep this: {said}", about=key)
 
 
-def _landing(graph: Graph, place: Place) -> Iterator[Finding]:
+def _landing(graph: Graph, where: str) -> Iterator[Finding]:
     cap = graph.cap
     name = f"{cap.name}={cap.value:,}" if cap.value is not None else f"{cap.name}, which is not set,"
     problem = f"There is no landing: when a run comes to {name}, {cap.then}, and the caller has no answer"
-    yield finding("FSM618", where=place(graph.entry), problem=problem)
-
-
-def _to(edge: Edge) -> str:
-    return "(end)" if edge.target == END else edge.target
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    yield finding("FSM618", where=where, problem=problem)
 
 
 def _some(names: Iterable[str], between: str = ", ") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Trust = Literal["declared", "read", "assumed"]
@@ -66,6 +66,11 @@ class Edge:
     condition: str | None = None
     """What else must hold, by the framework's own name for it; it is not read, and so taken both ways."""
 
+    @property
+    def shown(self) -> str:
+        """The target as messages name it."""
+        return "(end)" if self.target == END else self.target
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
@@ -96,16 +101,16 @@ class Graph:
     edges: tuple[Edge, ...]
     cap: Cap
 
-    joins: Mapping[str, tuple[str, ...]]
+    joins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each node that waits for several others: those."""
 
-    forks: frozenset[str]
+    forks: frozenset[str] = frozenset()
     """Nodes whose edges are taken all at once."""
 
     may_fork: frozenset[str] = frozenset()
     """Nodes of which nothing says that one way alone is taken; they are taken as forks."""
 
-    sends: frozenset[str]
+    sends: frozenset[str] = frozenset()
     """Nodes that start as many others as they please, such as by `Send`."""
 
     lost: tuple[str, ...]
@@ -117,7 +122,7 @@ class Graph:
     assumed: tuple[str, ...] = ()
     """What numbers of this hold under, such as that a guardrail asks no model; one clause each."""
 
-    unused: tuple[str, ...]
+    unused: tuple[str, ...] = ()
     """What is declared there and never taken, one clause each."""
 
     on_unknown: str

@@ -49,7 +49,6 @@ def read(thing: object, name: str) -> Graph:
         may_fork=frozenset(found.may_fork - found.forks - found.sends),
         sends=frozenset(found.sends),
         lost=(*found.lost, *_interrupts(thing, found.nodes if is_compiled else {})),
-        unused=(),
         on_unknown="ends the run as if all were well, with a line in the log",
     )
 
@@ -175,10 +174,9 @@ class _Found:
             known = [edge for edge in self._leaving(key) if edge.target in tool.targets and edge.via == "Command"]
             self.edges = [edge for edge in self.edges if edge not in known]
             targets = self._anywhere() if tool.is_open else tool.targets
-            trust = "assumed" if tool.is_open else tool.trust
             for to in targets:
                 self.edges.append(
-                    Edge(source=key, target=to, via=tool.name, chooses="model", trust=trust, description=tool.does)
+                    Edge(source=key, target=to, via=tool.name, chooses="model", trust=tool.trust, description=tool.does)
                 )
 
     def _leaving(self, key: str) -> list[Edge]:

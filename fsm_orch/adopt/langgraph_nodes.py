@@ -6,8 +6,8 @@ from types import FunctionType
 
 from . import source, work
 from .chat_models import cap_of, closed_over, models, name_of
-from .foreign import Library
 from .graph import Node, Trust
+from .library import Library
 
 LANGGRAPH = Library("LangGraph", "langgraph", "langgraph", "1.2.24")
 
@@ -69,17 +69,16 @@ def node(key: str, spec: object) -> Node:
 
 def _inner(key: str, runnable: object) -> Node:
     """Return a node that is a graph of its own: what that asks of models is bounded by its own limit alone."""
-    specs = list(LANGGRAPH.table(LANGGRAPH.get(runnable, "builder"), "nodes").values())
-    each = [LANGGRAPH.get(spec, "runnable") for spec in specs]
-    tools = tuple(tool for one in each for tool, _ in _tools_of(one))
-    inside = [node(key, spec) for spec in specs]
-    asking = [one for one in inside if one.kind == "llm"]
-    asks = bool(asking)
-    made = Node(key=key, kind="llm" if asks else "code", calls=None if asks else 0, tools=tools, blind=not asks)
+    specs = _specs(runnable).values()
+    tools = tuple(tool for spec in specs for tool, _ in _tools_of(LANGGRAPH.get(spec, "runnable")))
+    asking = [one for one in (node(key, spec) for spec in specs) if one.kind == "llm"]
     if not asking:
-        return made
-    return replace(
-        made,
+        return Node(key=key, calls=0, tools=tools, blind=True)
+    return Node(
+        key=key,
+        kind="llm",
+        calls=None,
+        tools=tools,
         model=_one_of(one.model for one in asking),
         instructions=asking[0].instructions,
         max_output_tokens=_most_of(one.max_output_tokens for one in asking),
@@ -114,6 +113,11 @@ def _most_of(caps: Iterable[int | None]) -> int | None:
     return max(known) if known and len(known) == len(each) else None
 
 
+def _specs(graph: object) -> dict[str, object]:
+    """Return what a compiled graph was built of, by the keys of its nodes."""
+    return LANGGRAPH.table(LANGGRAPH.get(graph, "builder"), "nodes")
+
+
 def _tools_of(runnable: object) -> Iterator[tuple[str, object]]:
     """Yield the tools of a node that uses them, by their names."""
     if LANGGRAPH.made(runnable, "ToolNode"):
@@ -122,21 +126,25 @@ def _tools_of(runnable: object) -> Iterator[tuple[str, object]]:
 
 def handed(graph: object) -> Iterator[Handing]:
     """Yield the tools of an inner graph that hand a run of the outer one on, and the nodes that do."""
-    for key, spec in LANGGRAPH.table(LANGGRAPH.get(graph, "builder"), "nodes").items():
-        inner = function_of(LANGGRAPH.get(spec, "runnable"))
-        said = source.sent(inner) if inner is not None else None
-        if said is not None and said.to_parent and (said.targets or said.is_open):
-            yield Handing(key, "", tuple(sorted(said.targets)), "read", is_open=said.is_open)
-        for name, tool in _tools_of(LANGGRAPH.get(spec, "runnable")):
+    for key, spec in _specs(graph).items():
+        runnable = LANGGRAPH.get(spec, "runnable")
+        yield from _sent_by(function_of(runnable), key, "")
+        for name, tool in _tools_of(runnable):
             does = str(LANGGRAPH.find(tool, "description") or "")
             marked = LANGGRAPH.find(LANGGRAPH.find(tool, "metadata") or {}, _DESTINATION)
             if isinstance(marked, str):
                 yield Handing(name, does, (marked,), "declared", is_open=False)
-                continue
-            function = work.plain(LANGGRAPH.find(tool, "func") or LANGGRAPH.find(tool, "coroutine"))
-            found = source.sent(function) if function is not None else None
-            if found is not None and found.to_parent and (found.targets or found.is_open):
-                yield Handing(name, does, tuple(sorted(found.targets)), "read", is_open=found.is_open)
+            else:
+                function = work.plain(LANGGRAPH.find(tool, "func") or LANGGRAPH.find(tool, "coroutine"))
+                yield from _sent_by(function, name, does)
+
+
+def _sent_by(function: FunctionType | None, name: str, does: str) -> Iterator[Handing]:
+    """Yield where a function hands a run of the outer graph to, if it does."""
+    found = None if function is None else source.sent(function)
+    if found is not None and found.to_parent and (found.targets or found.is_open):
+        trust: Trust = "assumed" if found.is_open else "read"
+        yield Handing(name, does, tuple(sorted(found.targets)), trust, is_open=found.is_open)
 
 
 def trouble(key: str, spec: object) -> Iterator[str]:

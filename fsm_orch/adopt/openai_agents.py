@@ -7,8 +7,9 @@ function returns the agent, so only the name of that is known.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .foreign import Library, called
+from ..define.wording import number_of
 from .graph import END, Cap, Edge, Graph, Node
+from .library import Library, called
 
 OPENAI_AGENTS = Library("openai-agents", "openai-agents", "agents", "0.24.0")
 
@@ -40,9 +41,6 @@ def read(thing: object, name: str) -> Graph:
         nodes=found.nodes,
         edges=tuple(found.edges),
         cap=Cap(name=_CAP, value=_default(), unit="requests", counts="requests", then="MaxTurnsExceeded is raised"),
-        joins={},
-        forks=frozenset(),
-        sends=frozenset(),
         lost=tuple(found.lost),
         outside=tuple(found.outside),
         assumed=tuple(found.assumed),
@@ -227,7 +225,7 @@ def _assumed(key: str, agent: object) -> Iterator[str]:
 def _guardrails(agent: object) -> str:
     """Return how many guardrails an agent has, in words; empty if none."""
     many = [*OPENAI_AGENTS.many(agent, "input_guardrails"), *OPENAI_AGENTS.many(agent, "output_guardrails")]
-    return f"{len(many)} guardrail{'' if len(many) == 1 else 's'}" if many else ""
+    return number_of(len(many), "guardrail") if many else ""
 
 
 def _spelt(name: str) -> str:

@@ -11,7 +11,8 @@ ANSWERED = "answered"
 FALLBACK = "human"
 STOPPED = "stopped"
 """Where a node leads that has no way to an end: a state from which runs can only be landed does not build."""
-_TAKEN = (ANSWERED, FALLBACK, STOPPED, "limits", "model", "policies", "definition", "name", "none_of_these", "self")
+TAKEN = (ANSWERED, FALLBACK, STOPPED, "limits", "model", "policies", "definition", "name", "none_of_these", "self")
+"""Names that no state and no handoff of the machine may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +44,7 @@ def with_ends(graph: Graph, ends: tuple[str, ...]) -> Graph:
     Raises:
         KeyError: if there is no such node.
     """
-    added = [
-        Edge(source=graph.nodes[key].key, target=END, via="--end", chooses=_chooser(graph.nodes[key])) for key in ends
-    ]
+    added = [Edge(source=key, target=END, via="--end", chooses=_chooser(graph.nodes[key])) for key in ends]
     fresh = [edge for edge in added if END not in {each.target for each in graph.leaving(edge.source)}]
     return replace(graph, edges=(*graph.edges, *fresh))
 
@@ -77,6 +76,8 @@ class Plan:
     """Names of states, by the keys of their nodes, in order."""
     bounded: frozenset[str]
     """Nodes that a run may come back to."""
+    ending: frozenset[str]
+    """Nodes from which a run can end."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -125,7 +126,7 @@ class Plan:
             if edge.target in known:
                 first.setdefault(edge.target, edge)
         ways = [Way((self.names[key],), known[to], self._told(edge), _remark(edge)) for to, edge in first.items()]
-        if key not in ending(self.graph):
+        if key not in self.ending:
             ways.append(Way((self.names[key],), STOPPED, "it cannot go on", "added: no way led to an end"))
         return tuple(ways)
 
@@ -160,5 +161,5 @@ def plan(graph: Graph, caps: Caps) -> Plan:
     names: dict[str, str] = {}
     for key in (graph.entry, *graph.nodes):
         if key in come_to and key not in names:
-            names[key] = name_for(key, {*_TAKEN, *names.values()})
-    return Plan(graph, caps, names, cyclic(graph) & come_to)
+            names[key] = name_for(key, {*TAKEN, *names.values()})
+    return Plan(graph, caps, names, bounded=cyclic(graph) & come_to, ending=ending(graph))

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .foreign import Library, called
 from .graph import END, Cap, Edge, Graph, Node
+from .library import Library, called
 from .work import first_line, node
 
 PYDANTIC_GRAPH = Library("pydantic-graph", "pydantic-graph", "pydantic_graph", "0.3.6 and 2.68.0")
@@ -41,14 +41,10 @@ def _of_nodes(thing: object, name: str) -> Graph:
         nodes={key: _class(key, PYDANTIC_GRAPH.get(each, "node")) for key, each in definitions.items()},
         edges=edges,
         cap=_CAP,
-        joins={},
-        forks=frozenset(),
-        sends=frozenset(),
         lost=(
             "the first node is given at every run: taken to be the one that is listed first",
             "the state and the fields of nodes, which carry values from one to the next",
         ),
-        unused=(),
         on_unknown="raises GraphRuntimeError in the middle of the run",
     )
 
@@ -126,7 +122,6 @@ class _Built:
             forks=frozenset(self.forks),
             sends=frozenset(self.sends),
             lost=("what steps give to the next, and the functions on paths that change it", *self._lost(kept)),
-            unused=(),
             on_unknown="refuses it when the graph is built",
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Literal, get_origin
 
-from .source import calls_of, outer, results
+from .source import annotation, calls_of, results
 from .work import around, tree
 
 _ONE = ("str", "bool", "int")
@@ -18,11 +18,9 @@ _OF_TEXT = ("lower", "upper", "strip", "casefold", "title", "removeprefix", "rem
 def names_one(function: FunctionType) -> bool:
     """Return whether a router surely names one node: by its annotation, or by each of its results."""
     parsed = tree(function)
-    made = outer(parsed)
-    if parsed is None or made is None:
+    if parsed is None:
         return False
-    names = around(function)
-    said = made.returns if isinstance(made, ast.FunctionDef | ast.AsyncFunctionDef) else None
+    names, said = around(function), annotation(parsed)
     if said is not None and _is_one_type(said, names):
         return True
     each = [*results(parsed)]

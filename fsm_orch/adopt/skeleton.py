@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from .graph import Graph
-from .plan import ANSWERED, FALLBACK, STOPPED, Caps, Plan, Way, plan
+from .plan import ANSWERED, FALLBACK, STOPPED, TAKEN, Caps, Plan, Way, plan
 from .written import call, comment, literal, name_for, one_line, quoted, short_call
 
 _SHARED = 40
@@ -163,7 +163,7 @@ class _Module:
         yield "    )"
 
     def _handoffs(self) -> Iterator[str]:
-        taken = {*self.plan.names.values(), ANSWERED, FALLBACK, STOPPED, "limits", "model", "policies"}
+        taken = {*self.plan.names.values(), *TAKEN}
         for way in self.plan.joined():
             for sources in _in_lines(way.sources):
                 name = name_for(f"to_{way.target}", taken)

@@ -76,8 +76,7 @@ def spreads(function: FunctionType) -> bool:
         return False
     if any(calls_of(parsed, "Send", names)):
         return True
-    made = outer(parsed)
-    said = made.returns if isinstance(made, ast.FunctionDef | ast.AsyncFunctionDef) else None
+    said = annotation(parsed)
     words = {getattr(part, "id", getattr(part, "attr", "")) for part in ast.walk(said)} if said is not None else set()
     each = [
         *results(parsed),
@@ -104,23 +103,30 @@ def calls_of(parsed: ast.AST | None, name: str, names: Mapping[str, object]) -> 
                 yield part
 
 
-def outer(parsed: ast.AST | None) -> ast.AST | None:
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+def _outer(parsed: ast.AST) -> _Function | None:
     """Return the outermost function of a tree."""
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    return next((part for part in ast.walk(parsed or ast.Module([], [])) if isinstance(part, kinds)), None)
+    return next((part for part in ast.walk(parsed) if isinstance(part, _Function)), None)
+
+
+def annotation(parsed: ast.AST) -> ast.expr | None:
+    """Return how the result of the outermost function of a tree is annotated; None if it is not."""
+    return getattr(_outer(parsed), "returns", None)
 
 
 def results(parsed: ast.AST) -> Iterator[ast.expr | None]:
     """Yield what the outermost function of a tree returns."""
-    made = outer(parsed)
+    made = _outer(parsed)
     if isinstance(made, ast.Lambda):
         yield made.body
-    todo: list[ast.AST] = [*made.body] if isinstance(made, ast.FunctionDef | ast.AsyncFunctionDef) else []
+    todo: list[ast.AST] = [] if made is None or isinstance(made, ast.Lambda) else [*made.body]
     while todo:
         part = todo.pop()
         if isinstance(part, ast.Return):
             yield part.value
-        if not isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+        if not isinstance(part, _Function | ast.ClassDef):
             todo += ast.iter_child_nodes(part)
 
 

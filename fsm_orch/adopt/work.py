@@ -9,7 +9,8 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from types import FunctionType
 
 from .graph import Node
@@ -58,23 +59,20 @@ _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictC
 _DEEPEST = 4
 
 
-def node(key: str, functions: Mapping[str, object] | None = None, *, does: str = "", source: str | None = None) -> Node:
+def node(key: str, functions: Mapping[str, object] | None = None, *, does: str = "") -> Node:
     """Return a node of a framework that is code, by the functions that run in it.
 
     Args:
         key: Its name there.
         functions: What runs in a visit, by whatever name; what is no function is not looked into.
         does: What it is for; by default the first line of a docstring of the functions.
-        source: How its object is reached from the module.
     """
     each = [function for value in (functions or {}).values() if (function := plain(value)) is not None]
     counts = [count(function) for function in each]
     calls = None if None in counts else sum(filter(None, counts))
     said = does or next((line for function in each if (line := first_line(function))), "")
-    kind = "code" if calls == 0 else "llm"
-    return Node(
-        key=key, kind="llm" if kind == "llm" else "code", does=said, calls=calls, blind=calls == 0, source=source
-    )
+    is_code = calls == 0
+    return Node(key=key, kind="code" if is_code else "llm", does=said, calls=calls, blind=is_code)
 
 
 def plain(value: object) -> FunctionType | None:
@@ -104,8 +102,12 @@ def first_line_of(said: str) -> str:
     return said.strip().partition("\n")[0].rstrip(". ")
 
 
+@lru_cache(maxsize=256)  # a reader asks several questions of each function
 def tree(function: FunctionType) -> ast.AST | None:
-    """Return the source of a function as a tree; None if it cannot be had, or is one of several in a line."""
+    """Return the source of a function as a tree; None if it cannot be had, or is one of several in a line.
+
+    Who asks again gets the same tree, so nobody may change it.
+    """
     try:
         parsed = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
@@ -120,35 +122,28 @@ def count(function: FunctionType, *, seen: tuple[FunctionType, ...] = ()) -> int
     if parsed is None or function in seen or len(seen) == _DEEPEST:
         return 0
     repeated = {part for loop in ast.walk(parsed) if isinstance(loop, _LOOPS) for part in ast.walk(loop)}
-    total = 0
+    names, total = around(function), 0
     for call in (part for part in ast.walk(parsed) if isinstance(part, ast.Call)):
-        makes = _made(call, function, seen)
+        makes = _made(call, function, names, seen)
         if makes is None or (makes and call in repeated):
             return None
         total += makes
     return total
 
 
-def _made(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]) -> int | None:
+def _made(
+    call: ast.Call, function: FunctionType, names: Mapping[str, object], seen: tuple[FunctionType, ...]
+) -> int | None:
     """Return the requests of one call: of an SDK, of an agent, or of a function of the user's."""
     path = _dotted(call.func)
-    if _AGENT.search(path) or _is_agent(path, function):
+    held, _, methods = path.partition(".")
+    library, method = type(names.get(held)).__module__.partition(".")[0], methods.rpartition(".")[2]
+    if _AGENT.search(path) or (library in FRAMEWORKS and _RUN.fullmatch(method)):
         return None
-    return 1 if _REQUEST.search(path) or _is_client(path, function) else _followed(call, function, seen)
-
-
-def _is_client(path: str, function: FunctionType) -> bool:
-    """Return whether a call asks an object of an SDK that the function's module holds."""
-    held, _, methods = path.partition(".")
-    sdk = type(around(function).get(held)).__module__.partition(".")[0]
-    return sdk in SDKS and _VERB.fullmatch(methods.rpartition(".")[2]) is not None
-
-
-def _is_agent(path: str, function: FunctionType) -> bool:
-    """Return whether a call runs an object of a framework, whatever its name."""
-    held, _, methods = path.partition(".")
-    framework = type(around(function).get(held)).__module__.partition(".")[0]
-    return framework in FRAMEWORKS and _RUN.fullmatch(methods.rpartition(".")[2]) is not None
+    if _REQUEST.search(path) or (library in SDKS and _VERB.fullmatch(method)):
+        return 1
+    inner = plain(names.get(call.func.id)) if isinstance(call.func, ast.Name) else None
+    return 0 if inner is None or not is_of(inner, function) else count(inner, seen=(*seen, function))
 
 
 def around(function: FunctionType) -> Mapping[str, object]:
@@ -158,14 +153,6 @@ def around(function: FunctionType) -> Mapping[str, object]:
     except (TypeError, ValueError):  # a cell that is empty yet
         closed = {}
     return {**function.__globals__, **closed}
-
-
-def _followed(call: ast.Call, function: FunctionType, seen: tuple[FunctionType, ...]) -> int | None:
-    """Return the requests of a function of the user's that is called by its name."""
-    if not isinstance(call.func, ast.Name):
-        return 0
-    inner = plain(around(function).get(call.func.id))
-    return 0 if inner is None or not is_of(inner, function) else count(inner, seen=(*seen, function))
 
 
 def is_of(inner: FunctionType, function: FunctionType) -> bool:
@@ -185,43 +172,3 @@ def _dotted(called: ast.expr) -> str:
         case ast.Await(value=inner):
             return _dotted(inner)
     return ""
-
-
-def returned(function: FunctionType) -> frozenset[str] | None:
-    """Return the texts that a function can return; None if one of them is not written as a constant."""
-    parsed = tree(function)
-    found: set[str] = set()
-    for value in [] if parsed is None else _returns(parsed):
-        texts = _texts(value, function.__globals__)
-        if texts is None:
-            return None
-        found |= texts
-    return frozenset(found) or None
-
-
-def _returns(parsed: ast.AST) -> Iterator[ast.expr | None]:
-    """Yield what the outermost function of a tree returns, not what functions in it return."""
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    outer = next((part for part in ast.walk(parsed) if isinstance(part, kinds)), None)
-    if isinstance(outer, ast.Lambda):
-        yield outer.body
-    todo: list[ast.AST] = [] if outer is None or isinstance(outer, ast.Lambda) else [*outer.body]
-    while todo:
-        part = todo.pop()
-        if isinstance(part, ast.Return):
-            yield part.value
-        if not isinstance(part, (*kinds, ast.ClassDef)):
-            todo += ast.iter_child_nodes(part)
-
-
-def _texts(value: ast.expr | None, names: Mapping[str, object]) -> set[str] | None:
-    match value:
-        case ast.Constant(value=str(text)):
-            return {text}
-        case ast.Name(id=name):
-            named = names.get(name)
-            return {named} if isinstance(named, str) else None
-        case ast.IfExp(body=one, orelse=other):
-            both = _texts(one, names), _texts(other, names)
-            return None if None in both else set().union(*filter(None, both))
-    return None

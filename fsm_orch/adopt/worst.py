@@ -12,9 +12,6 @@ REPLY_TOKENS = 16_384
 """Tokens of one reply that has no cap: what gpt-4o writes at most, by OpenAI's page of models."""
 
 
-_NOTHING = Fraction(0)
-
-
 @dataclass(frozen=True, slots=True)
 class Rates:
     """What one request to a model costs at most."""
@@ -58,20 +55,19 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
         rates_of: What models cost.
         model: That of nodes which name none.
     """
-    asked = {key: node for key, node in graph.nodes.items() if node.kind == "llm" and key in reached(graph)}
+    come_to = reached(graph)
+    asked = {key: node for key, node in graph.nodes.items() if node.kind == "llm" and key in come_to}
     unbounded = _unbounded(graph, asked)
     requests = None if unbounded else _requests(graph, {key: node.calls or 1 for key, node in asked.items()})
     named = {key: node.model or model for key, node in asked.items()}
     rates = {name: rates_of(name) for name in dict.fromkeys(named.values()) if name}
-    is_known = requests is not None and all(name and rates[name] for name in named.values())
-    each = [_request(rates[name], asked[key]) for key, name in named.items() if name] if is_known else []
+    priced = requests if all(name and rates[name] for name in named.values()) else None
+    each = [] if priced is None else [_request(rates[name], asked[key]) for key, name in named.items() if name]
     return Worst(
         requests=requests,
         unbounded=unbounded,
-        tokens=None if not is_known or requests is None else requests * max((one[0] for one in each), default=0),
-        cost_usd=None
-        if not is_known or requests is None
-        else requests * max((one[1] for one in each), default=_NOTHING),
+        tokens=None if priced is None else priced * max((tokens for tokens, _ in each), default=0),
+        cost_usd=None if priced is None else priced * max((dollars for _, dollars in each), default=Fraction(0)),
         models=tuple(rates),
         is_one_a_visit=graph.cap.counts != "requests" and any(node.calls is None for node in asked.values()),
         has_open_replies=any(node.max_output_tokens is None for node in asked.values()),

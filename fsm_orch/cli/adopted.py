@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..adopt.examine import is_bounded
-from ..adopt.graph import END, Edge, Graph
+from ..adopt.graph import Edge, Graph
 from ..adopt.worst import Worst
 from ..errors import DefinitionError, Finding
 from .check import Proved
@@ -46,8 +46,8 @@ def show(out: Console, found: Imported, *, target: str, written: Path | None) ->
     """
     graph, machine = found.graph, found.machine
     head = Text(name_of(graph.name), style="bold")
-    ways = f"  read from {graph.framework}: {len(graph.nodes)} nodes, {len(graph.edges)} ways"
-    out.print(head.append(ways, style="not bold dim"))
+    read = f"  read from {graph.framework}: {_count(len(graph.nodes), 'node')}, {_count(len(graph.edges), 'way')}"
+    out.print(head.append(read, style="not bold dim"))
     out.print()
     for label, text in (("as it stands", _standing(graph, found.worst)), ("as a machine", _owned(graph, machine))):
         out.print(hanging(out, f"  {label:<{_LABEL}}", text, "bold"))
@@ -73,8 +73,8 @@ def _standing(graph: Graph, worst: Worst) -> str:
         return f"nothing bounds a run: {worst.unbounded}"
     by = f"{cap.name}={cap.value:,}; then {cap.then}"
     if worst.cost_usd is None:
-        return f"{_count(worst.requests, 'request')}, tokens and dollars not bounded ({by})"
-    return f"{_count(worst.requests, 'request')}, ${float(worst.cost_usd):,.2f} a run ({by})"
+        return f"at most {_count(worst.requests, 'request')}, tokens and dollars not bounded ({by})"
+    return f"at most {_count(worst.requests, 'request')}, ${float(worst.cost_usd):,.2f} a run ({by})"
 
 
 def _owned(graph: Graph, machine: Proved | DefinitionError) -> str:
@@ -84,7 +84,8 @@ def _owned(graph: Graph, machine: Proved | DefinitionError) -> str:
     proof = machine.proof
     bounds = proof.bounds
     cost = "" if bounds.cost_usd is None else f"${bounds.cost_usd:,.4f} a run, "
-    numbers = f"{_count(bounds.calls, 'request')}, {cost}{_count(bounds.hops, 'hop')}, {bounds.tokens:,} tokens"
+    calls, hops, tokens = _count(bounds.calls, "request"), _count(bounds.hops, "hop"), _count(bounds.tokens, "token")
+    numbers = f"at most {calls}, {cost}{hops}, {tokens}"
     if graph.outside:
         return f"not proved: {graph.outside[0]}; without them: {numbers}"
     if not is_bounded(graph):
@@ -92,8 +93,8 @@ def _owned(graph: Graph, machine: Proved | DefinitionError) -> str:
     return f"{numbers} (proved)" if proof.is_sound() else f"not proved, fsm-orch check says why: {numbers}"
 
 
-def _count(number: int, of: str) -> str:
-    return f"at most {number:,} {of}{'' if number == 1 else 's'}" if of == "request" else f"{number:,} {of}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _show_graph(out: Console, graph: Graph) -> None:
@@ -109,5 +110,4 @@ def _show_graph(out: Console, graph: Graph) -> None:
 
 
 def _to(edge: Edge) -> str:
-    target = "(end)" if edge.target == END else edge.target
-    return target if edge.trust == "declared" else f"{target} [{edge.trust}]"
+    return edge.shown if edge.trust == "declared" else f"{edge.shown} [{edge.trust}]"

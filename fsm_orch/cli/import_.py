@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
 import importlib.util
-import sys
-import tempfile
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 import typer
 
-from .. import discover
-from ..adopt.assumed import assumptions
-from ..adopt.examine import examine
-from ..adopt.plan import Caps, with_ends
-from ..adopt.skeleton import skeleton
-from ..adopt.worst import Rates, Worst, as_it_stands
 from ..errors import DefinitionError
-from . import files, foreign
-from .adopted import Imported, show
-from .check import Proved, proved
+from . import files
 from .show import CommandError, complaints, console
 
 _AT_LEAST_ONE = {"min": 1, "metavar": "N"}
@@ -68,20 +55,23 @@ def import_(
     Exit codes: 0 it was read; 1 no machine can be built of it, or, with --strict, a finding is an error; 2 nothing was
     read.
     """
+    from ..adopt.plan import Caps  # noqa: PLC0415 - slow to import, as few commands need it
+    from . import adopted, imported  # noqa: PLC0415
+
     with complaints():
         caps = Caps(
             max_visits=max_visits, hops=hops, input_tokens=input_tokens, output_tokens=output_tokens, model=model
         )
         if write is not None:
             _check_new(write)
-        found = _imported(target, tuple(end or ()), caps, "imported_machine" if write is None else write.stem)
+        found = imported.imported(target, tuple(end or ()), caps, "imported_machine" if write is None else write.stem)
         if write is not None:
             _check_absent(write)  # the module that was imported may have made it
             files.write(write, found.source.encode())
     if as_json:
-        typer.echo(orjson.dumps(_as_json(found, write)))
+        typer.echo(orjson.dumps(imported.as_json(found, write)))
     else:
-        show(console(), found, target=target, written=write)
+        adopted.show(console(), found, target=target, written=write)
     is_wrong = isinstance(found.machine, DefinitionError)
     if is_wrong or (strict and not (found.is_proved and all(each.level != "error" for each in found.findings))):
         raise typer.Exit(1)
@@ -103,89 +93,3 @@ def _check_new(path: Path) -> None:
 def _check_absent(path: Path) -> None:
     if path.exists() or path.is_symlink():
         raise CommandError(f"--write {str(path)!r} is there already, and is kept: name another file")
-
-
-def _imported(target: str, ends: tuple[str, ...], caps: Caps, module: str) -> Imported:
-    """Read, examine, write and prove.
-
-    Raises CommandError: if an end is no node.
-    """
-    graph = foreign.read(target)
-    unknown = [end for end in ends if end not in graph.nodes]
-    if unknown:
-        raise CommandError(f"--end {unknown[0]!r} is no node. Name one of: {', '.join(graph.nodes)}")
-    graph = with_ends(graph, ends)
-    where = _where(target)
-    found = examine(graph, lambda _: where)
-    source = skeleton(graph, caps, target)
-    worst = as_it_stands(graph, _rates, model=caps.model)
-    return Imported(graph, found, worst, assumptions(graph, worst, caps), _proved(source, module), source)
-
-
-def _rates(name: str) -> Rates | None:
-    from ..models.prices import context_window, price_by_name  # noqa: PLC0415 - slow to import, as few commands need it
-
-    price, window = price_by_name(name), context_window(name)
-    return None if price is None or window is None else Rates(price, window)
-
-
-def _where(target: str) -> str:
-    """Return `file:line` of what a user named: its first line in the module that has it."""
-    module = discover.modules(target, Path.cwd())[0]
-    name = (module.picked or "").removesuffix("()").partition(".")[0]
-    for node in ast.parse(module.path.read_bytes()).body:
-        named = [*getattr(node, "targets", []), getattr(node, "target", None)]
-        names = [getattr(node, "name", None), *(getattr(each, "id", None) for each in named)]
-        if name in names:
-            return f"{module.path}:{node.lineno}"
-    return f"{module.path}:1"
-
-
-def _proved(source: str, module: str) -> Proved | DefinitionError:
-    """Build the machine of a module, and prove it, as if it were written already."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"{module}.py")
-        path.write_text(source, "utf-8")
-        importlib.invalidate_caches()
-        try:
-            (one,) = discover.machines(str(path), Path.cwd()).values()
-            if isinstance(one, DefinitionError):
-                return one
-            return proved(one, module, None, require_slack=False, max_configurations=100_000)
-        finally:
-            sys.modules.pop(module, None)
-            sys.path[:] = [entry for entry in sys.path if entry != str(Path(folder).resolve())]
-
-
-def _as_json(found: Imported, written: Path | None) -> dict[str, Any]:
-    worst = replace(found.worst, cost_usd=None)
-    graph = asdict(found.graph)
-    return {
-        "graph": {key: sorted(value) if isinstance(value, frozenset) else value for key, value in graph.items()},
-        "findings": [asdict(finding) for finding in found.findings],
-        "as_it_stands": {**asdict(worst), "cost_usd": _dollars(found.worst)},
-        "assuming": found.assumed,
-        "as_a_machine": _machine_as_json(found),
-        "written": None if written is None else str(written),
-    }
-
-
-def _dollars(worst: Worst) -> float | None:
-    return None if worst.cost_usd is None else float(worst.cost_usd)
-
-
-def _machine_as_json(found: Imported) -> dict[str, Any]:
-    if isinstance(found.machine, DefinitionError):
-        return {"is_proved": False, "findings": [asdict(finding) for finding in found.machine.findings]}
-    proof = found.machine.proof
-    bounds = proof.bounds
-    return {
-        "is_proved": found.is_proved,
-        "machine": proof.definition.name,
-        "calls": bounds.calls,
-        "hops": bounds.hops,
-        "tokens": bounds.tokens,
-        "cost_usd": None if bounds.cost_usd is None else float(bounds.cost_usd),
-        "seconds": bounds.seconds,
-        "findings": [asdict(finding) for finding in proof.findings],
-    }

@@ -6,7 +6,6 @@ nothing is done twice in the world, and nothing that nobody asked for. Models ar
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..clock import Clock
-from ..errors import Withheld
 from ..kernel import inputs
 from ..kernel.due import due
 from ..kernel.effects import AskHuman, Effect, UseTool
@@ -76,8 +74,7 @@ class ForkedRun(Run):
         super().__init__(*args, **options)
         self._lineage, self._wall = lineage, wall
         self._has_effects = has_effects or (made_with_effects and lineage.lost is None)
-        own = recorded(self.compiled, self.journal)
-        self._counts = Counter({given: len(outcomes) for given, outcomes in own.outcomes.items()})
+        self._counts = recorded(self.compiled, self.journal).counts()
         self._withheld: dict[Effect, Given] = {}
 
     def is_recorded(self, effect: Effect) -> bool:
@@ -108,10 +105,8 @@ class ForkedRun(Run):
         return instead
 
     def _recorded(self, given: Given) -> Outcome | None:
-        """Return what an effect came to in the nearest of the runs that knows it."""
-        number = self._counts[given]
-        found = (each.outcome(given, number) for each in self._lineage.runs)
-        return next((outcome for outcome in found if outcome is not None), None)
+        """Return what an effect that is next came to; None if none of the runs knows it."""
+        return self._lineage.outcome(given, self._counts[given])
 
     def _again(self, outcome: Outcome, effect: Effect) -> Input:
         """Return an outcome as an input of this run, for the machine and at the time that it is now."""
@@ -131,13 +126,5 @@ class ForkedRun(Run):
         self._withheld[effect] = given
         owed = [each for each in due(self.now) if not isinstance(each, AskHuman)]
         if all(each in self._withheld for each in owed):
-            first = self._withheld[owed[0]]
             self.is_draining = True
-            self.stopped_by = Withheld(
-                self.now.run_id,
-                first.place,
-                tool=first.tool,
-                fields=first.fields,
-                others=len(owed) - 1,
-                lost=self._lineage.lost,
-            )
+            self.stopped_by = self._lineage.withheld(self.now.run_id, [self._withheld[each] for each in owed])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ..errors import StepError
+from ..errors import StepError, Withheld
 from ..kernel.begin import beginning, compiled_as
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
@@ -18,7 +18,7 @@ from ..store.rebound import as_followed, since
 from ..store.values import Head, Listed, Rebound
 from .head import head_of
 from .loading import seen
-from .recorded import Recorded, recorded
+from .recorded import Given, Outcome, Recorded, recorded
 from .start import compiled_for
 
 
@@ -29,6 +29,25 @@ class Lineage(NamedTuple):
     """What each of them has recorded, its parent first."""
     lost: str | None = None
     """The first of them that did more than is known of: it is forgotten, or cannot be read; None: none did."""
+
+    def outcome(self, given: Given, number: int) -> Outcome | None:
+        """Return what an effect came to in the nearest of the runs that knows it; None if none does.
+
+        Args:
+            number: how often the same was given before, as for `Recorded.outcome`.
+        """
+        found = (each.outcome(given, number) for each in self.runs)
+        return next((outcome for outcome in found if outcome is not None), None)
+
+    def withheld(self, fork: str, effects: Sequence[Given]) -> Withheld:
+        """Return the error of a fork that stands at effects of which nothing is recorded; it names the first.
+
+        Args:
+            fork: its id.
+            effects: what they would be given; not empty.
+        """
+        first, *others = effects
+        return Withheld(fork, first.place, tool=first.tool, fields=first.fields, others=len(others), lost=self.lost)
 
 
 async def lineage(store: Store, machines: Sequence[CompiledMachine], fork: Listed) -> Lineage:

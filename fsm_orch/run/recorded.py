@@ -7,6 +7,7 @@ for before, such as the answer of a human, and, of a tool, by its arguments.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -54,6 +55,10 @@ class Recorded(Struct, frozen=True):
 
     outcomes: Mapping[Given, tuple[Outcome, ...]]
     """By what they were given, in the order of the journal."""
+
+    def counts(self) -> Counter[Given]:
+        """Return how often each was given."""
+        return Counter({given: len(outcomes) for given, outcomes in self.outcomes.items()})
 
     def outcome(self, given: Given, number: int) -> Outcome | None:
         """Return what an effect came to, None if none was given that, or it was redacted.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -45,22 +44,15 @@ async def unrecorded(store: Store, machine: CompiledMachine, row: Listed, journa
     if row.origin.effects and known.lost is None:
         return Unrecorded()
     compiled = compiled_for(machine, journal[0])
-    now, own = fold(compiled, journal), recorded(compiled, journal)
-    counts = Counter({given: len(outcomes) for given, outcomes in own.outcomes.items()})
+    now, counts = fold(compiled, journal), recorded(compiled, journal).counts()
 
     def unknown(effect: Effect) -> Given | None:
         given = given_to(compiled, now, effect)
-        is_known = given is None or any(run.outcome(given, counts[given]) is not None for run in known.runs)
-        return None if is_known else given
+        return None if given is None or known.outcome(given, counts[given]) is not None else given
 
     owed = [unknown(effect) for effect in due(now) if not isinstance(effect, AskHuman)]
     withheld = [given for given in owed if given is not None]
-    stopped_by = None
-    if withheld and len(withheld) == len(owed):
-        first = withheld[0]
-        stopped_by = Withheld(
-            row.run_id, first.place, tool=first.tool, fields=first.fields, others=len(owed) - 1, lost=known.lost
-        )
+    stopped_by = known.withheld(row.run_id, withheld) if withheld and len(withheld) == len(owed) else None
     asks = (effect for effect in due(now) if isinstance(effect, AskHuman))
     asked = {
         question.key: question.tool

@@ -165,7 +165,7 @@ def test_what_is_side_by_side_or_outside_is_not_bounded(more: Any) -> None:
 
 def problems(of: Graph) -> str:
     """Return all that is found, a line each."""
-    return "\n".join(found.problem for found in examine(of, lambda _: "app.py:1"))
+    return "\n".join(found.problem for found in examine(of, "app.py:1"))
 
 
 def test_one_is_one() -> None:

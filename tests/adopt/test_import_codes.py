@@ -19,7 +19,7 @@ RECORDED: dict[str, Any] = json.loads(CODES_RECORDED.read_text(encoding="utf-8")
 def found(data: Any) -> set[tuple[str, str]]:
     """Return the codes and levels that are found in what was recorded."""
     graph = detect.read(made_again(data), "example")
-    return {(each.code, each.level) for each in examine(graph, lambda key: "app.py:1")}
+    return {(each.code, each.level) for each in examine(graph, "app.py:1")}
 
 
 @pytest.mark.parametrize("code", OF_IMPORTS, ids=lambda code: code.code)

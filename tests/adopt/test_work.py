@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from fsm_orch.adopt.source import routed
 from fsm_orch.adopt.starts import opening
-from fsm_orch.adopt.work import count, node, plain, returned
+from fsm_orch.adopt.work import count, node, plain
 
 client: Any = None
 agent: Any = None
@@ -151,7 +152,7 @@ def _nothing(state: dict[str, str]) -> None: ...
 )
 def test_constants_that_are_returned_are_read(function, expected: set[str] | None) -> None:
     """All of them, if all are constants; else nothing is guessed."""
-    assert expected == returned(function)
+    assert expected == routed(function)
 
 
 def test_several_starts_have_one_before_them() -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -225,3 +226,12 @@ def test_caps_are_what_was_asked(said: Said) -> None:
 
     assert less["tokens"] < more["tokens"]
     assert 0 < less["cost_usd"] < more["cost_usd"]
+
+
+@pytest.mark.slow
+def test_other_commands_do_not_load_what_reads_other_frameworks() -> None:
+    """Every command starts by loading all of them, so what one alone needs waits until it is called."""
+    code = "import sys, fsm_orch.cli; print([name for name in sys.modules if name.startswith('fsm_orch.adopt')])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert "[]" == loaded.strip()

@@ -16,8 +16,8 @@ from typing import Any
 from unittest.mock import patch
 
 from fsm_orch.adopt.chat_models import closed_over
-from fsm_orch.adopt.foreign import Library
 from fsm_orch.adopt.graph import Graph
+from fsm_orch.adopt.library import Library
 from fsm_orch.adopt.work import SDKS, plain
 
 Data = dict[str, Any]

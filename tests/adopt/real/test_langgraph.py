@@ -50,7 +50,7 @@ def read(made: Any) -> Graph:
 
 def codes(graph: Graph) -> set[str]:
     """Return what is found in a graph."""
-    return {found.code for found in examine(graph, lambda _: "app.py:1")}
+    return {found.code for found in examine(graph, "app.py:1")}
 
 
 def by_variable(notes: Where):

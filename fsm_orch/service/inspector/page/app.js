@@ -68,7 +68,7 @@ function happened(upto) {
   const head = h("h2", { key: "head" }, "Records ", h("small", {}, `${upto} of ${run.records.length}`),
     parent && !beside ? button("beside its parent", () => compare(parent)) : null,
     beside ? button("alone", () => { beside = null; show(); }) : null,
-    row && row.status !== "finished" ? button("cancel", () => act("cancel").catch((error) => told("problem", error))) : null,
+    row && row.status !== "finished" ? button("cancel", () => tried(act("cancel"))) : null,
     panels.isLeft(row) && row.origin && !run.details.withheld ? button("go on", goOn) : null);
   const mine = panels.records(run.records, upto, run.values, go);
   return [asked(questions), head, run.id ? h("p", { key: "id", class: "note" }, "run ", h("code", { class: "whole" }, run.id)) : null,
@@ -156,11 +156,11 @@ function linked() { // a link to what is looked at; who has it still needs a tok
 }
 
 async function wanted() { // which run a link names, if there is such a one of this machine
-  const link = new URLSearchParams(location.hash.slice(1)), id = link.get("run");
-  if (!id || (id === run.id && Number(link.get("record") ?? 0) === (look.upto ?? 0))) return false;
+  const link = new URLSearchParams(location.hash.slice(1)), id = link.get("run"), record = Number.parseInt(link.get("record"), 10), upto = record > 0 ? record : null;
+  if (!id || (id === run.id && upto === look.upto)) return false;
   try { await api.get(`runs/${encodeURIComponent(id)}`); } catch (error) { told("problem", error); return false; }
   choose(id);
-  look.upto = Number.parseInt(link.get("record"), 10) > 0 ? Number.parseInt(link.get("record"), 10) : null;
+  look.upto = upto;
   later();
   return true;
 }
@@ -168,8 +168,9 @@ async function wanted() { // which run a link names, if there is such a one of t
 const replyAt = (upto) => run.details?.cuts.findLast((cut) => cut.is_reply && run.details.inputs[cut.at - 1].records <= upto);
 
 const act = (what, body) => api.post(`runs/${encodeURIComponent(run.id)}/${what}`, body);
+const tried = (made) => made.catch((error) => told("problem", error));
 async function goOn(effects) {
-  try { await act(`resume?effects=${effects === true}`); } catch (error) { told("problem", error); }
+  await tried(act(`resume?effects=${effects === true}`));
   details(run.id);
   later();
 }
@@ -221,7 +222,7 @@ $("#time").addEventListener("input", (event) => go(Number(event.target.value)));
 $("#now").addEventListener("click", () => go(null));
 $("#prev").addEventListener("click", () => go((look.upto ?? run.records.length) - 1));
 $("#next").addEventListener("click", () => look.upto !== null && go(look.upto + 1));
-$("#fork").addEventListener("click", () => fork({ at: cutAt(look.upto ?? run.records.length).at }).catch((error) => told("problem", error)));
+$("#fork").addEventListener("click", () => tried(fork({ at: cutAt(look.upto ?? run.records.length).at })));
 $("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); otherwise({ ...cut, ...run.details.repliers[cut.at] }, fork); });
 $("#theme").addEventListener("click", () => { const { dataset } = document.documentElement, was = dataset.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"); dataset.theme = was === "light" ? "dark" : "light"; localStorage.setItem("fsm-orch-theme", dataset.theme); });
 addEventListener("keydown", (event) => {

@@ -1,6 +1,6 @@
 // Figures of other sessions on the edges: how often tests took each, and how many queries of an evaluation went right over it.
 import * as api from "./api.js";
-import { entry, h, num } from "./dom.js";
+import { counted, entry, h, num } from "./dom.js";
 
 let told = null; // files that were given when the service started: they change no more
 export const figures = async () => (told ??= await api.get("figures"));
@@ -12,7 +12,7 @@ const never = (edge) => (edge.times ?? edge.right + edge.wrong) === 0;
 // A button for each that there is. Args: chosen = the name of one, or null; onpick = is called with a name.
 export function choices(found, chosen, onpick) {
   const there = Object.keys(NAMES).filter((name) => found[name]);
-  return there.length ? [h("h2", {}, "On the edges"), h("ol", { class: "runs" }, there.map((name) => entry(name === chosen, () => onpick(name), NAMES[name], name === "coverage" ? `${num(found.coverage.runs)} runs` : `${num(found.evaluation.queries)} queries`)))] : null;
+  return there.length ? [h("h2", {}, "On the edges"), h("ol", { class: "runs" }, there.map((name) => entry(name === chosen, () => onpick(name), NAMES[name], name === "coverage" ? counted(found.coverage.runs, "run") : `${num(found.evaluation.queries)} queries`)))] : null;
 }
 
 // The machine with a note on each edge, and a mark on what was never taken, or went wrong.

@@ -40,6 +40,15 @@ class Library:
         """Return whether a class itself, whatever it inherits from, is one of the library's."""
         return kind.__module__.partition(".")[0] == self.module
 
+    def methods_around(self, kind: type) -> dict[str, object]:
+        """Return the methods that a class has from outside the library, by name; of two of one name the nearest."""
+        found: dict[str, object] = {}
+        for base in kind.__mro__:
+            for name, value in vars(base).items() if not self.wrote(base) and base is not object else ():
+                if callable(value) and not name.startswith("__"):
+                    found.setdefault(name, value)
+        return found
+
     def get(self, thing: object, name: str) -> object:
         """Return an attribute, or what a mapping holds under that key.
 

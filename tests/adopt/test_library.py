@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fsm_orch.adopt.foreign import Library, called
+from fsm_orch.adopt.library import Library, called
 from fsm_orch.errors import Unreadable
 
 PYTEST = Library("Pytest", "pytest", "pytest", "1.0")
@@ -96,3 +96,22 @@ def test_what_is_called_has_a_name() -> None:
     assert "test_what_is_called_has_a_name" == called(test_what_is_called_has_a_name)
     assert "<lambda>" == called(lambda: None)
     assert "SimpleNamespace" == called(SimpleNamespace())
+
+
+def test_of_methods_around_a_library_the_nearest_is_read() -> None:
+    """What a class overrides does not run, so it is not read; nor is what the library or Python gives."""
+
+    class Made:
+        __module__ = "pytest.made"
+
+        def close(self) -> None: ...
+
+    class Above(Made):
+        def run(self) -> str:
+            return "above"
+
+    class Near(Above):
+        def run(self) -> str:
+            return "near"
+
+    assert {"run": Near.run} == PYTEST.methods_around(Near)
