@@ -129,8 +129,8 @@ CODES = (
         title="Way that is longer than the hops",
         problem="A machine has a way through that takes more hops than its limit, though visits bound each cycle.",
         why="On that way the run is landed before its end, be it in front of the human who was to decide. It comes of "
-        "a state that was added, or of more visits, while the limit stayed. Without a cycle it is a warning, unless nobody "
-        "knows whether guards let a run go that way.",
+        "a state that was added, or of more visits, while the limit stayed. Without a cycle it is a warning, unless "
+        "nobody knows whether guards let a run go that way.",
         expected="as many hops as the longest way has",
         fix="raise the hops: without a cycle, or by the visits of each cycle, the machine ends in any case",
         levels=("warning", "note"),
