@@ -91,13 +91,13 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         run_id: str, caller: Annotated[Caller, Depends(auth)], if_none_match: Annotated[str, Header()] = ""
     ) -> Response:
         row = await seen.row(run_id, caller)
-        if (tag := tag_of(row)) in map(str.strip, if_none_match.split(",")):
+        is_left = row.head.status != "finished" and not row.is_driven
+        kin = await ancestors(store, row) if is_left else None
+        if (tag := tag_of(row, *(run.row for run in kin or ()))) in map(str.strip, if_none_match.split(",")):
             return Response(status_code=304, headers={"ETag": tag, **_UNKEPT})  # its journal is not even read
         journal = (await store.load(run_id))[: row.inputs]
         if not journal:
             raise Problem("unknown_run")  # it was forgotten a moment ago
-        is_left = row.head.status != "finished" and not row.is_driven
-        kin = await ancestors(store, row) if is_left else None
         return _json(await asyncio.to_thread(folded, row, journal, kin), tag)
 
     @api.get("/runs/{run_id}/prompts")
