@@ -31,8 +31,9 @@ def kind_of(value: object) -> str:
     if issubclass(type(value), type):
         return f"the class {type.__getattribute__(value, '__name__')}"
     with suppress(Exception):
-        if callable(value) and isinstance(value.__name__, str):
-            return f"the function {value.__name__}"
+        name = getattr(value, "__name__", None)
+        if callable(value) and isinstance(name, str):
+            return f"the function {name}"
     name = type(value).__name__
     return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
