@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import cast
 
 
 def counted(names: Iterable[str], noun: str) -> str:
@@ -29,7 +30,7 @@ def kind_of(value: object) -> str:
         return "None"
     # neither `isinstance` nor `hasattr` alone: what an object says of itself may be false, or raise
     if issubclass(type(value), type):
-        return f"the class {type.__getattribute__(value, '__name__')}"
+        return f"the class {cast('type', value).__name__}"
     with suppress(Exception):
         name = getattr(value, "__name__", None)
         if callable(value) and isinstance(name, str):
