@@ -8,11 +8,15 @@ import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from typing import NoReturn
 
 from ..errors import Unreadable
 
 _GONE = object()
+
+MOST = 5_000
+"""Of agents, or of what one attribute holds; more come of an object that makes another whenever it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +124,24 @@ class Library:
         if found is None:
             return []
         if isinstance(found, Mapping):
-            return list(found.values())
+            found = found.values()
         if isinstance(found, Collection) and not isinstance(found, str | bytes):
-            return list(found)
+            items = list(islice(found, MOST + 1))
+            self.check_count(len(items), f"things under {name!r}")
+            return items
         return self._wrong(thing, name, found, "a collection")
+
+    def check_count(self, count: int, what: str) -> None:
+        """Check that there is an end to what is read.
+
+        Raises:
+            Unreadable: if there are more than 5,000.
+        """
+        if count > MOST:
+            raise Unreadable(
+                f"{self.name} cannot be read: there are more than {MOST:,} {what}. Expected: a graph that is whole "
+                f"before it is read. Fix: build it at once, and not as it is looked at."
+            )
 
     def names(self, thing: object, name: str) -> tuple[str, ...]:
         """Return the texts that an attribute holds; of a mapping its keys.

@@ -31,7 +31,7 @@ def read(thing: object, name: str) -> Graph:
     """
     found = _Found()
     entry = found.add(thing, name)
-    for key, agent in found.waiting():
+    for key, agent in found.agents:  # those too that are added meanwhile
         found.follow(key, agent)
     found.name_the_rest()
     return Graph(
@@ -64,27 +64,22 @@ class _Found:
     outside: list[str] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
-    agents: dict[str, object] = field(default_factory=dict)
-    """By the keys of their nodes; also keeps them alive, so that each has an identity of its own."""
-
-    def waiting(self) -> Iterator[tuple[str, object]]:
-        """Yield each agent once, those too that are added meanwhile."""
-        seen = 0
-        while seen < len(self.agents):
-            key = [*self.agents][seen]
-            seen += 1
-            yield key, self.agents[key]
+    agents: list[tuple[str, object]] = field(default_factory=list)
+    """With the keys of their nodes; also keeps them alive, so that each has an identity of its own."""
+    keys: dict[int, str] = field(default_factory=dict)
+    """By these identities."""
 
     def add(self, agent: object, source: str | None) -> str:
         """Return the key of an agent, which is added if it is new; two of one name are told apart by a number."""
-        known = next((key for key, one in self.agents.items() if one is agent), None)
-        if known is not None:
-            return known
+        if id(agent) in self.keys:
+            return self.keys[id(agent)]
+        OPENAI_AGENTS.check_count(len(self.agents) + 1, "agents that hand off to one another")
         name = OPENAI_AGENTS.text(agent, "name")
         key = next(
             each for each in (name, *(f"{name} {n}" for n in range(2, len(self.nodes) + 3))) if each not in self.nodes
         )
-        self.agents[key] = agent
+        self.agents.append((key, agent))
+        self.keys[id(agent)] = key
         self.nodes[key] = _node(key, agent, source)
         self.lost += _lost(key, agent)
         self.outside += _outside(key, agent)

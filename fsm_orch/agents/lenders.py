@@ -44,6 +44,9 @@ def lent_by(tool: Any, *, is_approved: bool) -> LentTool:
             f"Tool.of takes a FunctionTool of openai-agents, a BaseTool of LangChain or a Tool of pydantic-ai, "
             f"not {kind_of(tool)}: a function or a machine is given as it is, or by Tool(...)"
         )
+    texts = {"name": getattr(tool, "name", None), "description": getattr(tool, "description", None) or ""}
+    if no_text := [name for name, text in texts.items() if not isinstance(text, str)]:
+        raise TypeError(f"{kind_of(tool)} of {origin} cannot be a tool: {' and '.join(no_text)} must be a text")
     wrong = [*problems, *([_APPROVAL] if needs_approval and not is_approved else [])]
     if wrong:
         raise TypeError(f"{tool.name} of {origin} cannot be a tool: {'; '.join(wrong)}")
@@ -51,7 +54,11 @@ def lent_by(tool: Any, *, is_approved: bool) -> LentTool:
 
 
 def _has(tool: Any, *names: str) -> bool:
-    return not isinstance(tool, type) and all(hasattr(tool, name) for name in names)
+    # not `isinstance`, which asks the object for its class, and takes what it says for true
+    try:
+        return not issubclass(type(tool), type) and all(hasattr(tool, name) for name in names)
+    except Exception:  # an object that raises when it is asked has none of them
+        return False
 
 
 def _of_openai_agents(tool: Any) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -54,7 +55,7 @@ def answer_from(question: Question, text: str) -> Any:
     if fields is None:
         return _fitting(question.text, text, question.form, question.form)
     try:
-        given = from_json(text, allow_inf_nan=False)
+        given = from_json(_in_utf8(question.key, text), allow_inf_nan=False)
     except ValueError:
         given = None
     if isinstance(given, dict):
@@ -73,7 +74,7 @@ def _one(out: Console, name: str, schema: Schema, form: Schema, *, of: str | Non
     if told := schema.get("description"):
         out.print(hanging(out, "    ", str(told), "dim"))
     choices = schema.get("enum")
-    shown = f" [{'/'.join(map(str, choices))}]" if choices else ""
+    shown = f" [{'/'.join(map(_written, choices))}]" if choices else ""
     while True:
         text = out.input(Text(f"  {name}{safe(shown)}: ", style="bold")).strip()
         try:
@@ -87,10 +88,20 @@ def _fitting(name: str, text: str, schema: Schema, form: Schema) -> Any:
 
     Raises CommandError: if it is not of the field's kind, or none of its choices.
     """
-    value, members = read(text, schema, form), [*_members(schema, form)]
+    value, members = read(_in_utf8(name, text), schema, form), [*_members(schema, form)]
     if any(_fits(value, member) for member in members):
         return value
     raise CommandError(f"{name} is answered by {' or '.join(dict.fromkeys(map(_named, members)))}")
+
+
+def _in_utf8(name: str, text: str) -> str:
+    """Return a text.
+
+    Raises CommandError: if a terminal or a shell gave bytes that are none: no journal could hold them.
+    """
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise CommandError(f"{name} is answered by a text in UTF-8, and this one holds other bytes")
+    return text
 
 
 def _fits(value: Any, member: Schema) -> bool:
@@ -98,6 +109,8 @@ def _fits(value: Any, member: Schema) -> bool:
     if choices is not None:
         return any(value == choice and type(value) is type(choice) for choice in choices)  # True is not 1
     kind = str(member.get("type"))
+    if isinstance(value, float) and not isfinite(value):
+        return False  # 1e400: no JSON holds what it is read as
     return kind not in _KINDS or (
         isinstance(value, _KINDS[kind][1]) and (kind == "boolean" or not isinstance(value, bool))
     )
@@ -105,7 +118,12 @@ def _fits(value: Any, member: Schema) -> bool:
 
 def _named(member: Schema) -> str:
     choices = _choices(member)
-    return _KINDS[member["type"]][0] if choices is None else " or ".join(map(str, choices))
+    return _KINDS[member["type"]][0] if choices is None else " or ".join(map(_written, choices))
+
+
+def _written(choice: Any) -> str:
+    """Return a choice as it is shown and typed: a text as it is, else as JSON."""
+    return choice if isinstance(choice, str) else to_json(choice).decode()
 
 
 def _choices(member: Schema) -> Sequence[Any] | None:
@@ -118,9 +136,14 @@ def read(text: str, schema: Schema, form: Schema) -> Any:
     Args:
         form: the whole schema, which the schema may refer to.
     """
-    kinds = {member.get("type") for member in _members(schema, form)}
-    if not text and "null" in kinds:
+    members = [*_members(schema, form)]
+    # a Literal of several kinds has no type, so its choices are known by how they are shown
+    choices = {_written(choice): choice for member in members for choice in _choices(member) or ()}
+    kinds = {member.get("type") for member in members}
+    if not text and ("null" in kinds or None in choices.values()):
         return None
+    if text in choices:
+        return choices[text]
     if "boolean" in kinds and text.lower() in _WORDS:
         return _WORDS[text.lower()]
     if "string" in kinds or not kinds - {None}:
@@ -135,8 +158,10 @@ def _members(schema: Schema, form: Schema) -> Iterable[Schema]:
     """Yield what a schema is one of; itself, if it is no choice."""
     if "$ref" in schema:
         schema = form.get("$defs", {}).get(schema["$ref"].rpartition("/")[2], {})
-    if "anyOf" in schema:
-        for member in schema["anyOf"]:
+    if several := schema.get("anyOf") or schema.get("oneOf"):
+        for member in several:
             yield from _members(member, form)
+    elif isinstance(kinds := schema.get("type"), list):
+        yield from ({**schema, "type": kind} for kind in kinds)
     else:
         yield schema

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote
 
 import typer
 
@@ -52,8 +53,11 @@ CodecName = Annotated[
         show_default=False,
     ),
 ]
-_OPEN = re.compile(r"sqlite:///[^?#]*(\?sync=[a-z]+)?|[a-z]+://([\w.-]+@)?[\w.-]*(:\d+)?(/[\w.-]*)?")
-"""A URL that holds no password. Not what holds none by `urlsplit`, which reads `u:1/2@host` as a host and a port."""
+_OPEN = re.compile(r"sqlite:///[^?#@;=]*(\?sync=[a-z]+)?|[a-z]+://([\w.-]+@)?[\w.-]*(:\d+)?(/[\w.-]*)?")
+"""A URL that holds no password, nor a file whose name may be more than a name, such as `runs.db;key=…`.
+
+Not what holds none by `urlsplit`, which reads `u:1/2@host` as a host and a port.
+"""
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.", show_default=False)]
 
@@ -107,7 +111,7 @@ def option_of(url: str, codec: str | None = None) -> str:
     Args:
         codec: names the function that makes its codec; None: it has none.
     """
-    is_open = _OPEN.fullmatch(url) is not None and without_secrets()(url) == url
+    is_open = all(_OPEN.fullmatch(each) and without_secrets()(each) == each for each in (url, unquote(url)))
     shown = name_of(shlex.quote(url)) if is_open else "..."
     return f"--store {shown}" if codec is None else f"--store {shown} --codec {name_of(shlex.quote(codec))}"
 

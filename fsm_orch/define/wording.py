@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import cast
 
 
 def counted(names: Iterable[str], noun: str) -> str:
@@ -26,10 +28,13 @@ def kind_of(value: object) -> str:
     """Return what a value is, without the value, which may be private: "a dict", "the class Desk"."""
     if value is None:
         return "None"
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    if callable(value) and hasattr(value, "__name__"):
-        return f"the function {value.__name__}"
+    # neither `isinstance` nor `hasattr` alone: what an object says of itself may be false, or raise
+    if issubclass(type(value), type):
+        return f"the class {cast('type', value).__name__}"
+    with suppress(Exception):
+        name = getattr(value, "__name__", None)
+        if callable(value) and isinstance(name, str):
+            return f"the function {name}"
     name = type(value).__name__
     return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 

@@ -196,7 +196,7 @@ class Landed(_Record, frozen=True, kw_only=True, tag="landed", gc=False):
 RequestKind = Literal["tool", "part", "human"]
 
 
-class Wanted(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+class Wanted(Struct, frozen=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
     """One thing that was asked for."""
 
     ask: Count
@@ -204,6 +204,8 @@ class Wanted(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     kind: RequestKind
     name: str
     """The tool or the part; empty for a human."""
+    is_gated: bool = False
+    """Whether a human has to approve it before it begins."""
 
 
 class Asked(_Record, frozen=True, kw_only=True, tag="asked"):

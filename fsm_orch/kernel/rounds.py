@@ -147,7 +147,9 @@ def _begin(course: Course, event: inputs.Asked, starts: Sequence[_Start | None])
     course.now = replace(
         now, ledger=ledger, visit=replace(visit, asks=visit.asks.add(begun), round=log, is_answered=is_answered)
     )
-    wanted = tuple([records.Wanted(number, *_named(each.request)) for number, each in enumerate(begun, first)])
+    wanted = tuple(
+        [records.Wanted(number, *_named(each.request), each.is_gated) for number, each in enumerate(begun, first)]
+    )
     course.records.append(records.Asked(stamp=course.stamp, asks=wanted, need=event.need, is_race=event.is_race))
     for number, (start, own) in enumerate(zip(starts, given, strict=True), first):
         if start is not None and own is not None:

@@ -17,7 +17,7 @@ from ..store.base import Store
 from ..store.rebound import as_followed, since
 from ..store.values import Head, Listed, Rebound
 from .head import head_of
-from .loading import seen
+from .loading import Seen, seen
 from .recorded import Given, Outcome, Recorded, recorded
 from .start import compiled_for
 
@@ -59,19 +59,44 @@ async def lineage(store: Store, machines: Sequence[CompiledMachine], fork: Liste
 
     Raises what the store raises.
     """
-    found, lost, ids = list[Recorded](), None, {fork.run_id}
-    child, rebound = fork, fork.rebound
-    while (origin := child.origin) is not None:
-        run = await seen(store, origin.parent)
+    return recorded_by(machines, fork, await ancestors(store, fork))
+
+
+async def ancestors(store: Store, fork: Listed) -> tuple[Seen, ...]:
+    """Return the runs that a fork comes from, its parent first, up to one that is forgotten.
+
+    Raises what the store raises.
+    """
+    found, ids, child = list[Seen](), {fork.run_id}, fork
+    while child.origin is not None:
+        run = await seen(store, child.origin.parent)
         # a run that began after its fork is another one, which has taken the id of a run that is forgotten
-        if run is None or run.row.began_at > child.began_at or origin.parent in ids:
-            return Lineage(tuple(found), lost or origin.parent)
-        known, is_all = _recorded(machines, run.journal, run.row, origin.at, rebound)
+        if run is None or run.row.began_at > child.began_at or child.origin.parent in ids:
+            break
+        found.append(run)
+        ids.add(child.origin.parent)
+        child = run.row
+    return tuple(found)
+
+
+def recorded_by(machines: Sequence[CompiledMachine], fork: Listed, runs: Sequence[Seen]) -> Lineage:
+    """Return what is recorded in the runs that a fork comes from. Their journals are folded, which takes its time.
+
+    Args:
+        machines: as `lineage` takes them.
+        fork: as the store lists it.
+        runs: its ancestors.
+    """
+    found, lost = list[Recorded](), None
+    child, rebound = fork, fork.rebound
+    for run in runs:
+        assert child.origin is not None
+        known, is_all = _recorded(machines, run.journal, run.row, child.origin.at, rebound)
         found.append(known)
-        lost = lost if is_all else lost or origin.parent
+        lost = lost if is_all else lost or child.origin.parent
         child, rebound = run.row, (*run.row.rebound, *rebound)
-        ids.add(origin.parent)
-    return Lineage(tuple(found), lost)
+    forgotten = None if child.origin is None else child.origin.parent
+    return Lineage(tuple(found), lost or forgotten)
 
 
 def _recorded(
@@ -86,12 +111,12 @@ def _recorded(
         cut: how many of its inputs its fork began with.
         rebound: to what its fork was rebound since.
     """
-    first = beginning(journal)
-    for machine in machines:
-        if first.digest == machine.definition.digest:
-            return recorded(compiled_for(machine, first), journal), True
     definition = machines[0].definition
     try:
+        first = beginning(journal)
+        for machine in machines:
+            if first.digest == machine.definition.digest:
+                return recorded(compiled_for(machine, first), journal), True
         read = rebound_all(definition, as_followed(journal, rebound))
         compiled = compiled_as(definition, beginning(read))
         is_all = _comes_to(compiled, read, run.head, since(first.digest, rebound))

@@ -11,9 +11,9 @@ from ..kernel.effects import AskHuman, Effect, UseTool
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.step import fold
-from ..store.base import Store
 from ..store.values import Listed
-from .lineage import lineage
+from .lineage import recorded_by
+from .loading import Seen
 from .recorded import Given, given_to, recorded
 from .start import compiled_for
 from .waiting import asked_in
@@ -28,19 +28,22 @@ class Unrecorded(NamedTuple):
     """By the key of a question that is an approval: the tool that would not be used after a yes."""
 
 
-async def unrecorded(store: Store, machine: CompiledMachine, row: Listed, journal: Sequence[Input]) -> Unrecorded:
+def unrecorded(
+    machine: CompiledMachine, row: Listed, journal: Sequence[Input], ancestors: Sequence[Seen]
+) -> Unrecorded:
     """Return what a stored run would not begin; nothing, if it is no fork, or one that may have effects.
+
+    It folds all these journals, which takes too long for a loop that has others to answer.
 
     Args:
         machine: compiled for runs that begin now.
         row: the run as the store lists it.
         journal: of the run.
-
-    Raises what the store raises.
+        ancestors: the runs that it comes from.
     """
     if row.origin is None:
         return Unrecorded()
-    known = await lineage(store, [machine], row)
+    known = recorded_by([machine], row, ancestors)
     if row.origin.effects and known.lost is None:
         return Unrecorded()
     compiled = compiled_for(machine, journal[0])

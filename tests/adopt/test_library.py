@@ -1,10 +1,14 @@
 """What is read of objects by name, and what is said when it is not there."""
 
 import importlib.metadata
+import itertools
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from fsm_orch.adopt import openai_agents
 from fsm_orch.adopt.library import Library, called
 from fsm_orch.errors import Unreadable
 
@@ -115,3 +119,34 @@ def test_of_methods_around_a_library_the_nearest_is_read() -> None:
             return "near"
 
     assert {"run": Near.run} == PYTEST.methods_around(Near)
+
+
+class Endless:
+    """A collection that never ends."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __contains__(self, item: object) -> bool:
+        return False
+
+    def __iter__(self) -> Iterator[object]:
+        return itertools.count()
+
+
+def test_what_never_ends_is_refused() -> None:
+    """An attribute that yields for ever, and agents each of which makes another when it is looked at."""
+    settings = SimpleNamespace(max_tokens=9)
+    plain = dict.fromkeys(("mcp_servers", "tools", "input_guardrails", "output_guardrails"), ())
+
+    def looked_at(self: object, name: str) -> object:
+        held = {"name": "one", "instructions": "", "model": "m", "model_settings": settings, "handoff_description": ""}
+        if name == "handoffs":
+            return [agent()]
+        return (held | plain).get(name)
+
+    agent: Any = type("Agent", (), {"__module__": "agents", "__getattr__": looked_at})
+    with pytest.raises(Unreadable, match="more than 5,000 things under 'nodes'"):
+        PYTEST.many(SimpleNamespace(nodes=Endless()), "nodes")
+    with pytest.raises(Unreadable, match="more than 5,000 agents that hand off to one another"):
+        openai_agents.read(agent(), "first")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -262,3 +262,42 @@ def test_the_bridge_finds_what_it_reads_of_a_real_tool(library: str) -> None:
     for each_ in wrong:
         with pytest.raises(TypeError, match="cannot be a tool"):
             Tool.of(each_)
+
+
+class Raising:
+    """It raises whatever it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("hush")
+
+
+class Lying:
+    """It says that it is a class, and has some of what a tool has."""
+
+    @property
+    def __class__(self) -> Any:
+        return type
+
+    on_invoke_tool, params_json_schema = None, MappingProxyType({"type": "object"})
+
+
+class Anything:
+    """It has whatever it is asked for, and none of it is a text."""
+
+    def __getattr__(self, name: str) -> Any:
+        return Anything()
+
+
+@pytest.mark.parametrize(
+    ("hostile", "why"),
+    [
+        (Raising, "not a Raising: a function or a machine"),
+        (Lying, "a Lying of openai-agents cannot be a tool: name must be a text"),
+        (Anything, "an Anything of openai-agents cannot be a tool: name and description must be a text"),
+    ],
+)
+def test_an_object_that_is_no_tool_is_refused_whatever_it_says(hostile: type, why: str) -> None:
+    """Nothing that it raises reaches the message."""
+    with pytest.raises(TypeError, match=why) as refused:
+        Tool.of(hostile())
+    assert "hush" not in str(refused.value)

@@ -84,6 +84,11 @@ def test_of_a_run_that_never_starts_nothing_is_said_but_why(cli, write, more):
                 "me:1#hush@host/runs",
                 "host/runs?password=hush",
                 "me@host,me:hush@other/runs",
+                "me%3Ahush@host/runs",
+                "host/runs%3Fpassword%3Dhush",
+                "host/runs?sslpassword=hush",
+                "host/runs?passfile=hush",
+                "?service=hush",
                 "sk-ant-api03-" + "hushA1" * 10 + "@host/runs",
             )
         ],

@@ -184,6 +184,6 @@ def test_a_run_that_was_landed_shows_which_tools_it_used(cli, tool):
     landed = cli.invoke(app, ["runs", "land", run_id, tool, *STORE]).stdout
     shown = cli.invoke(app, ["runs", "show", run_id, tool, *STORE]).stdout
 
-    assert "\n            used before: pay (1 unanswered)\n" in shown
+    assert "\n            used before: pay (1 asked for, not approved)\n" in shown
     assert "Landed in human (cancelled)" in landed
-    assert "; used before: pay (1 unanswered)" in " ".join(landed.split())
+    assert "; used before: pay (1 asked for, not approved)" in " ".join(landed.split())

@@ -12,7 +12,8 @@ from support.answers import ANSWERS, Question, version
 from support.office import forked
 
 from fsm_orch import Machine, MemoryStore, Runner, ScriptedModel
-from fsm_orch.run.lineage import lineage
+from fsm_orch.run.lineage import ancestors, lineage, recorded_by
+from fsm_orch.run.loading import Seen
 from fsm_orch.store.values import Head, Listed, Origin
 
 
@@ -127,3 +128,15 @@ async def test_a_run_that_took_the_id_of_one_that_is_forgotten_is_no_parent() ->
 
     assert "p" == await lost(store, fork, old)
     assert "f" == await lost(store, fork_of(Origin("p", 1), run_id="f"), old)
+
+
+async def test_a_run_whose_journal_is_damaged_is_lost() -> None:
+    """What it did is known to nobody; its fork can be looked at, and is told so."""
+    store, old = await stored()
+    (row,) = await store.list(run_id="p")
+    broken = Seen(row, (await store.load("p"))[:1] * 2)
+    compiled = [Runner(old, model=ScriptedModel([]), store=store).compiled]
+    fork = fork_of(Origin("p", 1))
+
+    assert "p" == recorded_by(compiled, fork, [broken]).lost
+    assert None is recorded_by(compiled, fork, await ancestors(store, fork)).lost

@@ -7,10 +7,12 @@ import re
 from typing import Any
 
 from hypothesis import given, settings
+from msgspec.structs import replace
 from support.office import MOODS, SCRIPTS, Job, Office, World, looks_up, model, planned
 
 from fsm_orch import Context, Final, LLMAgent, Machine, MemoryStore, Runner, RunResult, ScriptedModel, State, Tool
-from fsm_orch.kernel.records import Answered, Asked, Wanted
+from fsm_orch.kernel import inputs
+from fsm_orch.kernel.records import Answered, Approved, Asked, Wanted
 from fsm_orch.run.used_tools import tools_in_words
 
 
@@ -90,7 +92,7 @@ def test_what_a_human_declined_was_not_used_and_what_nobody_answered_is_said() -
         await store.ask_cancel("r")
         return await runner.resume("r")
 
-    assert tools_in_words(asyncio.run(cancelled()).records) == "charge (once), refund (1 unanswered)"
+    assert tools_in_words(asyncio.run(cancelled()).records) == "charge (once), refund (1 asked for, not approved)"
 
 
 def test_an_answer_is_of_the_visit_that_asked() -> None:
@@ -102,3 +104,33 @@ def test_an_answer_is_of_the_visit_that_asked() -> None:
 
     assert tools_in_words([of_tool, of_human, told]) == "mail (1 unanswered)"
     assert tools_in_words([of_tool, told, of_human]) == "mail (once)"
+
+
+def test_what_was_approved_may_have_begun_and_what_was_not_did_not() -> None:
+    """An approval is of the ask that waits for it alone, in its own machine; what is no longer needed stays so."""
+    stamp = ran([looks_up(7), planned()], (1,))[0].records[0].stamp
+    pay, inner = Wanted(ask=1, kind="tool", name="pay", is_gated=True), replace(stamp, path=(1,))
+    here = Asked(stamp=stamp, asks=(pay, replace(pay, ask=2)), need=1, is_race=True)
+    inside = Asked(stamp=inner, asks=(replace(pay, name="send"),), need=1, is_race=False)
+    yes = Approved(stamp=stamp, ask=1, who=None)
+    over = [Answered(stamp=stamp, ask=ask, end="unneeded", ok=False, who=None, tokens=0, cost=0) for ask in (1, 2)]
+    said = "pay (1 unanswered, 1 asked for, not approved), send (1 asked for, not approved)"
+
+    assert tools_in_words([here, inside, yes]) == tools_in_words([here, inside, yes, *over]) == said
+
+
+def test_what_waits_for_its_approval_is_told_apart_as_its_agent_asks() -> None:
+    """A tool that was approved and never answered, in a run that is cancelled, may have begun."""
+
+    async def cancelled(store: MemoryStore, *, is_approved: bool) -> str:
+        runner = Runner(Till, model=ScriptedModel([use("refund"), use("refund")]), store=store)
+        await runner.run(Claim(query="q"), run_id="r")
+        journal = await store.load("r")
+        asked = runner.replay(journal).waiting[0]
+        if is_approved:
+            journal = (*journal, inputs.Answered(ask=1, id="yes", ok=True, value=True, at=1.0))
+        assert asked.tool == "refund"
+        return runner.replay((*journal, inputs.Cancelled(at=2.0))).used_before
+
+    assert asyncio.run(cancelled(MemoryStore(), is_approved=True)) == "refund (1 unanswered)"
+    assert asyncio.run(cancelled(MemoryStore(), is_approved=False)) == "refund (1 asked for, not approved)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,8 @@ from support.inspected import inspected, opened
 from support.serving import served, until
 
 from fsm_orch import Final, Limits, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, State, Tool
+from fsm_orch.run.unrecorded import Unrecorded, unrecorded
+from fsm_orch.service.inspector import looks
 
 __all__ = ["chromium"]
 
@@ -71,6 +74,32 @@ async def test_a_fork_says_what_it_would_not_begin() -> None:
     assert "has not begun the tool 'pay_back' of 'refund'" in after["withheld"]
     assert {} == after["unrecorded"]
     assert ("done", None) == (ended["state"], gone["withheld"])
+
+
+async def test_what_is_told_of_a_fork_is_new_once_its_parent_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that has it is told anew, and else is not; journals are folded where no loop waits for it."""
+    threads = set[threading.Thread]()
+
+    def elsewhere(*given: Any) -> Unrecorded:
+        threads.add(threading.current_thread())
+        return unrecorded(*given)
+
+    monkeypatch.setattr(looks, "unrecorded", elsewhere)
+    async with served(paying(), inspector="own") as client:
+        run_id = (await client.post("/runs", json={"context": QUERY})).json()["run_id"]
+        at = (await client.get(f"{API}/runs/{run_id}")).json()["cuts"][-1]["at"]
+        fork = (await client.post(f"{API}/runs/{run_id}/fork", json={"at": at})).json()["run_id"]
+        path = f"{API}/runs/{fork}"
+        first = await client.get(path)
+        known = {"If-None-Match": first.headers["ETag"]}
+        same = await client.get(path, headers=known)
+        await client.post(f"{API}/runs/{run_id}/answer", json={"answer": True})
+        await until(client, run_id, status="finished")
+        then = await client.get(path, headers=known)
+
+    assert (["pay_back"], 304) == ([*first.json()["unrecorded"].values()], same.status_code)
+    assert (200, {}) == (then.status_code, then.json()["unrecorded"])
+    assert threading.current_thread() not in threads
 
 
 @pytest.mark.slow

@@ -129,7 +129,8 @@ CODES = (
         title="Way that is longer than the hops",
         problem="A machine has a way through that takes more hops than its limit, though visits bound each cycle.",
         why="On that way the run is landed before its end, such as before the human who was to decide. Often a state "
-        "was added, or visits were raised, and the limit stayed. Without a cycle it is a warning.",
+        "was added, or visits were raised, and the limit stayed. Without a cycle it is a warning, unless nobody knows "
+        "whether guards let a run go that way.",
         expected="as many hops as the longest way has",
         fix="raise the hops: without a cycle, or by the visits of each cycle, the machine ends in any case",
         levels=("warning", "note"),

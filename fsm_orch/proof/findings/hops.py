@@ -32,15 +32,18 @@ def cut_short(definition: Definition, exploration: Exploration, known: Iterable[
     if hops > limits.hops:
         cut = trace.legs[limits.hops - 1]  # the last hop is kept for landing, unless this one ends the run
         handoff = next(each for each in definition.handoffs if each.name == cut.handoff)
-        way = "the longest way takes" if seen.is_complete else "a way takes"
+        # an opaque guard may never answer so, nor a function propose so: then runs have hops enough
+        hangs_on = " and ".join((*map(str, trace.assumptions), *trace.proposals))
+        way = "a way may take" if hangs_on else "the longest way takes" if seen.is_complete else "a way takes"
         has_cycle = shortest_cycle(definition.successors) is not None
         yield codes.finding(
             "FSM207",
             where=handoff.where,
             about=handoff.name,
-            problem=f"no hop is left to take {handoff.name!r}: hops={limits.hops}, and {way} {hops}, {trace}",
+            problem=f"no hop is left to take {handoff.name!r}: hops={limits.hops}, and {way} {hops}, {trace}"
+            + f", if {hangs_on}" * bool(hangs_on),
             fix=f"give the machine Limits(hops={hops}){', unless its hops bound it, and not its visits' * has_cycle}",
-            level="note" if has_cycle else "warning",
+            level="note" if has_cycle or hangs_on else "warning",
         )
 
 

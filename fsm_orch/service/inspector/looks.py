@@ -15,6 +15,8 @@ from ...kernel.inputs import Input
 from ...proof.report import prove
 from ...run import start
 from ...run.cuts import walked
+from ...run.lineage import ancestors
+from ...run.loading import Seen as Stored
 from ...run.unrecorded import Unrecorded, unrecorded
 from ...store.prompts import KeepsPrompts
 from ...store.values import Listed
@@ -44,14 +46,14 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
     def proved() -> bytes:
         return to_json(proof_json(prove(runner.definition), runner.compiled))
 
-    def folded(row: Listed, journal: Sequence[Input], fork: Unrecorded) -> bytes:
+    def folded(row: Listed, journal: Sequence[Input], kin: Sequence[Stored] | None) -> bytes:
         # in a thread: a long journal takes long to fold, and the loop has others to answer
         compiled = start.compiled_for(runner.compiled, journal[0])
         steps, result = list(walked(compiled, journal)), runner.replay(journal)
         ending = ending_json(compiled, steps[-1][0].configuration, result)
         most = most_json(compiled)
         told = {"row": row_json(row), **journal_json(compiled, journal, steps), "ending": ending, "most": most}
-        told |= fork_json(fork)
+        told |= fork_json(Unrecorded() if kin is None else unrecorded(runner.compiled, row, journal, kin))
         return b'{"run":%s,%s' % (views.json(result), to_json(told)[1:])
 
     @api.get("/machine")
@@ -89,15 +91,14 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         run_id: str, caller: Annotated[Caller, Depends(auth)], if_none_match: Annotated[str, Header()] = ""
     ) -> Response:
         row = await seen.row(run_id, caller)
-        if (tag := tag_of(row)) in map(str.strip, if_none_match.split(",")):
+        is_left = row.head.status != "finished" and not row.is_driven
+        kin = await ancestors(store, row) if is_left else None
+        if (tag := tag_of(row, *(run.row for run in kin or ()))) in map(str.strip, if_none_match.split(",")):
             return Response(status_code=304, headers={"ETag": tag, **_UNKEPT})  # its journal is not even read
         journal = (await store.load(run_id))[: row.inputs]
         if not journal:
             raise Problem("unknown_run")  # it was forgotten a moment ago
-        fork = Unrecorded()
-        if row.head.status != "finished" and not row.is_driven:
-            fork = await unrecorded(store, runner.compiled, row, journal)
-        return _json(await asyncio.to_thread(folded, row, journal, fork), tag)
+        return _json(await asyncio.to_thread(folded, row, journal, kin), tag)
 
     @api.get("/runs/{run_id}/prompts")
     async def prompts(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:

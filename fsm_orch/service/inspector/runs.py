@@ -39,9 +39,13 @@ def row_json(row: Listed) -> dict[str, Any]:
     return told | head
 
 
-def tag_of(row: Listed) -> str:
-    """Return what stands for a run as it is, as an ETag: all that is told of it comes of its row and so many inputs."""
-    return f'"{hashlib.sha256(json.encode(row)).hexdigest()[:32]}"'
+def tag_of(*rows: Listed) -> str:
+    """Return what stands for a run as it is, as an ETag: all that is told of it comes of its row and so many inputs.
+
+    Args:
+        rows: of the run, and of the runs that it comes from, if what they have recorded is told too.
+    """
+    return f'"{hashlib.sha256(json.encode(rows)).hexdigest()[:32]}"'
 
 
 def journal_json(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, Visit, guard
 from fsm_orch.define.definition import Definition
 from fsm_orch.errors import Finding
 from fsm_orch.proof import prove
@@ -88,3 +88,43 @@ def test_a_look_at_longer_runs_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         seen |= {finding.problem.partition(", and ")[2][:17] for finding in found(way(4, 4, is_back=True))}
 
     assert {"a way takes 5, a ", "the longest way t"} <= seen
+
+
+class Count(Context):
+    n: int
+
+
+@guard
+def is_small(count: Count) -> bool:
+    """Read a number, of which the proof does not list the values."""
+    return count.n < 2
+
+
+@guard
+def is_big(count: Count) -> bool:
+    """Hold of no number that is small."""
+    return count.n > 10
+
+
+def work(visit: Visit[Count]) -> None:
+    """Propose nothing."""
+
+
+class Sizes(Machine[Count]):
+    """No run takes all three states: no number is both small and big."""
+
+    a, b, c = State(work, initial=True), State(work), State(work)
+    done, human = Final(), Final(fallback=True)
+    to_b, a_to_c, a_ends = a.to(b, guard=is_small), a.to(c, guard=is_big & ~is_small), a.to(done)
+    b_to_c, b_ends = b.to(c, guard=is_big), b.to(done)
+    c_ends = c.to(done)
+    limits = Limits(hops=2)
+
+
+def test_of_a_way_that_hangs_on_guards_it_is_said_on_which() -> None:
+    """Nobody knows whether a run takes it, so nobody is warned."""
+    (finding,) = found(Sizes.definition)
+
+    path = "a -to_b-> b -b_to_c-> c -c_ends-> done"
+    said = f"no hop is left to take 'b_to_c': hops=2, and a way may take 3, {path}, if is_small and is_big"
+    assert (said, "note") == (finding.problem, finding.level)

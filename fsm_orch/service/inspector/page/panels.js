@@ -35,7 +35,7 @@ export function ledger(at, machine, run, most) {
 // How a run ended: in the service's words, with the way to the record that led there, and what it took of what it may.
 export const ending = (ended, onpick, row) => ended && h("div", { class: `ending ${ended.landing ? "amber" : "green"}` },
   h("p", {}, h("b", {}, `${ended.landing ? "Landed" : "Ended"} in ${ended.state}`), ended.landing ? [`, since ${ended.landing.why}. `, h("button", { class: "beside", onclick: () => onpick(ended.landing.led_by) }, `what led there: record ${ended.landing.led_by}`)] : null),
-  ended.landing && ended.used_before ? h("p", {}, `Used before: ${ended.used_before}. What they did stands${ended.used_before.includes("unanswered") ? "; what is unanswered may not have begun" : ""}.`) : null,
+  ended.landing && ended.used_before ? h("p", {}, `Used before: ${ended.used_before}. What they did stands${/\d unanswered/.test(ended.used_before) ? "; what is unanswered may not have begun" : ""}${ended.used_before.includes(", not approved") ? "; what was not approved did not begin" : ""}.`) : null,
   h("p", { class: "detail" }, `It took ${ended.used}; ${ended.most}. ${when(row)}`));
 
 const clock = (seconds) => new Date(seconds * 1000).toLocaleString();
