@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from playwright.async_api import Browser, expect
 from support.browsing import axe, chromium, faults
 from support.inspected import begun, inspected, opened, travel
@@ -14,7 +15,7 @@ from support.landings import LANDINGS, Claim, landing
 from support.serving import served
 
 from fsm_orch import Final, Limits, Machine, Message, Response, Runner, ScriptedModel, State, Usage, Visit
-from fsm_orch.kernel.records import CallSettled, Landed
+from fsm_orch.kernel.records import Answered, CallSettled, GatesSeen, Landed, Refused, Stamp
 from fsm_orch.models import Request
 from fsm_orch.proof.bounds.words import most_in_words
 from fsm_orch.run.result import used_in_words
@@ -95,6 +96,32 @@ def test_of_two_open_calls_the_one_that_overspent_led_there(beyond: int) -> None
     assert isinstance(led, CallSettled)
     assert beyond + 1 == led.call
     assert led.overrun
+
+
+OWN = Stamp(
+    run_id="r", thread_id=None, trace_id="r", at=0, state="work", agent="Agent", hops=0, path=(),
+    settled=0, reserved=0, remaining=9, ahead=0,
+)  # fmt: skip
+INSIDE = replace(OWN, path=("part",))
+NO = {"handoff": "on", "reason": "guard", "detail": "no", "is_repaired": False}
+OK = {"ask": 1, "ok": True, "who": None, "tokens": 0, "cost": 0}
+
+
+@pytest.mark.parametrize(
+    ("reason", "before"),
+    [
+        ("refusal", [Refused(stamp=OWN, **NO), Refused(stamp=INSIDE, **NO)]),
+        ("shut", [GatesSeen(stamp=OWN, shut=("act",)), GatesSeen(stamp=OWN, shut=())]),
+        ("shut", [GatesSeen(stamp=OWN, shut=("act",)), Answered(stamp=OWN, end="answered", **OK)]),
+        ("cancelled", [Answered(stamp=OWN, end="answered", **OK), Answered(stamp=OWN, end="unneeded", **OK)]),
+        ("cancelled", [Answered(stamp=OWN, end="answered", **OK), Refused(stamp=INSIDE, **NO)]),
+    ],
+)
+def test_what_came_later_did_not_lead_there(reason: Any, before: list[Any]) -> None:
+    """Neither what is inside the run, nor gates that have opened, nor what was needed no more."""
+    landed = Landed(stamp=OWN, source="work", target="human", reason=reason, detail="")
+
+    assert 0 == led_by([*before, landed], len(before))
 
 
 async def test_what_has_not_ended_has_no_ending() -> None:
