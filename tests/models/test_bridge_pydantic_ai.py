@@ -287,6 +287,20 @@ async def test_what_is_not_said_once_is_no_answer(
     )
 
 
+async def test_beside_an_error_only_a_whole_decision_is_one() -> None:
+    """Anything less was cut, and fails as the error says."""
+    beside = {"error": {"code": "rate_limit_exceeded", "message": "later"}}
+
+    async def said(text: str) -> str:
+        transport = answering({**chosen(text), **beside}, [])
+        return (await PydanticAIModel("openai-chat:o", api_key=KEY, transport=transport).complete(ASKED)).text
+
+    assert '{"handoff": "done"}' == await said('{"handoff": "done"}')
+    with pytest.raises(CallFailed) as caught:
+        await said('{"handoff": "do')
+    assert ("rate_limited", False) == (caught.value.reason, caught.value.unsent)
+
+
 @pytest.mark.parametrize("text", ["plain", "\u00fc\u4e2d"])
 async def test_a_schema_counts_twice_at_least(text: str) -> None:
     """However a provider shows it to its model the bound of the input holds, and if its characters are escaped."""
