@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace as copied
 from typing import Any
 
 import pytest
@@ -16,10 +17,11 @@ from support.serving import served
 
 from fsm_orch import Final, Limits, Machine, Message, Response, Runner, ScriptedModel, State, Usage, Visit
 from fsm_orch.kernel.records import Answered, CallSettled, GatesSeen, Landed, Refused, Stamp
+from fsm_orch.kernel.step import fold
 from fsm_orch.models import Request
 from fsm_orch.proof.bounds.words import most_in_words
 from fsm_orch.run.result import used_in_words
-from fsm_orch.service.inspector.ending import led_by
+from fsm_orch.service.inspector.ending import ending_json, led_by
 from fsm_orch.testing import virtual_time
 
 __all__ = ["axe", "chromium"]
@@ -122,6 +124,16 @@ def test_what_came_later_did_not_lead_there(reason: Any, before: list[Any]) -> N
     landed = Landed(stamp=OWN, source="work", target="human", reason=reason, detail="")
 
     assert 0 == led_by([*before, landed], len(before))
+
+
+def test_without_all_prices_no_dollars_are_told() -> None:
+    """Where a model of the run has no price, what those of the others come to would be a false number."""
+    runner = landing("a guard")
+    result = runner.run_sync(Claim(query="?", cents=5_000))
+    now = fold(runner.compiled, result.journal)
+    told = [ending_json(runner.compiled, now, each) for each in (result, copied(result, cost_usd=None))]
+
+    assert [True, False] == ["$" in each["most"] for each in told if each is not None]
 
 
 async def test_what_has_not_ended_has_no_ending() -> None:
