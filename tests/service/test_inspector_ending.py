@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from playwright.async_api import Browser, expect
 from support.browsing import axe, chromium, faults
 from support.inspected import begun, inspected, opened, travel
-from support.landings import LANDINGS, Claim, landing
+from support.landings import LANDINGS, Claim, is_small, landing, look
 from support.serving import served
 
-from fsm_orch import Final, Limits, Machine, Message, Response, Runner, ScriptedModel, State, Usage, Visit
+from fsm_orch import Final, Limits, Machine, Message, Response, Runner, RunResult, ScriptedModel, State, Usage, Visit
 from fsm_orch.kernel.records import Answered, CallSettled, GatesSeen, Landed, Refused, Stamp
 from fsm_orch.kernel.step import fold
 from fsm_orch.models import Request
@@ -126,14 +126,49 @@ def test_what_came_later_did_not_lead_there(reason: Any, before: list[Any]) -> N
     assert 0 == led_by([*before, landed], len(before))
 
 
+def ending(runner: Runner[Claim, None], result: RunResult[Claim]) -> dict[str, Any]:
+    """Return how a run ended, as the page is told it."""
+    told = ending_json(runner.compiled, fold(runner.compiled, result.journal), result)
+    assert told is not None
+    return told
+
+
 def test_without_all_prices_no_dollars_are_told() -> None:
     """Where a model of the run has no price, what those of the others come to would be a false number."""
     runner = landing("a guard")
     result = runner.run_sync(Claim(query="?", cents=5_000))
-    now = fold(runner.compiled, result.journal)
-    told = [ending_json(runner.compiled, now, each) for each in (result, copied(result, cost_usd=None))]
+    told = [ending(runner, each)["most"] for each in (result, copied(result, cost_usd=None))]
 
-    assert [True, False] == ["$" in each["most"] for each in told if each is not None]
+    assert [True, False] == ["$" in each for each in told]
+
+
+def test_a_landing_inside_is_not_that_of_the_run() -> None:
+    """What led there is asked of the run's own, though another came first."""
+    runner = landing("a guard")
+    result = runner.run_sync(Claim(query="?", cents=5_000))
+    inside = Landed(stamp=INSIDE, source="look", target="human", reason="failure", detail="")
+    after = copied(result, records=(inside, *result.records))
+
+    assert ending(runner, result)["landing"]["led_by"] + 1 == ending(runner, after)["landing"]["led_by"]
+
+
+def test_what_a_guard_says_after_a_landing_is_left_out() -> None:
+    """The landing may have set what it reads, so that it may say another thing than before."""
+
+    class Once(Machine[Claim]):
+        """Pay small claims, or look again."""
+
+        work = State(look, writes=Claim.note, initial=True, max_visits=1)
+        paid, human = Final(), Final(fallback=True)
+        pay = work.to(paid, guard=is_small)
+        again = work.to(work)
+
+    runner = Runner(Once)
+    result = runner.run_sync(Claim(query="?", cents=5_000))
+    why = ending(runner, result)["landing"]["why"]
+
+    assert "'again' since 'work' has been visited" in why
+    assert "'pay'" not in why
 
 
 async def test_what_has_not_ended_has_no_ending() -> None:
