@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from hypothesis import given, settings
+from msgspec.structs import replace
 from support.office import MOODS, SCRIPTS, Job, Office, World, looks_up, model, planned
 
 from fsm_orch import Context, Final, LLMAgent, Machine, MemoryStore, Runner, RunResult, ScriptedModel, State, Tool
@@ -102,3 +103,14 @@ def test_an_answer_is_of_the_visit_that_asked() -> None:
 
     assert tools_in_words([of_tool, of_human, told]) == "mail (1 unanswered)"
     assert tools_in_words([of_tool, told, of_human]) == "mail (once)"
+
+
+def test_an_answer_is_of_the_machine_that_asked() -> None:
+    """Each numbers its own: what is answered in the run itself is no answer inside it."""
+    stamp = ran([looks_up(7), planned()], (1,))[0].records[0].stamp
+    inside = replace(stamp, path=("part",))
+    asked = Asked(stamp=inside, asks=(Wanted(ask=1, kind="tool", name="mail"),), need=1, is_race=False)
+    told = Answered(stamp=inside, ask=1, end="answered", ok=True, who=None, tokens=0, cost=0)
+
+    assert tools_in_words([asked, told]) == "mail (once)"
+    assert tools_in_words([asked, replace(told, stamp=stamp)]) == "mail (1 unanswered)"

@@ -74,6 +74,13 @@ def test_it_says_where_no_hop_is_left() -> None:
     assert f"no hop is left to take 'to_2': hops=3, and the longest way takes 4, {path}" == finding.problem
 
 
+def test_nothing_is_said_of_what_was_not_seen_whole() -> None:
+    """Where the exploration was cut off, it is not known how runs end."""
+    cut = prove(way(4, 3, shortcut=2), max_configurations=2)
+
+    assert "FSM207" not in {finding.code for finding in cut.findings}
+
+
 @pytest.mark.parametrize(("hops", "level"), [(5, "note"), (6, None), (9, None)])
 def test_hops_that_end_what_visits_bound_are_noted(hops: int, level: str | None) -> None:
     """Two visits of each of three states take six hops; fewer may be meant."""
