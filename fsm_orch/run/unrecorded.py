@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from ..kernel.step import fold
 from ..store.base import Store
 from ..store.values import Listed
 from .lineage import lineage
-from .recorded import Given, given_to, recorded
+from .recorded import Given, given_to
 from .start import compiled_for
 from .waiting import asked_in
 
@@ -45,12 +44,11 @@ async def unrecorded(store: Store, machine: CompiledMachine, row: Listed, journa
     if row.origin.effects and known.lost is None:
         return Unrecorded()
     compiled = compiled_for(machine, journal[0])
-    now, own = fold(compiled, journal), recorded(compiled, journal)
-    counts = Counter({given: len(outcomes) for given, outcomes in own.outcomes.items()})
+    now = fold(compiled, journal)
 
     def unknown(effect: Effect) -> Given | None:
         given = given_to(compiled, now, effect)
-        is_known = given is None or any(run.outcome(given, counts[given]) is not None for run in known.runs)
+        is_known = given is None or any(run.outcome(given, 0) is not None for run in known.runs)
         return None if is_known else given
 
     owed = [unknown(effect) for effect in due(now) if not isinstance(effect, AskHuman)]

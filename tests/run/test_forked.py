@@ -29,6 +29,7 @@ from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.errors import Withheld
 from fsm_orch.kernel.inputs import Answered, CallReserved, Failed, Replied
 from fsm_orch.kernel.requests import AskHuman
+from fsm_orch.run.unrecorded import unrecorded
 from fsm_orch.store import to_json
 from fsm_orch.testing import CrashingStore
 from fsm_orch.testing.crash import Crashed
@@ -61,11 +62,14 @@ def test_a_fork_without_edits_is_its_parent_again_and_does_nothing(script: Any, 
 
 
 async def withheld(store: MemoryStore, *script: Any, **options: Any) -> Withheld:
-    """Drive the fork until it stops, in a world in which nothing may be done."""
-    world = World()
+    """Drive the fork until it stops, in a world in which nothing may be done; who looks at it is told the same."""
+    world, runner = World(), office(store, *script)
     with pytest.raises(Withheld) as caught:
-        await office(store, *script).resume("f", deps=world, **options)
+        await runner.resume("f", deps=world, **options)
+    (row,) = await store.list(run_id="f")
+    told = await unrecorded(store, runner.compiled, row, await store.load("f"))
     assert not world.done
+    assert str(caught.value) == str(told.stopped_by)
     return caught.value
 
 
