@@ -115,11 +115,15 @@ async def test_branches_go_on_as_far_as_they_can_before_a_fork_stops() -> None:
     await parent(store)
     await forked(store, office(store), "p", "f")
     error = await withheld(store, planned("to_both", plan="b"))
-    said = [event for event in await store.load("f") if isinstance(event, Replied) and event.path]
+    journal, runner = await store.load("f"), office(store)
+    said = [event for event in journal if isinstance(event, Replied) and event.path]
+    (row,) = await store.list(run_id="f")
+    until = [await unrecorded(store, runner.compiled, row, journal[: n + 1]) for n in range(len(journal))]
     model_ = model()
     result = await Runner(Office, model=model_, store=store).resume("f", deps=world, effects=True)
 
     assert "both.book.book" == error.state
+    assert [False] * (len(journal) - 1) + [True] == [each.stopped_by is not None for each in until]
     assert [{"said": "so"}] == [event.changes for event in said]
     assert Office.done is result.state
     assert [] == model_.requests
