@@ -287,6 +287,35 @@ async def test_what_is_not_said_once_is_no_answer(
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("openai-chat:gpt-5-mini", '"strict":true'),
+        ("deepseek:deepseek-chat", "Reply with JSON of this schema, and nothing else: "),
+    ],
+)
+async def test_a_schema_is_sent_strict_or_told_in_words(name: str, told: str) -> None:
+    """As its form where a provider takes one, else among the instructions: never not at all."""
+    seen: list[httpx2.Request] = []
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    model = PydanticAIModel(name, api_key=KEY, transport=answering({}, seen, 500))
+    with pytest.raises(CallFailed):
+        await model.complete(Request(messages=ASKED.messages, max_output_tokens=20, schema=schema))
+
+    assert told in seen[0].content.decode()
+
+
+async def test_half_a_character_is_no_text_that_a_journal_holds() -> None:
+    """It is replaced, wherever the reply came from."""
+    said = json.dumps(chosen("a\ud800")).encode()
+    transport = httpx2.MockTransport(
+        lambda _: httpx2.Response(200, content=said, headers={"content-type": "application/json"})
+    )
+    response = await PydanticAIModel("openai-chat:o", api_key=KEY, transport=transport).complete(ASKED)
+
+    assert "a" == response.text.encode().decode()[0]
+
+
 async def test_beside_an_error_only_a_whole_decision_is_one() -> None:
     """Anything less was cut, and fails as the error says."""
     beside = {"error": {"code": "rate_limit_exceeded", "message": "later"}}
