@@ -32,8 +32,9 @@ def _annotation(context: type[Context], field: str, info: FieldInfo) -> str:
 
 def _as_text(annotation: object, module: str) -> str:
     """Return an annotation as it is written in its module; where annotations are not evaluated it is a text already."""
-    written = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation, base_module=module)
-    return _short(written.replace("typing.", ""))
+    if isinstance(annotation, str):
+        return _short(annotation)
+    return _short(inspect.formatannotation(annotation, base_module=module).replace("typing.", ""))
 
 
 def _default(info: FieldInfo) -> str:

@@ -14,7 +14,7 @@ from ..kernel.step import fold
 from ..store.values import Listed
 from .lineage import recorded_by
 from .loading import Seen
-from .recorded import Given, given_to, recorded
+from .recorded import Given, given_to
 from .start import compiled_for
 from .waiting import asked_in
 
@@ -47,11 +47,12 @@ def unrecorded(
     if row.origin.effects and known.lost is None:
         return Unrecorded()
     compiled = compiled_for(machine, journal[0])
-    now, counts = fold(compiled, journal), recorded(compiled, journal).counts()
+    now = fold(compiled, journal)
 
     def unknown(effect: Effect) -> Given | None:
         given = given_to(compiled, now, effect)
-        return None if given is None or known.outcome(given, counts[given]) is not None else given
+        # whichever it would be of those that were given the same: if one is recorded, all are
+        return None if given is None or known.outcome(given, 0) is not None else given
 
     owed = [unknown(effect) for effect in due(now) if not isinstance(effect, AskHuman)]
     withheld = [given for given in owed if given is not None]

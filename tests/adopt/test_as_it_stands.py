@@ -77,6 +77,29 @@ def test_a_reply_without_a_cap_is_counted_and_said() -> None:
     assert any(f"{REPLY_TOKENS:,} tokens of a reply" in clause for clause in assumptions(loose, worst, Caps()))
 
 
+def test_what_both_numbers_hold_under_is_all_said() -> None:
+    """Of a graph with something of each kind: every clause, in order, and none twice."""
+    nodes = (
+        ask("a", calls=None, tools=("search",)),
+        ask("b", max_output_tokens=None),
+        ask("c", kind="code", blind=True),
+    )
+    edges = (way("a", "b", trust="assumed"), way("b", "c"), way("c", END))
+    full = graph(nodes, *edges, assumed=("hidden tools are left out",))
+
+    assert (
+        "as it stands: no run is started with another limit",
+        "as it stands: one request a visit where nothing bounds them, so the true number is more",
+        "as it stands: every request fills the window of its model, at the list price of cheap",
+        "as it stands: 16,384 tokens of a reply that nothing bounds, though some models write more",
+        "as a machine: at most 2 requests a visit of a, where nothing bounds them now",
+        "no request to a model in c: none was seen there",
+        "no request to a model in the tools of a: they are not looked into",
+        "hidden tools are left out",
+        "every node is possible where a way declares no targets",
+    ) == assumptions(full, as_it_stands(full, RATES.get), Caps())
+
+
 @pytest.mark.parametrize(("steps", "requests"), [(1, 2), (2, 3), (3, 5), (1_000, 1_500)])
 def test_steps_are_walked(steps: int, requests: int) -> None:
     """The first node is the first step."""
@@ -145,6 +168,14 @@ def test_what_nothing_bounds_has_no_number(more: Any, why: str) -> None:
     worst = as_it_stands(replace(LOOP, **more), RATES.get)
 
     assert (None, None, None, why) == (worst.requests, worst.tokens, worst.cost_usd, worst.unbounded)
+
+
+def test_sends_that_start_no_model_are_bounded() -> None:
+    """As many nodes as code pleases ask nothing if they are code, or if no run comes to what starts them."""
+    nodes = (ask("a"), ask("b", kind="code"), ask("away", calls=1))
+    edges = (way("a", "b"), way("b", END), way("away", "a"))
+
+    assert 2 == as_it_stands(graph(nodes, *edges, sends=frozenset({"a", "away"})), RATES.get).requests
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from adopt.record import EXAMPLES, RECORDED, Example
 from support.foreign_objects import attributes, graph_data, made_again
 
+from fsm_orch.adopt import detect
 from fsm_orch.errors import Unreadable
 
 
@@ -17,10 +18,25 @@ def recorded(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_recorded_graph_is_read_as_the_real_one_was(name: str) -> None:
-    """Plain objects with the attributes that were read are read as the same graph."""
+    """Plain objects with the attributes that were read are read as the same graph, by the reader that knows them."""
     data = recorded(name)
+    thing = made_again(data["read"])
 
-    assert data["graph"] == graph_data(EXAMPLES[name].read(made_again(data["read"])))
+    assert (
+        data["graph"]
+        == graph_data(EXAMPLES[name].read(thing))
+        == graph_data(detect.read(thing, EXAMPLES[name].attribute))
+    )
+    assert str(detect.what_is(thing)).split()[1] == data["graph"]["framework"].split()[0]
+
+
+def test_a_step_is_of_each_node_where_a_router_may_name_several() -> None:
+    """Though nothing surely runs side by side: the limit of LangGraph counts steps, and not nodes."""
+    made: Any = made_again(recorded("langgraph_forks")["read"])
+    del made.branches["both"]["anywhere"]
+    graph = detect.read(made, "forks")
+
+    assert ({"either"}, frozenset(), "each") == (graph.may_fork, graph.forks | graph.sends, graph.cap.counts)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

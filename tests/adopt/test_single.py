@@ -111,6 +111,14 @@ def said_several(state: State) -> list[str]:
     return state["to"]
 
 
+def said_bare_list(state: State) -> list:
+    return state["to"]
+
+
+def made_a_list(state: State):
+    return list(state["to"])
+
+
 def said_either_several(state: State) -> str | list[str]:
     return state["to"]
 
@@ -124,7 +132,20 @@ def nothing(state: State):
 
 
 SURE = [said_text, said_choice, said_alias, said_either, constants, through_a_variable, declared_variable, compared]
-OPEN = [several, given, argument, in_a_loop, unpacked, walrus, said_several, said_either_several, said_any, nothing]
+OPEN = [
+    several,
+    given,
+    argument,
+    in_a_loop,
+    unpacked,
+    walrus,
+    said_several,
+    said_either_several,
+    said_bare_list,
+    made_a_list,
+    said_any,
+    nothing,
+]
 
 
 @pytest.mark.parametrize("router", [*SURE, lowered, lambda state: "a" if state else "b"])

@@ -14,7 +14,21 @@ from support.foreign import EACH, Conv, LoopAgent, agent_of, is_there, order_sta
 from support.shop import use
 from test_bridges import decides, run
 
-from fsm_orch import CallFailed, Limits, MemoryStore, Message, Response, Runner, ScriptedModel, Usage, Window
+from fsm_orch import (
+    CallFailed,
+    Final,
+    Limits,
+    Machine,
+    MemoryStore,
+    Message,
+    Response,
+    Runner,
+    ScriptedModel,
+    State,
+    Usage,
+    Window,
+    guard,
+)
 from fsm_orch.agents.bridges.exchange import Exchange, Wanted
 from fsm_orch.models import Request
 from fsm_orch.testing import virtual_time
@@ -161,9 +175,33 @@ def test_what_failed_before_it_was_answered_counts_no_more() -> None:
     assert ("done", 2) == (result.state.name, len(model.requests))
 
 
+@guard
+def is_said(conv: Conv) -> bool:
+    """Return whether an answer, if there is one, is more than a word."""
+    return " " in (conv.answer or "not yet")
+
+
+def test_why_an_attempt_was_refused_is_told_once() -> None:
+    """Its next request says it, and no later one, which would take it for the fault of another reply."""
+
+    class Desk(Machine[Conv]):
+        """Help."""
+
+        work = State(LoopAgent(order_status, **GIVEN, calls=4), initial=True)
+        done, human = Final(), Final(fallback=True)
+        solved = work.to(done, "it is solved", guard=is_said)
+        other = work.to(human, "anything else")
+
+    short = {"reply": {**SOLVED, "answer": "Packed."}}
+    result, model = run(Desk, short, use("order_status", order=1), {"reply": SOLVED}, retry=None)
+    told = ["Your last reply was refused" in str(request.messages) for request in model.requests]
+
+    assert ("done", [False, True, False]) == (result.state.name, told)
+
+
 def test_no_result_is_shown_without_its_use() -> None:
     """A window may cut the use off, and providers refuse what is left of it."""
-    result = Message(role="tool", content="came", tool_call_id="1")
+    result = Message(role="tool", content="came", tool_call_id="1", agent="triage")
     visit: Any = SimpleNamespace(
         messages=(result, Message(role="user", content="?")), refusals=(), state=SimpleNamespace(name="triage")
     )

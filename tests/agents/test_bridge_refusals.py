@@ -9,7 +9,8 @@ import pytest
 from support.foreign import Conv, LoopAgent, is_there, order_status, support
 from support.shop import use
 
-from fsm_orch import Final, Limits, Machine, Runner, ScriptedModel, State, Window
+from fsm_orch import Final, Limits, Machine, Message, Runner, ScriptedModel, State, Window
+from fsm_orch.agents.bridges.exchange import Wanted
 from fsm_orch.errors import VisitError
 
 SOLVED = {"handoff": "solved", "answer": "It is packed."}
@@ -54,6 +55,20 @@ def test_a_field_that_no_model_can_be_asked_for_is_found_though_it_is_code() -> 
             done, human = Final(), Final(fallback=True)
             solved = work.to(done, "it is solved")
             other = work.to(human, "anything else")
+
+
+def test_a_framework_that_must_use_a_tool_needs_one_more_call() -> None:
+    """The last call of a visit offers none, so it is not sent, and why is said."""
+
+    class Must(LoopAgent):
+        async def _run(self, visit: Any, exchange: Any) -> None:
+            tools = (self.tool("look", "Look.", {"type": "object", "properties": {}}),)
+            await exchange.ask(Wanted("Help.", (Message(role="user", content="?"),), tools, must_use=True))
+
+    name, why, requests = landed(Must(calls=1), SOLVED)
+
+    assert ("human", 0) == (name, requests)
+    assert "it must use a tool, and the last call of a visit offers none: give the agent more calls" in why
 
 
 def test_a_framework_that_never_asks_has_decided_nothing() -> None:

@@ -182,10 +182,11 @@ def test_a_number_that_is_no_json_has_failed(value: object) -> None:
     assert not answered.ok
 
 
-def test_what_a_tool_of_pydantic_ai_keeps_from_the_model_is_kept_from_it() -> None:
+@pytest.mark.parametrize("beside", [{"content": ["a picture"]}, {"tools": ["another"]}])
+def test_what_a_tool_of_pydantic_ai_keeps_from_the_model_is_kept_from_it(beside: dict[str, Any]) -> None:
     """Of a ToolReturn the value is the result; its metadata is nobody's, and more than a value would be lost."""
-    back = SimpleNamespace(return_value="packed", content=None, metadata={"card": "4111"}, tools=None)
-    more = SimpleNamespace(return_value="packed", content=["a picture"], metadata=None, tools=None)
+    value: dict[str, Any] = {"return_value": "packed", "content": None, "metadata": {"card": "4111"}, "tools": None}
+    back, more = SimpleNamespace(**value), SimpleNamespace(**value | beside)
     script = use("order_status", order=1, note="x"), DONE
     _, shown = run(desk(Tool.of(of_pydantic_ai(lambda order, note="": back))), *script)
     _, refused = run(desk(Tool.of(of_pydantic_ai(lambda order, note="": more))), *script)

@@ -9,6 +9,8 @@ from cli.conftest import HUMAN, STORE, TOOL, scripted
 
 from fsm_orch.cli import app
 from fsm_orch.cli.answering import how_to_answer
+from fsm_orch.cli.ask import answer_from
+from fsm_orch.cli.show import CommandError
 from fsm_orch.run.waiting import Question
 
 
@@ -160,3 +162,29 @@ def test_each_of_several_questions_has_a_command_of_its_own():
         "(ANSWER: the value of handoff (yes or no))"
         for ask in (1, 2)
     ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "value"),
+    [
+        ({"type": "integer", "enum": [0, 1]}, "1", 1),
+        ({"type": "integer", "enum": [0, 1]}, "true", None),
+        ({"const": 1}, "true", None),
+        ({"type": "integer"}, "true", None),
+        ({"type": "number"}, "2", 2),
+        ({"type": "number"}, "NaN", None),
+        ({"type": "boolean"}, "Y", True),
+        ({"type": "array"}, '["a"]', ["a"]),
+        ({"type": "array"}, "a", None),
+        ({}, "true", "true"),
+    ],
+)
+def test_a_text_is_an_answer_only_of_its_kind(schema, text, value):
+    """A yes is no number, though Python takes True for 1, and what JSON does not have is none either."""
+    question = Question(key="r:0:1", state="ask", text="How many?", form={"properties": {"it": schema}})
+
+    if value is None:
+        with pytest.raises(CommandError, match="it is answered by"):
+            answer_from(question, text)
+    else:
+        assert repr({"it": value}) == repr(answer_from(question, text))

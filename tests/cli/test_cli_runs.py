@@ -73,6 +73,8 @@ def test_of_a_run_that_never_starts_nothing_is_said_but_why(cli, write, more):
         ("sqlite:////var/my runs.db?sync=normal", "'sqlite:////var/my runs.db?sync=normal'"),
         ("postgresql://me@host:5432/runs", "postgresql://me@host:5432/runs"),
         ("redis://localhost", "redis://localhost"),
+        ("sqlite:///runs.db?key=hush", "..."),
+        ("sqlite:///runs.db?sync=normal&key=hush", "..."),
         *[
             (f"postgresql://{rest}", "...")
             for rest in (

@@ -8,11 +8,35 @@ from itertools import pairwise
 import pytest
 from support.selling import Desk
 
+from fsm_orch import Context, DefinitionError, Final, Limits, LLMAgent, Machine, State
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.least import least_hops, least_visits
 from machines import coding, helpdesk, research
 
+
+class Note(Context):
+    text: str
+
+
+def does() -> State[Note]:
+    """Return a state whose agent reads the note."""
+    return State(LLMAgent("Do it.", reads=Note.text))
+
+
+class Detour(Machine[Note]):
+    """Go the long way round to a state that gives up, or goes on to the answer."""
+
+    start = State(LLMAgent("Choose.", reads=Note.text), initial=True)
+    first, second, work, last = does(), does(), does(), does()
+    done, human = Final(), Final(fallback=True)
+    at_once, around = start.to(work, "it is short"), start.to(first, "it is long")
+    onward, back = first.to(second), second.to(work)
+    give_up, go_on = work.to(human, "it is hopeless"), work.to(last, "it is not")
+    end = last.to(done)
+
+
 MACHINES = [
+    Detour.definition,
     Desk.definition,
     coding.Coding.definition,
     helpdesk.Hybrid.definition,
@@ -50,3 +74,19 @@ def test_least_bounds_are_those_of_the_dearest_edge(definition: Definition) -> N
     assert {state: least_visits(definition, state) for state in definition.states} == {
         state: dearest(definition, state) for state in definition.states
     }
+
+
+def test_a_state_that_no_run_comes_to_needs_no_hops() -> None:
+    """It is found beside hops that are too few, and what is said of these does not count it."""
+    with pytest.raises(DefinitionError, match="raise the limit of hops to 2 or more") as raised:
+
+        class Lost(Machine[Note]):
+            """Do it."""
+
+            start = State(LLMAgent("Do it.", reads=Note.text), initial=True)
+            work, lost = does(), does()
+            done, human = Final(), Final(fallback=True)
+            first, end, never = start.to(work), work.to(done), lost.to(done)
+            limits = Limits(hops=1)
+
+    assert "'lost'" in str(raised.value)

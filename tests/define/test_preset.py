@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import typing
 from typing import Annotated, Literal
@@ -18,10 +19,24 @@ class Kind(enum.Enum):
     NEW = "new"
 
 
+@dataclasses.dataclass(frozen=True, repr=False)
+class Silent:
+    """What does not say how it is made."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lines:
+    """What says it in two lines."""
+
+    def __repr__(self) -> str:
+        return "Lines(\n)"
+
+
 class Base(Context):
     """What others have too."""
 
     inherited: tuple[int, ...] = ()
+    limited: Annotated[str, MaxLen(3)] = "abc"
 
 
 class Case(Base):
@@ -34,6 +49,9 @@ class Case(Base):
     made: tuple[str, ...] = Field(default_factory=tuple)
     long: str = "x" * 100
     lines: str = Field("a\nb", description="Some.")
+    silent: Silent = Silent()
+    several: Lines = Lines()
+    perhaps: typing.Optional[str] = None  # noqa: UP045
 
 
 Evaluated = type(
@@ -41,6 +59,13 @@ Evaluated = type(
     (Context,),
     {"__module__": __name__, "__annotations__": {"a": typing.Optional[str], "b": Kind, "c": str | None}, "a": None}  # noqa: UP045
     | {"b": Kind.NEW, "c": None},
+)
+
+
+Several = type(
+    "Several",
+    (Context,),
+    {"__module__": __name__, "__annotations__": {"each": tuple[typing.Optional[int], ...]}, "each": ()},  # noqa: UP045
 )
 
 
@@ -55,6 +80,11 @@ Evaluated = type(
         (Case, "long", "long: Preset[str] = ..."),
         (Case, "lines", "lines: Preset[str] = 'a\\nb'"),
         (Case, "inherited", "inherited: Preset[tuple[int, ...]] = ()"),
+        (Case, "limited", "limited: Preset[Annotated[str, MaxLen(3)]] = 'abc'"),
+        (Case, "silent", "silent: Preset[Silent] = ..."),
+        (Case, "several", "several: Preset[Lines] = ..."),
+        (Case, "perhaps", "perhaps: Preset[typing.Optional[str]] = None"),
+        (Several, "each", "each: Preset[tuple[Optional[int], ...]] = ()"),
         (Evaluated, "c", "c: Preset[str | None] = None"),
         (Evaluated, "b", "b: Preset[Kind] = Kind.NEW"),
     ],

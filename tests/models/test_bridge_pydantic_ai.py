@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -248,6 +249,95 @@ async def test_gemini_without_a_text_is_read(reply: dict[str, Any], thoughts: in
         response.usage.input_tokens,
         response.usage.output_tokens,
     )
+
+
+USED = {"prompt_tokens": 9, "completion_tokens": 7, "total_tokens": 16}
+COUNTED = {"promptTokenCount": 9, "candidatesTokenCount": 7, "totalTokenCount": 16}
+
+
+def chosen(*texts: str | None) -> dict[str, Any]:
+    """Return a reply of Chat Completions with a choice of each text."""
+    said = [{"role": "assistant", "content": text} for text in texts]
+    choices = [{"index": i, "message": each, "finish_reason": "stop"} for i, each in enumerate(said)]
+    return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices, "usage": USED}
+
+
+def candidates(*texts: str | None) -> dict[str, Any]:
+    """Return a reply of Gemini with a candidate of each text."""
+    said = [{"role": "model", "parts": [] if text is None else [{"text": text}]} for text in texts]
+    made = [{"content": each, "finishReason": "STOP", "index": i} for i, each in enumerate(said)]
+    return {"candidates": made, "usageMetadata": COUNTED}
+
+
+@pytest.mark.parametrize(("name", "reply"), [("openai-chat:o", chosen), ("google:g", candidates)])
+@pytest.mark.parametrize(
+    ("texts", "read"), [(("one",), ("one", "stop")), (("one", "two"), ("", "other")), ((None,), ("", "other"))]
+)
+async def test_what_is_not_said_once_is_no_answer(
+    name: str, reply: Callable[..., Any], texts: tuple[str | None, ...], read: tuple[str, str]
+) -> None:
+    """Of two choices none is taken, and a reply without a text has not come to its end; both are charged."""
+    model = PydanticAIModel(name, api_key=KEY, transport=answering(reply(*texts), []))
+    response = await model.complete(ASKED)
+
+    assert response.usage is not None
+    assert (*read, 9, 7) == (
+        *(response.text, response.finish),
+        *(response.usage.input_tokens, response.usage.output_tokens),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("openai-chat:gpt-5-mini", '"strict":true'),
+        ("deepseek:deepseek-chat", "Reply with JSON of this schema, and nothing else: "),
+    ],
+)
+async def test_a_schema_is_sent_strict_or_told_in_words(name: str, told: str) -> None:
+    """As its form where a provider takes one, else among the instructions: never not at all."""
+    seen: list[httpx2.Request] = []
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    model = PydanticAIModel(name, api_key=KEY, transport=answering({}, seen, 500))
+    with pytest.raises(CallFailed):
+        await model.complete(Request(messages=ASKED.messages, max_output_tokens=20, schema=schema))
+
+    assert told in seen[0].content.decode()
+
+
+async def test_half_a_character_is_no_text_that_a_journal_holds() -> None:
+    """It is replaced, wherever the reply came from."""
+    said = json.dumps(chosen("a\ud800")).encode()
+    transport = httpx2.MockTransport(
+        lambda _: httpx2.Response(200, content=said, headers={"content-type": "application/json"})
+    )
+    response = await PydanticAIModel("openai-chat:o", api_key=KEY, transport=transport).complete(ASKED)
+
+    assert "a" == response.text.encode().decode()[0]
+
+
+async def test_beside_an_error_only_a_whole_decision_is_one() -> None:
+    """Anything less was cut, and fails as the error says."""
+    beside = {"error": {"code": "rate_limit_exceeded", "message": "later"}}
+
+    async def said(text: str) -> str:
+        transport = answering({**chosen(text), **beside}, [])
+        return (await PydanticAIModel("openai-chat:o", api_key=KEY, transport=transport).complete(ASKED)).text
+
+    assert '{"handoff": "done"}' == await said('{"handoff": "done"}')
+    with pytest.raises(CallFailed) as caught:
+        await said('{"handoff": "do')
+    assert ("rate_limited", False) == (caught.value.reason, caught.value.unsent)
+
+
+@pytest.mark.parametrize("text", ["plain", "\u00fc\u4e2d"])
+async def test_a_schema_counts_twice_at_least(text: str) -> None:
+    """However a provider shows it to its model the bound of the input holds, and if its characters are escaped."""
+    schema = {"type": "object", "properties": {"a": {"description": text * 100, "type": "string"}}}
+    model = PydanticAIModel("google:g", api_key=KEY)
+    asked = Request(messages=ASKED.messages, max_output_tokens=20, schema=schema)
+
+    assert 2 * len(json.dumps(schema)) <= await model.count(asked) - await model.count(ASKED)
 
 
 ELSEWHERE = "from-environment"

@@ -29,6 +29,7 @@ from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.errors import Withheld
 from fsm_orch.kernel.inputs import Answered, CallReserved, Failed, Replied
 from fsm_orch.kernel.requests import AskHuman
+from fsm_orch.run.unrecorded import unrecorded
 from fsm_orch.store import to_json
 from fsm_orch.testing import CrashingStore
 from fsm_orch.testing.crash import Crashed
@@ -61,11 +62,14 @@ def test_a_fork_without_edits_is_its_parent_again_and_does_nothing(script: Any, 
 
 
 async def withheld(store: MemoryStore, *script: Any, **options: Any) -> Withheld:
-    """Drive the fork until it stops, in a world in which nothing may be done."""
-    world = World()
+    """Drive the fork until it stops, in a world in which nothing may be done; who looks at it is told the same."""
+    world, runner = World(), office(store, *script)
     with pytest.raises(Withheld) as caught:
-        await office(store, *script).resume("f", deps=world, **options)
+        await runner.resume("f", deps=world, **options)
+    (row,) = await store.list(run_id="f")
+    told = await unrecorded(store, runner.compiled, row, await store.load("f"))
     assert not world.done
+    assert str(caught.value) == str(told.stopped_by)
     return caught.value
 
 
@@ -111,11 +115,15 @@ async def test_branches_go_on_as_far_as_they_can_before_a_fork_stops() -> None:
     await parent(store)
     await forked(store, office(store), "p", "f")
     error = await withheld(store, planned("to_both", plan="b"))
-    said = [event for event in await store.load("f") if isinstance(event, Replied) and event.path]
+    journal, runner = await store.load("f"), office(store)
+    said = [event for event in journal if isinstance(event, Replied) and event.path]
+    (row,) = await store.list(run_id="f")
+    until = [await unrecorded(store, runner.compiled, row, journal[: n + 1]) for n in range(len(journal))]
     model_ = model()
     result = await Runner(Office, model=model_, store=store).resume("f", deps=world, effects=True)
 
     assert "both.book.book" == error.state
+    assert [False] * (len(journal) - 1) + [True] == [each.stopped_by is not None for each in until]
     assert [{"said": "so"}] == [event.changes for event in said]
     assert Office.done is result.state
     assert [] == model_.requests

@@ -134,3 +134,14 @@ def test_what_waits_for_its_approval_is_told_apart_as_its_agent_asks() -> None:
 
     assert asyncio.run(cancelled(MemoryStore(), is_approved=True)) == "refund (1 unanswered)"
     assert asyncio.run(cancelled(MemoryStore(), is_approved=False)) == "refund (1 asked for, not approved)"
+
+
+def test_an_answer_is_of_the_machine_that_asked() -> None:
+    """Each numbers its own: what is answered in the run itself is no answer inside it."""
+    stamp = ran([looks_up(7), planned()], (1,))[0].records[0].stamp
+    inside = replace(stamp, path=("part",))
+    asked = Asked(stamp=inside, asks=(Wanted(ask=1, kind="tool", name="mail"),), need=1, is_race=False)
+    told = Answered(stamp=inside, ask=1, end="answered", ok=True, who=None, tokens=0, cost=0)
+
+    assert tools_in_words([asked, told]) == "mail (once)"
+    assert tools_in_words([asked, replace(told, stamp=stamp)]) == "mail (1 unanswered)"

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace as copied
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from playwright.async_api import Browser, expect
 from support.browsing import axe, chromium, faults
 from support.inspected import begun, inspected, opened, travel
-from support.landings import LANDINGS, Claim, landing
+from support.landings import LANDINGS, Claim, is_small, landing, look
 from support.serving import served
 
-from fsm_orch import Final, Limits, Machine, Message, Response, Runner, ScriptedModel, State, Usage, Visit
-from fsm_orch.kernel.records import CallSettled, Landed
+from fsm_orch import Final, Limits, Machine, Message, Response, Runner, RunResult, ScriptedModel, State, Usage, Visit
+from fsm_orch.kernel.records import Answered, CallSettled, GatesSeen, Landed, Refused, Stamp
+from fsm_orch.kernel.step import fold
 from fsm_orch.models import Request
 from fsm_orch.proof.bounds.words import most_in_words
 from fsm_orch.run.result import used_in_words
-from fsm_orch.service.inspector.ending import led_by
+from fsm_orch.service.inspector.ending import ending_json, led_by
 from fsm_orch.testing import virtual_time
 
 __all__ = ["axe", "chromium"]
@@ -95,6 +98,77 @@ def test_of_two_open_calls_the_one_that_overspent_led_there(beyond: int) -> None
     assert isinstance(led, CallSettled)
     assert beyond + 1 == led.call
     assert led.overrun
+
+
+OWN = Stamp(
+    run_id="r", thread_id=None, trace_id="r", at=0, state="work", agent="Agent", hops=0, path=(),
+    settled=0, reserved=0, remaining=9, ahead=0,
+)  # fmt: skip
+INSIDE = replace(OWN, path=("part",))
+NO = {"handoff": "on", "reason": "guard", "detail": "no", "is_repaired": False}
+OK = {"ask": 1, "ok": True, "who": None, "tokens": 0, "cost": 0}
+
+
+@pytest.mark.parametrize(
+    ("reason", "before"),
+    [
+        ("refusal", [Refused(stamp=OWN, **NO), Refused(stamp=INSIDE, **NO)]),
+        ("shut", [GatesSeen(stamp=OWN, shut=("act",)), GatesSeen(stamp=OWN, shut=())]),
+        ("shut", [GatesSeen(stamp=OWN, shut=("act",)), Answered(stamp=OWN, end="answered", **OK)]),
+        ("cancelled", [Answered(stamp=OWN, end="answered", **OK), Answered(stamp=OWN, end="unneeded", **OK)]),
+        ("cancelled", [Answered(stamp=OWN, end="answered", **OK), Refused(stamp=INSIDE, **NO)]),
+    ],
+)
+def test_what_came_later_did_not_lead_there(reason: Any, before: list[Any]) -> None:
+    """Neither what is inside the run, nor gates that have opened, nor what was needed no more."""
+    landed = Landed(stamp=OWN, source="work", target="human", reason=reason, detail="")
+
+    assert 0 == led_by([*before, landed], len(before))
+
+
+def ending(runner: Runner[Claim, None], result: RunResult[Claim]) -> dict[str, Any]:
+    """Return how a run ended, as the page is told it."""
+    told = ending_json(runner.compiled, fold(runner.compiled, result.journal), result)
+    assert told is not None
+    return told
+
+
+def test_without_all_prices_no_dollars_are_told() -> None:
+    """Where a model of the run has no price, what those of the others come to would be a false number."""
+    runner = landing("a guard")
+    result = runner.run_sync(Claim(query="?", cents=5_000))
+    told = [ending(runner, each)["most"] for each in (result, copied(result, cost_usd=None))]
+
+    assert [True, False] == ["$" in each for each in told]
+
+
+def test_a_landing_inside_is_not_that_of_the_run() -> None:
+    """What led there is asked of the run's own, though another came first."""
+    runner = landing("a guard")
+    result = runner.run_sync(Claim(query="?", cents=5_000))
+    inside = Landed(stamp=INSIDE, source="look", target="human", reason="failure", detail="")
+    after = copied(result, records=(inside, *result.records))
+
+    assert ending(runner, result)["landing"]["led_by"] + 1 == ending(runner, after)["landing"]["led_by"]
+
+
+def test_what_a_guard_says_after_a_landing_is_left_out() -> None:
+    """The landing may have set what it reads, so that it may say another thing than before."""
+
+    class Once(Machine[Claim]):
+        """Pay small claims, or look again."""
+
+        work = State(look, writes=Claim.note, initial=True, max_visits=1)
+        paid, human = Final(), Final(fallback=True)
+        pay = work.to(paid, guard=is_small)
+        again = work.to(work)
+
+    runner = Runner(Once)
+    result = runner.run_sync(Claim(query="?", cents=5_000))
+    why = ending(runner, result)["landing"]["why"]
+
+    assert "'again' since 'work' has been visited" in why
+    assert "'pay'" not in why
 
 
 async def test_what_has_not_ended_has_no_ending() -> None:

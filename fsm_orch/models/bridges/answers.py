@@ -66,7 +66,7 @@ def refused(answer: Answer) -> CallFailed:
     failure = _REFUSALS.get(known, by_status)
     # of the words only those of the table are shown: any other may quote a prompt or a key
     said = ", ".join(filter(None, [f"HTTP {answer.status_code}", known]))
-    return replace(failure, transient=failure.transient and by_status.transient).error(said, retry_after_s=wait_s)
+    return failure.error(said, retry_after_s=wait_s)
 
 
 def told(body: Any) -> CallFailed | None:

@@ -23,14 +23,15 @@ class Note(Context):
     text: str
 
 
-def way(length: int, hops: int, *, shortcut: int = 0, is_back: bool = False) -> Definition:
+def way(length: int, hops: int, *, shortcut: int = 0, is_back: bool = False, visits: int | None = 2) -> Definition:
     """Build a machine of states in a row, the last of which may end it or, if asked for, begin again.
 
     Args:
         shortcut: the first state may also go to this one at once; 0: it may not.
+        visits: of each state; None: it has no bound of its own.
     """
     states = {
-        name: State(LLMAgent(f"Do {name}.", reads=Note.text), initial=name == "a", max_visits=2)
+        name: State(LLMAgent(f"Do {name}.", reads=Note.text), initial=name == "a", max_visits=visits)
         for name in STATES[:length]
     }
     row: list[Any] = [*states.values(), done := Final()]
@@ -65,13 +66,21 @@ def test_a_way_is_cut_short_if_and_only_if_the_hops_are_fewer(length: int, data:
         assert [] == found(way(length, int(said[1]), shortcut=shortcut))
 
 
-def test_it_says_where_no_hop_is_left() -> None:
+@pytest.mark.parametrize("visits", [2, None])
+def test_it_says_where_no_hop_is_left(visits: int | None) -> None:
     """The path to it, its line, what the longest way takes, and what there is."""
-    (finding,) = found(way(4, 3, shortcut=2))
+    (finding,) = found(way(4, 3, shortcut=2, visits=visits))
 
     assert ("to_2", "warning") == (finding.about, finding.level)
     path = "a -to_0-> b -to_1-> c -to_2-> d -to_3-> done"
     assert f"no hop is left to take 'to_2': hops=3, and the longest way takes 4, {path}" == finding.problem
+
+
+def test_nothing_is_said_of_what_was_not_seen_whole() -> None:
+    """Where the exploration was cut off, it is not known how runs end."""
+    cut = prove(way(4, 3, shortcut=2), max_configurations=2)
+
+    assert "FSM207" not in {finding.code for finding in cut.findings}
 
 
 @pytest.mark.parametrize(("hops", "level"), [(5, "note"), (6, None), (9, None)])
