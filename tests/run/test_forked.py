@@ -29,6 +29,7 @@ from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.errors import Withheld
 from fsm_orch.kernel.inputs import Answered, CallReserved, Failed, Replied
 from fsm_orch.kernel.requests import AskHuman
+from fsm_orch.run.lineage import ancestors
 from fsm_orch.run.unrecorded import unrecorded
 from fsm_orch.store import to_json
 from fsm_orch.testing import CrashingStore
@@ -67,7 +68,7 @@ async def withheld(store: MemoryStore, *script: Any, **options: Any) -> Withheld
     with pytest.raises(Withheld) as caught:
         await runner.resume("f", deps=world, **options)
     (row,) = await store.list(run_id="f")
-    told = await unrecorded(store, runner.compiled, row, await store.load("f"))
+    told = unrecorded(runner.compiled, row, await store.load("f"), await ancestors(store, row))
     assert not world.done
     assert str(caught.value) == str(told.stopped_by)
     return caught.value
@@ -118,7 +119,8 @@ async def test_branches_go_on_as_far_as_they_can_before_a_fork_stops() -> None:
     journal, runner = await store.load("f"), office(store)
     said = [event for event in journal if isinstance(event, Replied) and event.path]
     (row,) = await store.list(run_id="f")
-    until = [await unrecorded(store, runner.compiled, row, journal[: n + 1]) for n in range(len(journal))]
+    kin = await ancestors(store, row)
+    until = [unrecorded(runner.compiled, row, journal[: n + 1], kin) for n in range(len(journal))]
     model_ = model()
     result = await Runner(Office, model=model_, store=store).resume("f", deps=world, effects=True)
 
