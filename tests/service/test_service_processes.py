@@ -14,6 +14,8 @@ from support.databases import KINDS, url_of
 from support.serving import ASYNC, SSE, Event, client_of, events_of, until
 from support.serving_alone import alone
 
+from fsm_orch.service.ids import run_of_key
+
 pytestmark = pytest.mark.slow
 
 
@@ -116,8 +118,10 @@ async def test_a_signal_ends_a_process_whose_runs_are_followed(what: signal.Sign
             run_id = begun.json()["run_id"]
             told, elsewhere = list[Event](), list[Event]()
             following = [asyncio.ensure_future(followed(here, run_id, 0, told))]
-            waiting = asyncio.ensure_future(here.post("/runs", json={"context": {"file": str(file)}}))
+            sent, key = {"context": {"file": str(file)}}, {"Idempotency-Key": "k"}
+            waiting = asyncio.ensure_future(here.post("/runs", json=sent, headers=key))
             await some(told, 3)
+            await until(there, run_of_key("Steps", None, "k"), status="running")
             code = await services[0].ended(what)
             await asyncio.gather(*following)
             answered = await waiting

@@ -31,7 +31,7 @@ class Replies(Machine[Asked]):
     reply = State(LLMAgent("Answer.", reads=Asked.query, writes=Asked.answer, max_output_tokens=90_000), initial=True)
     done, human = Final(), Final(fallback=True)
     finish = reply.to(done, "it is answered")
-    limits = Limits(tokens=1_000_000)
+    limits = Limits(tokens=1_000_000, visit_s=600, deadline_s=600)  # it is told in thirteen thousand pieces
 
 
 ANSWER = "".join(f"word {each} " for each in range(4_000))
