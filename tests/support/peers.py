@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from fsm_orch.errors import CallDenied
 from fsm_orch.resilience.shared import SharedGates
 
-LEASE_S = 2.0
+LEASE_S = 3.0
 
 
 class Peer:
@@ -95,7 +95,7 @@ class _Work:
     """What a process can be asked to do."""
 
     def __init__(self, url: str, namespace: str) -> None:
-        self.shared = SharedGates(url, namespace=namespace, lease_s=LEASE_S, beat_s=0.2, timeout_s=0.75)
+        self.shared = SharedGates(url, namespace=namespace, lease_s=LEASE_S, beat_s=0.2, timeout_s=1.25)
         self.pace = self.shared.pace("agent", 6_000, per_s=60)
         self.breaker = self.shared.breaker("agent", failures=3, window_s=60, open_s=1)
         self.places = self.shared.places("agent", 8, queue=100)
