@@ -20,7 +20,7 @@ GALLERY = Path(__file__).parent.parent / "machines"
 TESTS = Path(__file__).parent
 
 FLOORS = (
-    "errors messages limits settings clock amounts",
+    "errors messages limits settings clock amounts reported",
     "define",
     "kernel",
     "resilience store observe models",

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from ..errors import Drained, LeaseHeld, LeaseLost, Overloaded, StartError, StepError
-from ..observe.telling import report
+from ..reported import report
 from ..run import given
 from ..run.deps import Factory, opened
 from ..run.first import RunOptions

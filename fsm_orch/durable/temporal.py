@@ -19,7 +19,7 @@ from typing import Any, Generic, Unpack
 from ..define.machine import C, D
 from ..define.wording import to_install
 from ..errors import StartError
-from ..observe.telling import report
+from ..reported import report
 from ..run import given
 from ..run.deps import Factory
 from ..run.first import RunOptions

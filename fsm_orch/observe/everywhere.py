@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 from ..define.definition import Definition
 from ..define.wording import kind_of
+from ..reported import report
 from .base import Observer, Tracer
-from .telling import named, report
+from .telling import named
 
 _makers: dict[object, Callable[[Definition], Observer | Tracer]] = {}
 """By block, since two blocks may be given equal makers, and are left in any order."""

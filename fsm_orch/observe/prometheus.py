@@ -30,12 +30,13 @@ from ..define.definition import Definition
 from ..define.machine import AnyMachine, definition_of
 from ..define.wording import kind_of
 from ..kernel.records import Record, RunFinished, VisitStarted
+from ..reported import report
 from . import metric_names as names
 from .base import Observer
 from .counting import Counting
 from .load import Load, Loaded
 from .metric_names import METRICS, MetricName
-from .telling import named, report
+from .telling import named
 from .waiting import Wait, Waits
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"

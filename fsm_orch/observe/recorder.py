@@ -16,10 +16,10 @@ from ..clock import Clock
 from ..define.options import positive, whole
 from ..define.wording import kind_of, without_surrogates
 from ..messages import REDACTED, Message, ToolCall
+from ..reported import report
 from ..store.prompts import KeepsPrompts, KeptPrompt
 from .prompted import Prompted
 from .secrets import without_secrets
-from .telling import report
 
 DAY_S = 86_400.0
 _MOST_UNDER_WAY = 50_000_000

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
-from contextlib import suppress
 from types import FunctionType, MethodType
 
 from ..kernel.records import Record
+from ..reported import report
 from .base import Observer
-
-_log = logging.getLogger("fsm_orch")
 
 
 def tell(observers: Iterable[Observer], records: Iterable[Record]) -> None:
@@ -22,12 +19,6 @@ def tell(observers: Iterable[Observer], records: Iterable[Record]) -> None:
             # Of any kind, an interrupt too: an observer is a guest, and what it watches goes on without it.
             except BaseException as error:
                 report("observer %s raised %s on %s", named(observer), type(error).__name__, record.kind)
-
-
-def report(text: str, *values: object, level: int = logging.ERROR) -> None:
-    """Log what went wrong beside a run; a handler of the application that raises does not touch the run."""
-    with suppress(BaseException):  # of any kind: a guest, as observers are
-        _log.log(level, text, *values)
 
 
 def named(observer: object) -> str:

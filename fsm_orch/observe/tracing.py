@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from ..kernel.effects import Effect
 from ..kernel.inputs import Started
 from ..kernel.records import Record
+from ..reported import report
 from .base import Observer, Trace, Tracer
-from .telling import named, report
+from .telling import named
 
 _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 

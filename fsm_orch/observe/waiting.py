@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from ..clock import Clock
+from ..reported import report
 from ..store.waiting import CountsWaiting, Waiting
 from .load import Loaded
-from .telling import named, report
+from .telling import named
 
 _EACH_S = 15.0
 """Seconds from one look at the stores to the next: to count a hundred thousand runs may cost a database 0.1 s."""

@@ -10,7 +10,7 @@ from typing import Literal
 from ..define.options import whole
 from ..define.wording import kind_of
 from ..errors import CallDenied
-from ..observe.telling import report
+from ..reported import report
 from .base import Breaking, Came, Pacing, Places
 from .breaker import IS_SHUT
 from .line import Line, NoPlace

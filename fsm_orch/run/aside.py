@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from ..observe.telling import report
+from ..reported import report
 from .raised import Raised, tried
 
 _UNDER_WAY: set[asyncio.Future[None]] = set()

@@ -11,8 +11,8 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from ..errors import StartError
-from ..observe.telling import report
 from ..observe.tracing import leave
+from ..reported import report
 from .ears import Ears
 from .loop import running_loop
 from .nudged import Nudged

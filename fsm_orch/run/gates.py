@@ -10,7 +10,7 @@ from ..define.wording import kind_of
 from ..errors import StartError
 from ..kernel.tree import Level
 from ..observe.load import GateLoad
-from ..observe.telling import report
+from ..reported import report
 from ..resilience.gate import Gate
 
 

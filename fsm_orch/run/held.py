@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from ..define.agent_spec import AgentSpec
-from ..observe.telling import report
+from ..reported import report
 
 HELD_S = 0.1
 """Seconds for which an agent may hold the event loop without a warning, as in asyncio's debug mode."""

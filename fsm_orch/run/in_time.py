@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from ..define.agent_spec import AgentSpec
 from ..errors import is_failure
 from ..kernel.effects import Effect
-from ..observe.telling import report
+from ..reported import report
 from .desk import AttemptDesk
 from .held import watched_steps
 from .outcome import TooLate

@@ -12,7 +12,7 @@ from functools import partial
 from ..clock import Clock
 from ..errors import AnswerError, AnswerLate, StepError
 from ..kernel import inputs
-from ..observe.telling import report
+from ..reported import report
 from ..store.base import Store
 from ..store.values import News, Post
 from .aside import aside, logged

@@ -14,7 +14,7 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 from ..errors import is_failure
-from ..observe.telling import report
+from ..reported import report
 from ..store.base import Store
 from ..store.values import News
 from .outlast import outlasted

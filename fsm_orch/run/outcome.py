@@ -24,7 +24,7 @@ from ..kernel.reasons import Refusal
 from ..kernel.requests import AskHuman, UseTool
 from ..kernel.tagged import NO_TIME
 from ..messages import Message
-from ..observe.telling import report
+from ..reported import report
 from .desk import AttemptDesk
 from .failure import described, is_our_text, traced
 from .raised import Raised

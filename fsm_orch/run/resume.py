@@ -13,7 +13,7 @@ from ..kernel import inputs
 from ..kernel.due import due
 from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.inputs import Input
-from ..observe.telling import report
+from ..reported import report
 from ..store.values import RELEASED, Claim
 from .forked import ForkedRun
 from .once import is_once

@@ -10,7 +10,7 @@ from ..errors import StartError, is_failure
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Started
 from ..kernel.step import fold
-from ..observe.telling import report
+from ..reported import report
 from ..resilience.base import Account
 from ..resilience.holding import UNITS
 from ..resilience.quota import Applicant

@@ -12,8 +12,8 @@ from ..errors import ToolFailed
 from ..kernel import inputs
 from ..kernel.effects import UseTool
 from ..kernel.requests import UseTool as Request
-from ..observe.telling import report
 from ..observe.tracing import entered
+from ..reported import report
 from .attempt import visit_at
 from .desk import AttemptDesk
 from .failure import described, is_our_text, traced

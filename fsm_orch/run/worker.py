@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from ..errors import Drained, FsmError, LeaseHeld, LeaseLost, Overloaded, StartError
-from ..observe.telling import report
+from ..reported import report
 from ..store.base import Store
 from ..store.values import Listed
 from . import going_on

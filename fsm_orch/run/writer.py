@@ -27,8 +27,9 @@ from ..kernel.tree import Level, levels
 from ..messages import Message
 from ..observe.base import Observer, Trace, Tracer
 from ..observe.prompted import OnPrompt, Prompted
-from ..observe.telling import named, report, tell
+from ..observe.telling import named, tell
 from ..observe.tracing import observing
+from ..reported import report
 from ..store.base import Store
 from ..store.values import PaidResponse
 from .active import ActiveTime

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..define.options import positive
 from ..errors import AnswerError, Drained, LeaseHeld, Overloaded, RunTaken, StartError
-from ..observe.telling import report
+from ..reported import report
 from ..run.aside import aside
 from ..run.following import Followed
 from ..run.raised import Raised, tried

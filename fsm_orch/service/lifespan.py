@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any
 
 from ..define.options import positive, whole
-from ..observe.telling import report
+from ..reported import report
 from ..run.deps import Factory
 from ..run.raised import Raised, tried
 from ..run.runner import Runner

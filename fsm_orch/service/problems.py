@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException as Refusal
 
 from ..define.wording import without_surrogates
 from ..errors import AnswerError, AnswerLate, Drained, Overloaded, StepError, StoreError, Withheld
-from ..observe.telling import report
+from ..reported import report
 from ..run.failure import traced
 
 MEDIA_TYPE = "application/problem+json"

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 
 from ..clock import Clock
 from ..kernel.inputs import Input, Started
-from ..observe.telling import report
+from ..reported import report
 from ..run.raised import Raised, tried
 from ..run.runner import Runner
 from ..run.worker import told

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from ...errors import StartError
-from ...observe.telling import report
+from ...reported import report
 from ..redis import Away, Server
 from .aside import Aside, Ended, Work
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...errors import StoreError
-from ...observe.telling import report
+from ...reported import report
 from ..coded import Coded
 from ..refusals import nobody_asks
 from ..values import Post

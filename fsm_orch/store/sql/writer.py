@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from ...errors import StoreError
-from ...observe.telling import report
+from ...reported import report
 from .process_forks import pauses_at_forks
 from .session import Driver, Session
 
