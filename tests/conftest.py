@@ -2,14 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
-from support.lanes import unit
+from support.lanes import outdone, unit
 
 from fsm_orch.define.wording import to_install
 from fsm_orch.errors import ModelUnavailable
@@ -31,15 +31,23 @@ def pytest_configure(config: pytest.Config) -> None:
     asyncio.set_event_loop(None)  # looptime asks for one in sync tests, and would leave it open
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take the tests of local models as slow, and leave out what is long unless `-m` names that."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Take the tests of local models as slow, leave out what is long unless `-m` names that, and run none twice."""
     _mark_local(items)
     for item in items:
         if "chromium" in getattr(item, "fixturenames", ()):  # one browser for a module, and so one event loop
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
     if "long" not in config.option.markexpr:  # not in pyproject.toml: any other `-m`, such as `-m slow`, would undo it
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
-        items[:] = [item for item in items if not item.get_closest_marker("long")]
+        _leave_out(config, items, [item for item in items if item.get_closest_marker("long")])
+    yield  # `-m` and `-k` take their share
+    _leave_out(config, items, outdone(items))
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], out: Iterable[pytest.Item]) -> None:
+    left = set(out)
+    config.hook.pytest_deselected(items=list(left))
+    items[:] = [item for item in items if item not in left]
 
 
 def _mark_local(items: Iterable[pytest.Item]) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support.lanes import TOGETHER, unit
+from support.lanes import TOGETHER, outdone, unit
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,6 +19,11 @@ def test_what_is_costly_is_done_by_one_worker() -> None:
     assert [] == [file for file in TOGETHER if not (ROOT / file).is_file()]
     assert TOGETHER == {unit(f"{file}::test_it[{number}]") for file in TOGETHER for number in range(2)}
     assert "tests/test_docs.py::test_it[1]" == unit("tests/test_docs.py::test_it[1]")
+
+
+def test_no_property_is_tried_twice(request: pytest.FixtureRequest) -> None:
+    """Where a property is to be tried with many examples, it is not tried with few."""
+    assert [] == outdone(request.session.items)
 
 
 def test_no_two_test_modules_share_a_name() -> None:

@@ -5,6 +5,9 @@ The fast lane is `pytest -m "not slow"`; the full lane is all tests.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+
 import pytest
 
 TOGETHER = {
@@ -22,10 +25,20 @@ def in_both_lanes(*, few: int, many: int, most: int | None = None) -> pytest.Mar
     Hypothesis takes the number at a definition, so the property is defined inside the test, and called.
     """
     slow, long = pytest.mark.slow, pytest.mark.long
-    lanes = [few, pytest.param(many, marks=slow)]
+    lanes = [pytest.param(few, marks=pytest.mark.few), pytest.param(many, marks=slow)]
     return pytest.mark.parametrize(
         "examples", lanes if most is None else [*lanes, pytest.param(most, marks=(slow, long))]
     )
+
+
+def outdone(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests with few examples which are to run with many too: what few examples show, many show."""
+    alike = defaultdict[object, list[pytest.Item]](list)
+    for item in items:
+        given = dict(item.callspec.indices) if hasattr(item, "callspec") else {}
+        if isinstance(item, pytest.Function) and given.pop("examples", None) is not None:
+            alike[item.parent, item.originalname, *given.items()].append(item)
+    return [item for same in alike.values() if len(same) > 1 for item in same if item.get_closest_marker("few")]
 
 
 def unit(nodeid: str) -> str:
