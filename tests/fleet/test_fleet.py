@@ -17,7 +17,7 @@ from support.simulated.stores import InMemory, InSqlite
 HUNT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@in_both_lanes(few=15, many=400, most=1_000)
+@in_both_lanes(few=15, many=200, most=1_000)
 def test_a_small_fleet_keeps_its_promises(examples: int) -> None:
     """Up to four hosts and four runs: short stories, if one is broken."""
 
@@ -29,7 +29,7 @@ def test_a_small_fleet_keeps_its_promises(examples: int) -> None:
     holds()
 
 
-@in_both_lanes(few=2, many=100)
+@in_both_lanes(few=2, many=40, most=200)
 def test_a_large_fleet_keeps_its_promises(examples: int) -> None:
     """Up to twelve hosts, twelve runs and twelve troubles."""
 
@@ -41,7 +41,7 @@ def test_a_large_fleet_keeps_its_promises(examples: int) -> None:
     holds()
 
 
-@in_both_lanes(few=3, many=100)
+@in_both_lanes(few=3, many=40, most=200)
 def test_a_fleet_on_sqlite_keeps_its_promises(examples: int, tmp_path: Path) -> None:
     """Its statements say the same as the store in memory."""
     files = iter(range(1 << 20))

@@ -168,7 +168,7 @@ def journal_of(told: Told, tape: Tape, most: int = 40) -> None:
             continue
 
 
-@in_both_lanes(few=400, many=2_000, most=6_000)
+@in_both_lanes(few=400, many=1_200, most=6_000)
 def test_random_machines_do_what_was_told(examples: int) -> None:
     """Whatever else happens, who is away is gone round by the edges that were told, and runs land where that was."""
     seen = Counter[str]()
@@ -209,7 +209,7 @@ def gallery() -> list[type[Machine[Any, Any]]]:
 
 
 @pytest.mark.parametrize("machine", gallery(), ids=lambda machine: machine.__name__)
-@in_both_lanes(few=4, many=20, most=60)
+@in_both_lanes(few=4, many=12, most=60)
 def test_the_gallery_does_what_was_told(machine: type[Machine[Any, Any]], examples: int) -> None:
     """Each agent in turn is behind a gate of a real runner that lets nobody in; all others do what they like."""
     seen = Counter[str]()

@@ -114,7 +114,7 @@ class _Effects:
         self.count += 1
 
 
-@in_both_lanes(few=2, many=25, most=100)
+@in_both_lanes(few=2, many=15, most=100)
 @pytest.mark.parametrize("name", KINDS)
 def test_a_fork_without_effects_begins_none(name: str, examples: int) -> None:
     """It ends, or stops and is free, however models and humans decide; every theorem holds of it."""
@@ -196,7 +196,7 @@ def _calls(
     return found
 
 
-@in_both_lanes(few=12, many=40, most=200)
+@in_both_lanes(few=12, many=25, most=200)
 def test_every_fork_of_a_random_nest_goes_on(examples: int) -> None:
     """So it is at three levels, whatever is asked in them: a fork goes on in the kernel, and every theorem holds."""
 

@@ -127,7 +127,7 @@ def expected(branches: list[Made], need: int, *, is_race: bool, tolerate: bool, 
     return End(at, ok=True, values=values)
 
 
-@in_both_lanes(few=25, many=150, most=400)
+@in_both_lanes(few=25, many=100, most=400)
 def test_branches_come_together_as_they_must(examples: int) -> None:
     """Whoever fails or is late, as many as must end well, no more is waited for than is said, and T1 to T6 hold."""
     ends = set[bool]()

@@ -64,7 +64,7 @@ WRITTEN = {"answer": ["a", None], "short": ["s"], "verified": [True, True, False
 """By field, what adversaries write."""
 
 
-@in_both_lanes(few=60, many=2_500, most=20_000)
+@in_both_lanes(few=60, many=1_500, most=20_000)
 def test_no_run_breaks_what_was_proved(examples: int) -> None:
     """Adversarial runs break no policy about tools; the books are exact after every input of each."""
     compiled = Runner(Manager, model=ScriptedModel([])).compiled

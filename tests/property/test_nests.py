@@ -46,7 +46,7 @@ def played(seed: int, most: int = 200) -> tuple[TheoremChecker, list[Input]]:
     return checker, journal
 
 
-@in_both_lanes(few=40, many=250, most=1_000)
+@in_both_lanes(few=40, many=150, most=1_000)
 def test_books_are_exact_at_every_level_after_every_input(examples: int) -> None:
     """T1 to T6 hold; what parts hold was moved to them; at the end nothing is reserved, and the records say the sum."""
     ends = set[str]()
@@ -96,7 +96,7 @@ def test_a_journal_that_is_cut_anywhere_goes_on(examples: int) -> None:
                 assert due(now) == due(again), (seed, count)
 
 
-@in_both_lanes(few=30, many=120, most=300)
+@in_both_lanes(few=30, many=80, most=300)
 def test_what_changes_of_what_is_due_is_told_apart(examples: int) -> None:
     """What is over and what has begun is what is due now and was not, in any nest, after any input, or several."""
     for seed in range(examples):
@@ -121,7 +121,7 @@ def test_what_changes_of_what_is_due_is_told_apart(examples: int) -> None:
             assert (set(due(was)) - set(over)) | set(begun) == set(due(now)), seed
 
 
-@in_both_lanes(few=30, many=120, most=300)
+@in_both_lanes(few=30, many=80, most=300)
 def test_each_visit_has_a_key_of_its_own(examples: int) -> None:
     """At whatever level no key is used for two visits; what is recorded bears the thread and the trace of the run."""
     used_again = 0
@@ -142,7 +142,7 @@ def test_each_visit_has_a_key_of_its_own(examples: int) -> None:
     assert used_again > examples / 10
 
 
-@in_both_lanes(few=30, many=120, most=300)
+@in_both_lanes(few=30, many=80, most=300)
 def test_what_a_machine_is_behind_is_the_sum_on_the_way_to_it(examples: int) -> None:
     """At every level of the path of an input, its time and what it is behind are the time of the run."""
     deep = 0
@@ -157,7 +157,7 @@ def test_what_a_machine_is_behind_is_the_sum_on_the_way_to_it(examples: int) -> 
     assert deep
 
 
-@in_both_lanes(few=40, many=120, most=300)
+@in_both_lanes(few=40, many=80, most=300)
 def test_a_cancellation_lands_the_whole_tree(examples: int) -> None:
     """Cancelled at any instant, a run is in its fallback at once, and every open call of every machine is charged."""
     deep = 0
@@ -214,7 +214,7 @@ def spent(now: Configuration) -> int:
     return sum(child.ledger.settled.tokens + spent(child) for child in children)
 
 
-@in_both_lanes(few=6, many=33)
+@in_both_lanes(few=6, many=20, most=60)
 def test_the_order_of_branches_decides_nothing(examples: int) -> None:
     """Where all are waited for and none fails, every schedule ends in one state, with one context and one charge."""
     different = 0

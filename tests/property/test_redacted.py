@@ -207,7 +207,7 @@ async def _answered(runner: Any, result: Any, tape: Tape) -> Any:
     return result
 
 
-@in_both_lanes(few=40, many=250, most=600)
+@in_both_lanes(few=40, many=150, most=600)
 def test_no_secret_is_stored_and_none_that_is_gone_is_read(examples: int, kept: Kept) -> None:
     """Whatever agents, tools and models do with secrets, and wherever the process ends, neither leaks nor is missed."""
 

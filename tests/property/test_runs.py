@@ -21,7 +21,7 @@ from fsm_orch.testing.adversaries import SECRET
 from machines.catalogue import Shop
 from machines.shop import Query, ShopFloor, deps
 
-RUNS = in_both_lanes(few=100, many=1_500, most=5_000)
+RUNS = in_both_lanes(few=100, many=800, most=5_000)
 """Adversarial runs in each of the two large properties."""
 PRICE = Price(Fraction(3), Fraction(15))
 HONEST = [attack for attack in ATTACKS if attack != "lying_usage"]

@@ -144,7 +144,7 @@ def broken(compiled: CompiledMachine, journal: list[Input]) -> set[Policy]:
     return found
 
 
-@in_both_lanes(few=20, many=60, most=300)
+@in_both_lanes(few=20, many=40, most=300)
 def test_what_is_judged_to_continue_goes_on_to_an_end(examples: int) -> None:
     """A run that continues is owed the same in the new version, and comes to a declared end, with all theorems."""
     verdicts = Counter[str]()
@@ -171,7 +171,7 @@ def test_what_is_judged_to_continue_goes_on_to_an_end(examples: int) -> None:
     assert {"continues", "snapshot", "stranded"} <= verdicts.keys(), verdicts
 
 
-@in_both_lanes(few=16, many=60, most=120)
+@in_both_lanes(few=16, many=40, most=120)
 def test_where_all_continue_every_run_does(examples: int) -> None:
     """No run, cut after whatever input, is lost where the exploration says that none can be."""
     verdicts = Counter[bool]()
@@ -192,7 +192,7 @@ def test_where_all_continue_every_run_does(examples: int) -> None:
     assert verdicts[True], verdicts
 
 
-@in_both_lanes(few=30, many=90, most=400)
+@in_both_lanes(few=30, many=60, most=400)
 def test_of_a_small_machine_no_run_is_lost_after_any_input(examples: int) -> None:
     """Where all continue each run does, after each of its inputs; it ends with what is proved of the new version."""
     seen = Counter[bool]()
@@ -226,7 +226,7 @@ def test_of_a_small_machine_no_run_is_lost_after_any_input(examples: int) -> Non
     assert seen[True], seen
 
 
-@in_both_lanes(few=60, many=130, most=600)
+@in_both_lanes(few=60, many=90, most=600)
 def test_no_gate_loses_a_run_where_all_continue(examples: int) -> None:
     """Where exits came, went or have another guard, and money is no matter, all that is shut strands nobody."""
     seen = Counter[bool]()
@@ -252,7 +252,7 @@ def test_no_gate_loses_a_run_where_all_continue(examples: int) -> None:
     assert seen[True], seen
 
 
-@in_both_lanes(few=10, many=50, most=300)
+@in_both_lanes(few=10, many=30, most=300)
 def test_a_machine_whose_states_are_renamed_loses_no_run_of_its_own(examples: int) -> None:
     """With the new names told, each place has the verdict that it has without a change, whatever is promised."""
 

@@ -337,7 +337,7 @@ def loop() -> Iterator[asyncio.Runner]:
         yield runner
 
 
-@in_both_lanes(few=150, many=1_000, most=3_000)
+@in_both_lanes(few=150, many=500, most=3_000)
 def test_adversaries(loop: asyncio.Runner, examples: int) -> None:
     """However two models fail, every theorem holds, a call costs its model's price, and turns are as promised."""
 

@@ -220,7 +220,7 @@ COUNTS = st.lists(st.integers(1, 3), max_size=4).filter(lambda counts: sum(count
 PLANS = st.fixed_dictionaries({"one": COUNTS, "two": COUNTS, "three": COUNTS})
 
 
-@in_both_lanes(few=3, many=20, most=40)
+@in_both_lanes(few=3, many=12, most=40)
 def test_what_is_settled_is_never_asked_again(examples: int) -> None:
     """However often a worker dies, after whatever it had stored; and the run comes to what it comes to without."""
 

@@ -38,7 +38,7 @@ def to_its_end(desk: Runner[Any, Any], seed: int, order: int = 0) -> RunResult[A
         return loop.run(playing())
 
 
-@in_both_lanes(few=15, many=60, most=150)
+@in_both_lanes(few=15, many=40, most=150)
 def test_every_nest_ends_in_a_declared_state(examples: int) -> None:
     """Under any failures T1 to T6 hold after every input; nothing is reserved at the end, and no task is left."""
     ends, depths = set[str](), set[int]()
@@ -55,7 +55,7 @@ def test_every_nest_ends_in_a_declared_state(examples: int) -> None:
     assert 3 in depths
 
 
-@in_both_lanes(few=30, many=100, most=300)
+@in_both_lanes(few=30, many=60, most=300)
 def test_a_nest_cancelled_at_any_instant_lands(examples: int) -> None:
     """One cancellation lands the whole tree: nothing is reserved, every call is charged, and no task is left."""
     inside = 0
@@ -140,7 +140,7 @@ class Slow(MemoryStore):
         await super().append(run_id, start, inputs, **options)
 
 
-@in_both_lanes(few=30, many=60)
+@in_both_lanes(few=30, many=40, most=150)
 def test_a_slow_store_begins_nothing_that_is_due_no_longer(examples: int) -> None:
     """However long each write takes, what begins is due by what is stored; every run ends, and is stored whole."""
     for seed in range(examples):
@@ -160,7 +160,7 @@ def test_a_slow_store_begins_nothing_that_is_due_no_longer(examples: int) -> Non
         assert result.journal == asyncio.run(store.load("r")), seed
 
 
-@in_both_lanes(few=4, many=20, most=33)
+@in_both_lanes(few=4, many=12, most=33)
 def test_the_order_of_branches_decides_nothing(examples: int) -> None:
     """Where all are waited for and none fails, each schedule ends in the same state, context and charge."""
     schedules, orders = (10 if examples < 10 else 20), 0

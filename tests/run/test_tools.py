@@ -273,7 +273,7 @@ REPLIES = (
 )
 
 
-@in_both_lanes(few=60, many=600)
+@in_both_lanes(few=60, many=300, most=1_000)
 def test_whatever_model_and_tools_do_a_run_keeps_its_promises(examples: int) -> None:
     """It ends in a declared state, each step keeps the theorems, and the model is shown nothing of what tools raise."""
 

@@ -16,7 +16,7 @@ from fsm_orch.run.desk import AttemptDesk
 from fsm_orch.testing import assert_resumes
 
 
-@in_both_lanes(few=3, many=30, most=100)
+@in_both_lanes(few=3, many=20, most=100)
 @pytest.mark.parametrize("name", MACHINES)
 def test_runs_go_on_from_every_prefix(name: str, examples: int) -> None:
     """Whatever models, agents, tools and humans do before their process ends, and after it."""

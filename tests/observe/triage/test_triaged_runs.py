@@ -54,7 +54,7 @@ def answers(lines: Iterable[Any]) -> list[Any]:
     return [to_builtins(each) for each in found]
 
 
-@in_both_lanes(few=4, many=25, most=60)
+@in_both_lanes(few=4, many=15, most=60)
 @pytest.mark.parametrize("name", KINDS)
 def test_a_log_agrees_with_what_the_runner_returned(name: str, examples: int) -> None:
     """Path, tokens, cost, calls, landing and end are those of the result, and each machine inside is told once."""
@@ -81,7 +81,7 @@ def test_a_log_agrees_with_what_the_runner_returned(name: str, examples: int) ->
     every_run()
 
 
-@in_both_lanes(few=3, many=15, most=40)
+@in_both_lanes(few=3, many=10, most=40)
 @pytest.mark.parametrize("name", KINDS)
 def test_a_log_and_a_store_give_the_same_answers(name: str, examples: int) -> None:
     """What is folded from a journal, and was never logged, is told like what was."""

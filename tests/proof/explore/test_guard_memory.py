@@ -69,7 +69,7 @@ def listed(definition: Definition) -> Definition:
     return dataclasses.replace(definition, context=Listed)
 
 
-@in_both_lanes(few=6, many=25, most=80)
+@in_both_lanes(few=6, many=15, most=80)
 def test_no_verdict_is_unsound(examples: int) -> None:
     """Where all values of a text are listed, what was said without them is as it was, or was only called possible."""
     said: Counter[tuple[str, str]] = Counter()
@@ -134,7 +134,7 @@ def real_journal(compiled: CompiledMachine, chance: random.Random) -> list[Input
     return journal
 
 
-@in_both_lanes(few=3, many=25, most=40)
+@in_both_lanes(few=3, many=15, most=40)
 def test_no_real_run_refutes_a_proof(examples: int) -> None:
     """No run breaks a policy that holds, or enters or takes what no run was said to; a hundred runs of each machine."""
     for seed in range(examples):
@@ -359,7 +359,7 @@ def as_by_all(definition: Definition) -> bool:
     return same and whole.entered.keys() == found.reached.keys() and whole.taken == found.taken
 
 
-@in_both_lanes(few=6, many=30, most=60)
+@in_both_lanes(few=6, many=18, most=60)
 def test_whoever_spends_nothing_can_do_all(examples: int) -> None:
     """Policies, states and handoffs are those of the full adversary, with its calls, repairs and failures."""
     for seed in range(examples):
