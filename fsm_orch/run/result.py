@@ -116,8 +116,8 @@ class RunResult(Generic[C]):
         return (*self.heard, *added_to(self.journal, self.context, self.said, self.records, final, self.words))
 
     def __str__(self) -> str:
-        """Return where the run ended, its path, the fields of its context, and what it used, a line each."""
-        ended = f"Ended in {self.state.name}"
+        """Return where the run ended or waits, its path, the fields of its context, and what it used, a line each."""
+        ended = stands_in_words(self)
         if self.landing is not None:
             why = self.landing.detail or self.landing.words
             ended = f"Landed in {self.state.name} ({self.landing.reason}): {why}"
@@ -140,6 +140,13 @@ class RunResult(Generic[C]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, error=together(state["error"]))
+
+
+def stands_in_words(result: RunResult[Any]) -> str:
+    """Return where a run that was not landed ended, or where it waits, and for what: "Waits in ask: Lend it?"."""
+    asked = "; ".join(question.text for question in result.waiting)
+    words = {"finished": "Ended", "waiting": "Waits", "running": "Stands"}[result.status]
+    return f"{words} in {result.state.name}" + (f": {_in_a_line(asked)}" if asked else "")
 
 
 def path_of(records: Sequence[Record]) -> tuple[Hop, ...]:
