@@ -140,7 +140,8 @@ def test_handoffs_that_no_run_takes_are_found():
 
     assert (finding.code, finding.level) == ("FSM205", "warning")
     assert finding.problem == (
-        "no run takes 'enter', though runs enter 'start': its guard reads 'vip', which no agent writes and no caller gives"
+        "no run takes 'enter', though runs enter 'start': its guard reads 'vip', which no agent writes and no caller "
+        "gives"
     )
     assert finding.fix == "have an agent write 'vip', or mend the guard, or remove the handoff"
 
