@@ -34,8 +34,8 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
                 "FSM301",
                 where=state.where,
                 about=state.name,
-                problem=f"{name!r} is {number_of(len(path) - 1, 'hop')} away: {' -> '.join(path)}; of {limits.hops} the "
-                "last is kept for landing, so no run gets there",
+                problem=f"{name!r} is {number_of(len(path) - 1, 'hop')} away: {' -> '.join(path)}; of {limits.hops} "
+                "the last is kept for landing, so no run gets there",
                 fix=f"raise the limit, {limits_as_written(limits, hops=least_hops(definition))}, or shorten the way",
             )
         cost = entering[name].cost
