@@ -70,6 +70,8 @@ class RunResult(Generic[C]):
     journal: tuple[Input, ...]
     waiting: tuple[Question, ...] = ()
     """What humans are asked; each is answered by `Runner.resume`."""
+    closed: tuple[str, ...] = ()
+    """Why each exit was closed, as far as it is known, if it was landed because none was legal."""
     error: BaseException | None = None
     """What the last failed attempt raised, for a debugger. It is in no journal; a log has its traceback alone."""
     heard: tuple[Message, ...] | None = ()
@@ -119,7 +121,7 @@ class RunResult(Generic[C]):
         """Return where the run ended or waits, its path, the fields of its context, and what it used, a line each."""
         ended = stands_in_words(self)
         if self.landing is not None:
-            why = self.landing.detail or self.landing.words
+            why = "; ".join([self.landing.detail or self.landing.words, *self.closed])
             ended = f"Landed in {self.state.name} ({self.landing.reason}): {why}"
             ended += f"; used before: {self.used_before}" if self.used_before else ""
         fields = (f"  {name}: {_in_a_line(value)}" for name, value in shown(self.context).items())
