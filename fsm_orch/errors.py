@@ -61,7 +61,8 @@ class Finding:
     """What to change."""
     level: Level = "error"
     about: str = ""
-    """The name of the state or handoff that it is about; empty for all else, and if the class does not build."""
+    """The name of the state or handoff that it is about, or those of several, joined by ", "; empty for all else, and
+    if the class does not build."""
 
     def __str__(self) -> str:
         return f"{self.code} {self.where}\n  {self.problem}\n  expected: {self.expected}\n  fix: {self.fix}"

@@ -180,6 +180,10 @@ Desk
 # So a field that is carried round a cycle, as `tried` is, is a `Preset`. `orders` is one so that `refund` may read it
 # however a run gets there.
 #
+# What a model or a human writes must fit the type of its field, or is refused, and they are told why. A `Literal`, an
+# `Enum` or a `bool` gives them choices: with `urgency: Preset[Literal["today", "later"]] = "later"` a model writes one of
+# the two, and nothing else. Guards over such fields are the ones that `check` sees through, each value by itself.
+#
 # ### States and agents
 #
 # One state is the `initial` one. An agent may read what its state says that it `reads`, and must write all that it
@@ -353,7 +357,12 @@ class Library(Machine[Loan]):
 
 # %% [markdown]
 # The run waits in `ask`. Each exit of a human has a description, since that is what the human sees. If nobody answers in
-# a day, the run takes `late`; without `on_timeout` it would be landed.
+# a day, the run takes `late`; without `on_timeout` it would be landed, and without `expires_s` it would wait for as long
+# as it takes. `expires_s` bounds the approval of a tool, too.
+#
+# **With a remark.** The approval of a tool is a yes or a no. Where the human has something to say to whoever comes next,
+# let them write a field in a state before, as `remark` here: the agent of `lend` could read it. A human writes all
+# fields of their `writes` in each answer, so give `None` where there is nothing to say.
 #
 # **Only if a human said yes.** A policy has one of `before`, `after` and `when`, so "a rare book is lent only after a yes"
 # is two of them. `common` and `yes` are the two ways into `lend`. One is never taken for a rare book, and nothing is lent
@@ -399,8 +408,12 @@ print(result.status, "-", result.waiting[0].text)
 
 # %% [markdown]
 # The run is not finished. It waits in its store, and takes no time and no money meanwhile. A human says yes, now or
-# tomorrow. With `False` the tool is not used, and the model is told so; the run may still end in `answered`. (`MemoryStore` forgets with its process;
-# `store="sqlite:///runs.db"` does not.)
+# tomorrow. With `False` the tool is not used, and the model is told so; the run may still end in `answered`.
+# (`MemoryStore` forgets with its process; `store="sqlite:///runs.db"` does not.)
+#
+# A script has to know the form of a reply. It has a key for each field that is written, and `handoff` where there are
+# several to choose from. As long as a model may use a tool, all that stands under the one key `reply`, where
+# `{"use": ...}` may stand instead. The last reply here has no such key, since `asks=1` is used up.
 
 # %%
 await desk.resume("r1", True)
@@ -504,7 +517,7 @@ for query in (
 # | time | the deadline |
 # | checked edge by edge | the bounds are tested again by code that shares nothing with what found them |
 # | explored | how many different situations runs can be in; all were looked at |
-# | fields tried with every value | `is_known` decides a guard, so runs with each of its values were told apart |
+# | fields tried with every value | `is_known` decides a guard, so runs with each of its values were told apart; "2 of 3" of a `Literal`: guards tell two of them apart from each other |
 # | opaque fields | a guard reads them, and they have too many values to try each, such as text |
 # | fields that no guard reads | runs that differ in them alone were not told apart |
 # | opaque guards | those that read such a field; both answers were tried |

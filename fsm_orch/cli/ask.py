@@ -76,7 +76,11 @@ def _one(out: Console, name: str, schema: Schema, form: Schema, *, of: str | Non
     choices = schema.get("enum")
     shown = f" [{'/'.join(map(_written, choices))}]" if choices else ""
     while True:
-        text = out.input(Text(f"  {name}{safe(shown)}: ", style="bold")).strip()
+        try:
+            text = out.input(Text(f"  {name}{safe(shown)}: ", style="bold")).strip()
+        except EOFError:
+            out.print()  # what is shown next begins a line of its own
+            raise
         try:
             return _fitting(of or name, text, schema, form)
         except CommandError as error:

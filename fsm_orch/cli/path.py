@@ -145,7 +145,8 @@ def _end(result: RunResult[Context]) -> Text:
     if result.landing is None:
         return Text("Ended in ").append(result.state.name, style="bold green")
     line = Text("Landed in ").append(result.state.name, style="bold yellow").append(f" ({result.landing.reason})")
-    line.append(f": {safe(result.landing.detail)}" if result.landing.detail else "")
+    why = "; ".join(filter(None, [result.landing.detail, *result.closed]))
+    line.append(f": {safe(why)}" if why else "")
     return line.append(f"; used before: {safe(result.used_before)}" if result.used_before else "")
 
 

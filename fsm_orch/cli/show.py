@@ -141,13 +141,16 @@ def show_finding(finding: Finding) -> Text:
     """Return a finding as a compiler shows one: problem, place, what is expected, and fix. A note is shorter."""
     file, _, line = finding.where.rpartition(":")
     source = linecache.getline(file, int(line)).rstrip() if line.isdecimal() else ""
+    while source.lstrip().startswith("@"):  # a decorator says little: the function below it is what is meant
+        line = str(int(line) + 1)
+        source = linecache.getline(file, int(line)).rstrip()
     margin = " " * len(line) if source else ""
     level = "" if finding.level == "error" else f" {finding.level}"
     shown = Text("\n").append(f"{finding.code}{level}", style=f"bold {LEVEL_COLOURS[finding.level]}")
     shown.append(f": {safe(finding.problem)}\n", style="bold")
     if finding.level == "note":
         return shown.append("  = ", style="blue").append("fix: ", style="bold").append(safe(finding.fix))
-    shown.append(f"{margin}--> ", style="blue").append(f"{place(finding.where)}\n")
+    shown.append(f"{margin}--> ", style="blue").append(f"{place(f'{file}:{line}' if source else finding.where)}\n")
     if source:
         shown.append(f"{margin} |\n{line} | ", style="blue").append(f"{safe(source.strip())}\n")
         shown.append(f"{margin} |\n", style="blue")

@@ -75,7 +75,7 @@ def diagram(definition: Definition) -> Diagram:
 
 def _limits(limits: Limits) -> str:
     cost = [] if limits.cost_usd is None else [f"${limits.cost_usd:f}"]
-    return ", ".join([f"{limits.hops} hops", f"{limits.tokens:,} tokens", *cost, f"{limits.deadline_s:g} s"])
+    return ", ".join([number_of(limits.hops, "hop"), f"{limits.tokens:,} tokens", *cost, f"{limits.deadline_s:g} s"])
 
 
 def _state_lines(state: State) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from ..proof.bounds.certificate import Certificate
 from ..proof.bounds.skeleton import Measure
 from ..proof.bounds.words import bound_in_words, tolls_in_words, verdict_in_words
 from ..proof.report import Counterexample, Proof
-from ..run.result import RunResult, cut, used_in_words
+from ..run.result import RunResult, cut, stands_in_words, used_in_words
 from .diagram import diagram, printable
 from .table import HEADINGS, rows
 
@@ -121,7 +121,7 @@ def certificate_html(certificate: Certificate) -> str:
 def result_html(result: RunResult[Any]) -> str:
     """Return a run as tables, as HTML: where it ended, its path, the fields of its context, and what it used."""
     landing = result.landing
-    end = f"Ended in {result.state.name}" if landing is None else f"Landed in {result.state.name} ({landing.reason})"
+    end = stands_in_words(result) if landing is None else f"Landed in {result.state.name} ({landing.reason})"
     taken = [record for record in result.records if isinstance(record, (HandedOff, Landed))]
     path = [
         (str(number), hop.source, hop.handoff or "landing", hop.target, f"{record.stamp.remaining:,}")

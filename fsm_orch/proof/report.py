@@ -16,6 +16,7 @@ from ..define.definition import Definition
 from ..define.machine import AnyMachine, definition_of
 from ..define.policies import Policy
 from ..define.rules.start import start_objection
+from ..define.wording import number_of
 from ..define.worst import shares_of, within
 from ..errors import Finding, StartError
 from ..limits import Limits
@@ -120,13 +121,14 @@ class Proof:
     def __str__(self) -> str:
         """Return the bounds, each verdict with its counterexample and what closes it, and the findings, in lines."""
         sound = "is sound" if self.is_sound() else "has something to mend"
+        cost = f"${self.bounds.cost_usd:f}, " if self.bounds.cost_usd else ""
         verdicts = (line for judged in self.policies for line in self._verdict(judged))
-        return "\n".join([f"{self.definition.name} {sound}: {self._bounds()}", *verdicts, *self._others()])
+        return "\n".join([f"{self.definition.name} {sound}: {self._bounds(cost)}", *verdicts, *self._others()])
 
-    def _bounds(self) -> str:
+    def _bounds(self, cost: str = "") -> str:
         bounds = self.bounds
-        cost = f"${bounds.cost_usd:f}, " if bounds.cost_usd else ""
-        return f"at most {bounds.tokens:,} tokens, {cost}{bounds.calls} calls, {bounds.hops} hops, {bounds.seconds:g} s"
+        counts = f"{cost}{number_of(bounds.calls, 'call')}, {number_of(bounds.hops, 'hop')}"
+        return f"at most {bounds.tokens:,} tokens, {counts}, {bounds.seconds:g} s"
 
     def _verdict(self, judged: PolicyVerdict) -> Iterator[str]:
         yield f"  {judged.verdict:<9} {judged.policy}"
@@ -146,12 +148,8 @@ class Proof:
             yield f"  to make it fit: {change}"
 
     def __repr__(self) -> str:
-        bounds = self.bounds
         verdicts = "".join(f"; {judged.policy} {judged.verdict}" for judged in self.policies)
-        return (
-            f"<Proof {self.definition.name}: at most {bounds.tokens:,} tokens, {bounds.calls} calls, "
-            f"{bounds.hops} hops, {bounds.seconds:g} s{verdicts}; findings: {len(self.findings)}>"
-        )
+        return f"<Proof {self.definition.name}: {self._bounds()}{verdicts}; findings: {len(self.findings)}>"
 
 
 def _is_shown(explored: Exploration) -> bool:

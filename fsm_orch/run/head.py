@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ..define.wording import number_of
 from ..errors import Drifted, StepError
 from ..kernel.configuration import Configuration
 from ..kernel.due import due
@@ -84,4 +85,4 @@ def folded(compiled: CompiledMachine, journal: Sequence[Input], stored: Head) ->
 
 def _told(head: Head) -> str:
     until = "" if head.expires_at is None else f", until {head.expires_at}"
-    return f"{head.state!r}, {head.status}, after {head.hops} hops and {head.tokens} tokens{until}"
+    return f"{head.state!r}, {head.status}, after {number_of(head.hops, 'hop')} and {head.tokens} tokens{until}"

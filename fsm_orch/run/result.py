@@ -70,6 +70,8 @@ class RunResult(Generic[C]):
     journal: tuple[Input, ...]
     waiting: tuple[Question, ...] = ()
     """What humans are asked; each is answered by `Runner.resume`."""
+    closed: tuple[str, ...] = ()
+    """Why each exit was closed, as far as it is known, if it was landed because none was legal."""
     error: BaseException | None = None
     """What the last failed attempt raised, for a debugger. It is in no journal; a log has its traceback alone."""
     heard: tuple[Message, ...] | None = ()
@@ -116,10 +118,10 @@ class RunResult(Generic[C]):
         return (*self.heard, *added_to(self.journal, self.context, self.said, self.records, final, self.words))
 
     def __str__(self) -> str:
-        """Return where the run ended, its path, the fields of its context, and what it used, a line each."""
-        ended = f"Ended in {self.state.name}"
+        """Return where the run ended or waits, its path, the fields of its context, and what it used, a line each."""
+        ended = stands_in_words(self)
         if self.landing is not None:
-            why = self.landing.detail or self.landing.words
+            why = "; ".join([self.landing.detail or self.landing.words, *self.closed])
             ended = f"Landed in {self.state.name} ({self.landing.reason}): {why}"
             ended += f"; used before: {self.used_before}" if self.used_before else ""
         fields = (f"  {name}: {_in_a_line(value)}" for name, value in shown(self.context).items())
@@ -140,6 +142,13 @@ class RunResult(Generic[C]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, error=together(state["error"]))
+
+
+def stands_in_words(result: RunResult[Any]) -> str:
+    """Return where a run that was not landed ended, or where it waits, and for what: "Waits in ask: Lend it?"."""
+    asked = "; ".join(question.text for question in result.waiting)
+    words = {"finished": "Ended", "waiting": "Waits", "running": "Stands"}[result.status]
+    return f"{words} in {result.state.name}" + (f": {_in_a_line(asked)}" if asked else "")
 
 
 def path_of(records: Sequence[Record]) -> tuple[Hop, ...]:

@@ -14,6 +14,7 @@ from ..kernel.inputs import Input, Started
 from ..kernel.records import Record
 from ..kernel.step import fold_recorded
 from ..messages import Message
+from .closed import why_closed
 from .conversation import asked
 from .head import status_of
 from .result import RunResult, place
@@ -68,6 +69,7 @@ class Results(Generic[C]):
             records=tuple(records),
             journal=tuple(journal),
             waiting=questions(compiled, now),
+            closed=why_closed(compiled, now, records),
             error=error,
             heard=heard,
             said=now.messages,

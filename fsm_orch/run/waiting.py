@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,7 +134,8 @@ def answered(
         raise AnswerLate(f"{question.key!r} has expired: `Runner.expire` lets its run go on")
     if question.tool is not None and not isinstance(answer, bool):
         raise AnswerError(
-            f"{question.text} is answered by True or False, which JSON spells true or false, not by {kind_of(answer)}"
+            f"{question.text} is answered by True or False, which JSON spells true or false, not by {kind_of(answer)}; "
+            "for a remark, ask in a state before, by a HumanAgent that writes it"
         )
     if id == question.key:
         raise AnswerError(f"{id!r} is the key of its question: give the answer an id of its own")
@@ -142,6 +143,7 @@ def answered(
     # A bad answer that was folded would be a refusal for good. What it leads to can be tried exactly, as nothing else
     # happens meanwhile: the kernel is pure, and of the copy nothing is kept.
     if why := _refusal(run, event, cast):
+        why = why.removeprefix("The reply did not fit: ").removesuffix(".")
         raise AnswerError(f"this answer to {question.key!r} does not fit: {why}{_expected(question, event.value)}")
     return event
 
@@ -153,17 +155,23 @@ def _expected(question: Question, given: Any) -> str:
     """
     required = [str(name) for name in question.form.get("required", ())]
     if not required or not isinstance(given, Mapping):
-        return _all_of(required)
+        return _all_of(question)
     extra = [key for key in given if key not in question.form["properties"]]
     named = quoted(key[:_KEY_CHARS] for key in extra[:_NAMED])
     more = f", and {len(extra) - _NAMED} more" if len(extra) > _NAMED else ""
     over = f"; it does not take {named}{more}" if extra else ""
-    return over + (_all_of(required) if extra or not given.keys() >= {*required} else "")
+    return over + (_all_of(question) if extra or not given.keys() >= {*required} else "")
 
 
-def _all_of(required: Sequence[str]) -> str:
-    fields = ", ".join(f'"{name}": ...' for name in required)
-    return f"; it takes all of {{{fields}}}" if len(required) > 1 else ""
+def _all_of(question: Question) -> str:
+    fields = [f'"{name}": {_one_of(question.form["properties"][name])}' for name in question.form.get("required", ())]
+    return f"; it takes all of {{{', '.join(fields)}}}" if len(fields) > 1 else ""
+
+
+def _one_of(schema: Mapping[str, Any]) -> str:
+    """Return the values that a field of a form takes, if they are few; the first mistake may hide that one is wrong."""
+    choices = schema.get("enum", ())
+    return " or ".join(f'"{choice}"' for choice in choices) if 0 < len(choices) <= _NAMED else "..."
 
 
 def _as_input(run: Run, question: Question, answer: Any, *, id: str, who: str | None) -> inputs.Answered:

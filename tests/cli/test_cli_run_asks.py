@@ -66,6 +66,7 @@ def test_nobody_at_the_terminal_leaves_the_run_waiting(cli, write):
 
     assert result.exit_code == 3
     assert "nobody is at the terminal: run it with --store, which keeps it for `fsm-orch runs answer`" in result.stderr
+    assert result.stdout.endswith(": \n"), "what is shown next begins a line of its own"
 
 
 def test_nobody_at_the_terminal_is_told_the_command(cli, write):

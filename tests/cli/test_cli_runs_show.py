@@ -98,6 +98,7 @@ def test_a_landing_is_shown_with_its_reason(cli, desk):
     result = cli.invoke(app, ["runs", "show", asked(URL)[0], desk, *STORE])
 
     assert "  path      look -landing-> human  (no_handoff: nothing is legal in 'look')" in result.stdout
+    assert re.search(r"^ +closed: '\w+' since its guard does not hold", result.stdout, re.MULTILINE)
 
 
 def test_as_json_a_run_is_shown_with_its_journal(cli, tool):

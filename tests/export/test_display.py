@@ -1,5 +1,6 @@
 """How machines, proofs, certificates and results are shown in a notebook."""
 
+import html
 import subprocess
 import sys
 import types
@@ -9,7 +10,19 @@ from xml.etree import ElementTree
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from fsm_orch import Context, Final, LLMAgent, Machine, Runner, ScriptedModel, State, guard, never
+from fsm_orch import (
+    Context,
+    Final,
+    HumanAgent,
+    LLMAgent,
+    Machine,
+    MemoryStore,
+    Runner,
+    ScriptedModel,
+    State,
+    guard,
+    never,
+)
 from fsm_orch.export import display
 from fsm_orch.proof import prove
 
@@ -231,3 +244,21 @@ def test_nothing_is_registered_without_a_shell():
     display.register()
 
     assert not InteractiveShell.initialized()
+
+
+async def test_a_run_that_waits_is_not_shown_as_one_that_ended():
+    """A run that waits says where, and what it asks; both as text and as HTML."""
+
+    class Asking(Machine[Ticket]):
+        ask = State(HumanAgent("Pay\nit back?", reads=Ticket.query), initial=True)
+        paid, kept = Final(), Final(fallback=True)
+        yes, no = ask.to(paid, "pay"), ask.to(kept, "keep")
+
+    runner = Runner(Asking, store=MemoryStore())
+    waiting = await runner.run(Ticket(query="money"), run_id="r")
+    ended = await runner.resume("r", Asking.yes)
+
+    said = r"Waits in ask: 'Pay\nit back?'"
+    assert str(waiting).splitlines()[0] == said
+    assert said in html.unescape(display.result_html(waiting))
+    assert str(ended).splitlines()[0] == "Ended in paid"

@@ -77,7 +77,7 @@ async def test_what_an_answer_lacks_is_named(answer: Any, lacks: bool) -> None:
     with pytest.raises(AnswerError, match="does not fit") as raised:
         await Runner(Refunds, store=store).resume("r", answer)
 
-    assert lacks == str(raised.value).endswith('; it takes all of {"handoff": ..., "note": ...}')
+    assert lacks == str(raised.value).endswith('; it takes all of {"handoff": "yes" or "no", "note": ...}')
 
 
 @pytest.mark.parametrize("who", [5, "\ud800"])

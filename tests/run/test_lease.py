@@ -163,7 +163,7 @@ async def test_a_guard_that_was_changed_is_found_before_anything_is_driven() -> 
     await keep(runner, "r", whole.journal[:2])
     LEAST[0] = 5
     try:
-        with pytest.raises(Drifted, match=r"stored at 'second', running, after 1 hops .* folds to 'small', finished"):
+        with pytest.raises(Drifted, match=r"stored at 'second', running, after 1 hop .* folds to 'small', finished"):
             await runner.resume("r")
     finally:
         LEAST[0] = 2

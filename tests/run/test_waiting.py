@@ -460,8 +460,8 @@ async def test_all_questions_that_are_late_expire_at_once() -> None:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        ({"handoff": "yes", "note": "x", "nota": "y"}, r"not asked for\.; it does not take 'nota'; it takes all of \{"),
-        ({"handoff": "yes", "nota": "y"}, r"note: Field required\.; it does not take 'nota'; it takes all of \{"),
+        ({"handoff": "yes", "note": "x", "nota": "y"}, r"not asked for; it does not take 'nota'; it takes all of \{"),
+        ({"handoff": "yes", "nota": "y"}, r"fit: note: Field required; it does not take 'nota'; it takes all of \{"),
         ({"handoff": "yes", "a": 1, "b": 1, "c" * 99: 1, "d": 1}, f"'a', 'b', '{'c' * 64}', and 1 more; it takes all"),
     ],
 )
@@ -480,7 +480,7 @@ async def test_an_answer_that_lacks_fields_is_told_all_that_it_takes() -> None:
     await waiting(store)
     runner = Runner(Refunds, store=store)
 
-    with pytest.raises(AnswerError, match=r'it takes all of \{"handoff": \.\.\., "note": \.\.\.\}'):
+    with pytest.raises(AnswerError, match=r'it takes all of \{"handoff": "yes" or "no", "note": \.\.\.\}'):
         await runner.resume("r", Refunds.yes)
     result = await runner.resume("r", {"handoff": Refunds.yes, Claim.note: "ok"})
     assert result.waiting == ()

@@ -17,7 +17,6 @@ from support.serving import served
 
 from fsm_orch import Final, Limits, Machine, Message, Response, Runner, RunResult, ScriptedModel, State, Usage, Visit
 from fsm_orch.kernel.records import Answered, CallSettled, GatesSeen, Landed, Refused, Stamp
-from fsm_orch.kernel.step import fold
 from fsm_orch.models import Request
 from fsm_orch.proof.bounds.words import most_in_words
 from fsm_orch.run.result import used_in_words
@@ -128,7 +127,7 @@ def test_what_came_later_did_not_lead_there(reason: Any, before: list[Any]) -> N
 
 def ending(runner: Runner[Claim, None], result: RunResult[Claim]) -> dict[str, Any]:
     """Return how a run ended, as the page is told it."""
-    told = ending_json(runner.compiled, fold(runner.compiled, result.journal), result)
+    told = ending_json(runner.compiled, result)
     assert told is not None
     return told
 
@@ -159,7 +158,7 @@ def test_what_a_guard_says_after_a_landing_is_left_out() -> None:
         """Pay small claims, or look again."""
 
         work = State(look, writes=Claim.note, initial=True, max_visits=1)
-        paid, human = Final(), Final(fallback=True)
+        paid, human = Final(), Final(fallback=True, sets={Claim.cents: 9_000})
         pay = work.to(paid, guard=is_small)
         again = work.to(work)
 

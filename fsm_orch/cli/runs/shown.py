@@ -14,6 +14,7 @@ from ...define.wording import number_of
 from ...kernel.configuration import Configuration
 from ...kernel.inputs import Input
 from ...kernel.legal import menu
+from ...run.closed import why_closed
 from ...run.result import landing_of
 from ...run.used_tools import tools_in_words
 from ...store.values import Listed
@@ -111,6 +112,8 @@ def _path(run: Folded) -> _Lines:
     for place, hop in enumerate(run.path):
         why = f"  ({landing.reason}: {landing.detail})" if hop.handoff is None and landing is not None else ""
         yield "" if place else "path", f"{hop}{why}"
+    if closed := why_closed(run.compiled, run.now, run.records):
+        yield "", f"closed: {'; '.join(closed)}"
     if landing is not None and (used := tools_in_words(run.records)):
         yield "", f"used before: {used}"
 

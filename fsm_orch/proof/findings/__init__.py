@@ -7,17 +7,17 @@ An *error* is certain and breaks a promise that was made; a *warning* needs a de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ...amounts import Price
 from ...define.definition import Definition
 from ...errors import Finding
 from ..bounds.certificate import Certificate
 from ..explore.exploration import Exploration
-from . import affordable, failures, hops, prompts, verdicts, ways
+from . import affordable, failures, hops, never, prompts, verdicts, ways
 
 _OF_DEFINITIONS: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
-    ways.never_open,
+    never.never_open,
     ways.overlapping,
     ways.dead_ends,
     prompts.shared,
@@ -70,7 +70,20 @@ def findings(
     ]
     found += hops.cut_short(definition, exploration, found)
     # by its name, not by its line: several handoffs may stand on one; and a note says nothing that could replace this
-    told = {finding.about for finding in found if finding.level != "note"}
+    told = {name for finding in found if finding.level != "note" for name in finding.about.split(", ")}
     found += [finding for finding in ways.untaken(definition, exploration, found) if finding.about not in told]
+    found = [finding for finding in found if not _is_explained(definition, finding, found)]
     weights = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: weights[finding.level]))
+
+
+def _is_explained(definition: Definition, finding: Finding, found: Sequence[Finding]) -> bool:
+    """Return whether a finding says what another one is the reason of, so that mending that one may mend both."""
+    match finding.code:
+        case "FSM202" | "FSM203":  # exits that may be closed, one of them by a guard that is a mistake
+            shut = {name for one in found if one.code == "FSM204" for name in one.about.split(", ")}
+            return any(exit_.name in shut for exit_ in definition.states[finding.about].exits)
+        case "FSM303":  # a limit that no run uses up, since no run comes to the states that would
+            return any(one.code == "FSM301" for one in found)
+        case _:
+            return False

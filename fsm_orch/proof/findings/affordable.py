@@ -13,6 +13,7 @@ from ...define.graph import shortest_path
 from ...define.least import least_hops
 from ...define.rules.start import cost_limits, entry_of
 from ...define.states import State
+from ...define.wording import number_of
 from ...define.worst import grants, machines_in
 from ...errors import Finding
 from ..bounds.certificate import Certificate
@@ -33,8 +34,8 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
                 "FSM301",
                 where=state.where,
                 about=state.name,
-                problem=f"{name!r} is {len(path) - 1} hops away: {' -> '.join(path)}; of {limits.hops} the last is "
-                "kept for landing, so no run gets there",
+                problem=f"{name!r} is {number_of(len(path) - 1, 'hop')} away: {' -> '.join(path)}; of {limits.hops} "
+                "the last is kept for landing, so no run gets there",
                 fix=f"raise the limit, {limits_as_written(limits, hops=least_hops(definition))}, or shorten the way",
             )
         cost = entering[name].cost

@@ -1,4 +1,4 @@
-"""Findings about the ways out of a state: guards that overlap, never hold, or may all be false (2xx).
+"""Findings about the ways out of a state: guards that overlap or may all be false, and exits that no run takes (2xx).
 
 Guards are compared *jointly*: on all values of the finite fields they read, and with every unknown leaf answering yes
 and no, the same leaf the same in all of them. So `g` and `~g` never both hold and never both fail, however opaque g is.
@@ -13,16 +13,17 @@ from itertools import combinations, islice, product
 from typing import Any, NamedTuple, get_args
 
 from ...define import codes
+from ...define.context import given_fields
 from ...define.definition import Definition
 from ...define.guards import Guard
-from ...define.policies import Policy
 from ...define.states import Handoff, State
+from ...define.wording import quoted
 from ...errors import Finding
 from ..explore.automata import guards as guards_of
-from ..explore.domain import Domain, Outcome, decided, leaves, leaves_of
+from ..explore.domain import Domain, Outcome, decided, leaves_of
 from ..explore.exploration import Exploration
 
-_MOST_CASES = 4_000
+MOST_CASES = 4_000
 """Beyond these some cases are not looked at, and what only they would show is not found."""
 
 _WORDS: Mapping[Outcome, str] = {"yes": "{!r}", "no": "not {!r}", "raises": "{!r} raises"}
@@ -42,7 +43,7 @@ class Case(NamedTuple):
         return ", ".join(values + [_WORDS[said].format(leaf) for leaf, said in self.unknown.items()])
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """What a search found."""
 
     case: Case | None
@@ -93,7 +94,7 @@ def overlapping(definition: Definition) -> Iterator[Finding]:
         for first, second in combinations(state.exits, 2):
             if second.guard is None or first.target is second.target:
                 continue  # a last exit without a guard is the usual way to say "else"
-            both = _first(domain, (first.guard, second.guard), (True, True)).case
+            both = first_case(domain, (first.guard, second.guard), (True, True)).case
             if both is not None:
                 yield _overlap(first, second, both)
 
@@ -116,83 +117,69 @@ def _overlap(first: Handoff, second: Handoff, both: Case) -> Finding:
     )
 
 
-def never_open(definition: Definition) -> Iterator[Finding]:
-    """Find guards that never hold. Their handoff is never taken, and a policy about them checks nothing."""
-    domain = Domain(definition.context, guards_of(definition, definition.policies))
-    asked: list[tuple[Handoff | Policy, Guard[Any]]]
-    asked = [(handoff, handoff.guard) for handoff in definition.handoffs if handoff.guard is not None]
-    asked += [(policy, guard) for policy in definition.policies for guard in policy.guards]
-    for owner, guard in asked:
-        found = (_never(domain, part, guard, owner) for part in dict.fromkeys((guard, *leaves(guard))))
-        yield from islice(filter(None, found), 1)
-
-
-def _never(domain: Domain, part: Guard[Any], whole: Guard[Any], owner: Handoff | Policy) -> Finding | None:
-    """Return a finding if the guard never holds, else None; for a part of a guard, only if the part is a mistake."""
-    found = _first(domain, (part,), (True,))
-    if found.case is not None or not found.is_all:
-        return None
-    mistakes = _mistakes(domain, part)
-    if part is not whole and not mistakes:
-        return None
-    is_policy = isinstance(owner, Policy)
-    name = str(owner) if isinstance(owner, Policy) else repr(owner.name)
-    return codes.finding(
-        "FSM204",
-        where=owner.where,
-        about="" if isinstance(owner, Policy) else owner.name,
-        problem=f"{'the guard' if part is whole else 'a part of the guard'} of {name} never holds: {part!r}"
-        + (f" ({'; '.join(mistakes)})" if mistakes else ""),
-        fix=f"mend the guard, or remove the {'policy' if is_policy else 'handoff'}",
-        level="warning" if is_policy and not mistakes else "error",
-    )
-
-
-def _mistakes(domain: Domain, guard: Guard[Any]) -> tuple[str, ...]:
-    """Return what the leaves raise, and which of them return something other than a bool.
-
-    What they do after reading an opaque field is not seen.
-    """
-    return tuple(dict.fromkeys(said for leaf in leaves(guard) for said in _mistakes_of(domain, leaf)))
-
-
-def _mistakes_of(domain: Domain, leaf: Guard[Any]) -> Iterator[str]:
-    is_bool: Guard[Any] = Guard(lambda c: isinstance(leaf(c), bool), leaf.canonical, leaf.contexts, leaf.where)
-    finite = [name for name in domain.reads(leaf) if name in domain.finite]
-    for values in islice(domain.valuations(finite), _MOST_CASES):
-        answer = domain.ask(is_bool, values)
-        if answer.error is not None:
-            yield answer.error
-        elif answer.outcome == "no":
-            yield f"{leaf!r} returns something other than a bool"
-
-
 def untaken(definition: Definition, exploration: Exploration, known: Iterable[Finding] = ()) -> Iterator[Finding]:
     """Find handoffs and failure edges that no run takes, though runs enter a state that they leave.
 
     Args:
-        known: what was found so far; a handoff into a state that no run can afford (FSM301) has its reason there.
+        known: what was found so far. A handoff into a state that no run can afford (FSM301) has its reason there, and
+            any that only a limit may have closed: with the limit that is to be mended first, runs may take it.
     """
     dear = {finding.about for finding in known if finding.code == "FSM301"}
+    domain = Domain(definition.context, guards_of(definition, ()))
     for handoff in definition.handoffs:
         entered = [source.name for source in handoff.sources if source.name in exploration.reached]
         is_explained = handoff.target.name in dear and handoff.target.name not in exploration.reached
         if exploration.is_complete and entered and handoff.name not in exploration.taken and not is_explained:
+            why = _why_untaken(definition, domain, handoff)
+            if dear and why.is_guessed:
+                continue
             yield codes.finding(
                 "FSM205",
                 where=handoff.where,
                 about=handoff.name,
-                problem=f"no run takes {handoff.name!r}, though runs enter {', '.join(map(repr, entered))}: "
-                f"{_why_untaken(definition, handoff)}",
+                problem=f"no run takes {handoff.name!r}, though runs enter {quoted(entered)}: {why.problem}",
+                fix=why.fix,
             )
 
 
-def _why_untaken(definition: Definition, handoff: Handoff) -> str:
-    limits = definition.limits
-    if handoff.kind == "timeout" and not any(source.may_time_out(limits) for source in handoff.sources):
-        visit_s = min(source.seconds(limits) for source in handoff.sources)
-        return f"a visit may take {visit_s:g} s, and by then the run has been landed, for its {limits.deadline_s:g} s"
-    return "by then its guard is closed, an exit before it is taken, or no visit, hop or token is left for it"
+class _Why(NamedTuple):
+    """Why no run takes a handoff, and what to do; None: what is always said."""
+
+    problem: str
+    fix: str | None = None
+    is_guessed: bool = False
+    """Whether it only lists what it can be, limits among it."""
+
+
+def _why_untaken(definition: Definition, domain: Domain, handoff: Handoff) -> _Why:
+    limits, sources = definition.limits, handoff.sources
+    if handoff.kind == "timeout" and not any(source.may_time_out(limits) for source in sources):
+        if all(source.spec.kind == "human" for source in sources):
+            return _Why(
+                "a human is waited for without an end there, since the state declares no expires_s",
+                f"say how long, {sources[0].name} = State(..., expires_s=86_400) is a day; or remove it",
+            )
+        visit_s = min(source.seconds(limits) for source in sources)
+        return _Why(
+            f"a visit may take {visit_s:g} s, and by then the run has been landed, for its {limits.deadline_s:g} s"
+        )
+    if handoff.guard is None:
+        return _Why("an exit before it is taken, or no visit, hop or token is left for it", is_guessed=True)
+    unwritten = sorted(domain.read_by([handoff.guard]) - _written(definition))
+    if unwritten:
+        return _Why(
+            f"its guard reads {quoted(unwritten)}, which no agent writes and no caller gives",
+            f"have an agent write {quoted(unwritten)}, or mend the guard, or remove the handoff",
+        )
+    return _Why(
+        "by then its guard is closed, an exit before it is taken, or no visit, hop or token is left for it",
+        is_guessed=True,
+    )
+
+
+def _written(definition: Definition) -> frozenset[str]:
+    """Return the fields that may change before some handoff: those of callers, and those that agents write."""
+    return given_fields(definition.context).union(*(state.spec.written_names for state in definition.states.values()))
 
 
 def forced(definition: Definition, exploration: Exploration) -> Iterator[Finding]:
@@ -237,7 +224,7 @@ def _closed(definition: Definition, domain: Domain, state: State, exits: Sequenc
             is_kept = not domain.read_by([handoff.guard]) & state.spec.written_names
             entries.append(handoff.guard if is_kept else None)  # what it writes itself is not known any more
     for entry in dict.fromkeys(entries):
-        closed = _first(domain, (entry, *guards), (True, *(False for _ in guards)), raising=True).case
+        closed = first_case(domain, (entry, *guards), (True, *(False for _ in guards)), raising=True).case
         if closed is not None:
             return closed
     return None
@@ -265,10 +252,10 @@ def _dead_end(domain: Domain, state: State, exits: Sequence[Handoff], closed: Ca
     )
 
 
-def _first(
+def first_case(
     domain: Domain, guards: Sequence[Guard[Any] | None], holds: tuple[bool, ...], *, raising: bool = False
-) -> _Found:
+) -> Found:
     """Find a case in which each guard gives the answer in `holds`; prefer one without opaque leaves."""
     left = cases(domain, guards, raising=raising)
-    found = [case for case in islice(left, _MOST_CASES) if case.holds == holds]
-    return _Found(min(found, key=lambda case: len(case.unknown), default=None), next(left, None) is None)
+    found = [case for case in islice(left, MOST_CASES) if case.holds == holds]
+    return Found(min(found, key=lambda case: len(case.unknown), default=None), next(left, None) is None)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from msgspec.structs import replace
-
 from ...kernel import records
-from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine
-from ...kernel.legal import menu
 from ...kernel.reasons import LandingReason
 from ...kernel.records import Landed, Record
 from ...proof.bounds.words import most_in_words, most_of
@@ -31,29 +27,27 @@ _TOLD_BY_DETAIL: frozenset[LandingReason] = frozenset({"visits", "hops", "budget
 """Reasons that their detail says in full, if there is one: the general words would say it again."""
 
 
-def ending_json(compiled: CompiledMachine, now: Configuration, result: RunResult[Any]) -> dict[str, Any] | None:
+def ending_json(compiled: CompiledMachine, result: RunResult[Any]) -> dict[str, Any] | None:
     """Return how a run ended as JSON; None if it has not.
 
     Args:
         compiled: the machine, with the limits and prices of the run.
-        now: where the run stands.
     """
     if result.status != "finished":
         return None
     return {
         "state": result.state.name,
-        "landing": result.landing and _landing(compiled, now, result.landing, result.records),
+        "landing": result.landing and _landing(result, result.landing),
         "used": used_in_words(result),
         "used_before": result.used_before,
         "most": _most(compiled, is_priced=result.cost_usd is not None),
     }
 
 
-def _landing(compiled: CompiledMachine, now: Configuration, landing: Landing, told: Sequence[Record]) -> dict[str, Any]:
-    place, landed = next((i, each) for i, each in enumerate(told) if isinstance(each, Landed) and _is_own(each))
-    detail = [landing.detail]
-    if landing.reason in ("no_handoff", "shut"):
-        detail += _against(compiled, now, landed)
+def _landing(result: RunResult[Any], landing: Landing) -> dict[str, Any]:
+    told = result.records
+    place = next(i for i, each in enumerate(told) if isinstance(each, Landed) and _is_own(each))
+    detail = [landing.detail, *result.closed]
     if landing.detail and landing.reason in _TOLD_BY_DETAIL and len(detail) == 1:
         why = landing.detail
     else:
@@ -61,18 +55,6 @@ def _landing(compiled: CompiledMachine, now: Configuration, landing: Landing, to
         told_why = ": ".join(filter(None, (*words, ", ".join(filter(None, detail)))))
         why = f"{told_why.removesuffix('.')} ({landing.reason})"
     return {"why": why.removesuffix("."), "led_by": led_by(told, place) + 1}
-
-
-def _against(compiled: CompiledMachine, now: Configuration, landed: Landed) -> Iterator[str]:
-    """Yield what stood against each way on, as far as it is known after a landing.
-
-    That has changed no visits and no gates. It may have set fields that guards read, and has freed what was reserved:
-    so what guards say is left out, and what could not be paid even then could not before.
-    """
-    before = replace(now, state=landed.source, hops=now.hops - 1, status="running")
-    for handoff, against in menu(compiled, before):
-        if against is not None and against.reason != "guard":
-            yield f"{handoff.name!r} since {against.detail}"
 
 
 def _is_own(record: Record) -> bool:

@@ -50,7 +50,7 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         # in a thread: a long journal takes long to fold, and the loop has others to answer
         compiled = start.compiled_for(runner.compiled, journal[0])
         steps, result = list(walked(compiled, journal)), runner.replay(journal)
-        ending = ending_json(compiled, steps[-1][0].configuration, result)
+        ending = ending_json(compiled, result)
         most = most_json(compiled)
         told = {"row": row_json(row), **journal_json(compiled, journal, steps), "ending": ending, "most": most}
         told |= fork_json(Unrecorded() if kin is None else unrecorded(runner.compiled, row, journal, kin))

@@ -107,3 +107,31 @@ def test_a_note_hides_no_warning(monkeypatch):
     found = [(finding.code, finding.about) for finding in prove(OneLine).findings]
 
     assert {("FSM205", "paid"), ("FSM503", "paid")} <= set(found)
+
+
+@guard
+def is_misspelt(order: Order) -> bool:
+    return order.is_payed
+
+
+def test_what_follows_from_another_finding_is_not_said_beside_it():
+    """A dead end behind a mistaken guard, and a limit that no run uses up as none gets far enough, are not told."""
+
+    class Misspelt(Machine[Order]):
+        look = State(print, initial=True, writes=Order.is_paid)
+        sent, human = Final(), Final(fallback=True)
+        done = look.to(sent, guard=is_misspelt)
+
+    class Turning(Machine[Order]):
+        look, ask, far = State(print, initial=True, max_visits=2), State(print), State(print)
+        sent, human = Final(), Final(fallback=True)
+        to_ask = look.to(ask)
+        again, back = ask.to(far), ask.to(look)
+        soon, done = look.to(sent), far.to(sent)
+        limits = Limits(hops=2)
+
+    short = replace(Far.definition, limits=Limits(hops=2, tokens=5_000))
+
+    assert [finding.code for finding in prove(Misspelt).findings] == ["FSM204"]
+    assert [finding.code for finding in prove(short).findings] == ["FSM301"]
+    assert {"FSM301"} == {finding.code for finding in prove(Turning).findings if finding.level != "note"}

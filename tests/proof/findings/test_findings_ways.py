@@ -27,7 +27,8 @@ from fsm_orch import (
 )
 from fsm_orch.proof.explore.domain import Domain
 from fsm_orch.proof.explore.exploration import explore
-from fsm_orch.proof.findings.ways import cases, dead_ends, forced, never_open, overlapping, untaken
+from fsm_orch.proof.findings.never import never_open
+from fsm_orch.proof.findings.ways import cases, dead_ends, forced, overlapping, untaken
 
 
 class Order(Context):
@@ -138,7 +139,32 @@ def test_handoffs_that_no_run_takes_are_found():
     (finding,) = untaken(closed, explore(closed))
 
     assert (finding.code, finding.level) == ("FSM205", "warning")
-    assert finding.problem.startswith("no run takes 'enter', though runs enter 'start': by then its guard is closed")
+    assert finding.problem == (
+        "no run takes 'enter', though runs enter 'start': its guard reads 'vip', which no agent writes and no caller "
+        "gives"
+    )
+    assert finding.fix == "have an agent write 'vip', or mend the guard, or remove the handoff"
+
+
+def test_what_a_handoff_was_closed_by_is_told_as_far_as_it_is_known():
+    """A guard over what is written somewhere may be closed too early; an exit without one is passed over."""
+    late = desk(is_vip, before=is_vip, writes=(Order.vip,))
+
+    class Passed(Machine[Order]):
+        look = State(act, writes=Order.vip, initial=True)
+        wait = State(HumanAgent("Send it?", writes=Order.vip))
+        sent, human = Final(), Final(fallback=True)
+        first = look.to(wait)
+        yes = wait.to(sent, "send")
+        no = wait.to(human, "keep")
+        nobody = wait.on_timeout(human)
+
+    (early,) = untaken(late, explore(late))
+    (endless,) = untaken(Passed.definition, explore(Passed.definition))
+
+    assert "by then its guard is closed, an exit before it is taken, or no visit" in early.problem
+    assert endless.problem.endswith("a human is waited for without an end there, since the state declares no expires_s")
+    assert endless.fix == "say how long, wait = State(..., expires_s=86_400) is a day; or remove it"
 
 
 def test_what_some_run_takes_or_was_not_explored_is_no_finding():
@@ -223,42 +249,66 @@ def told_never(*policies, guard=None):
 
 def test_why_a_guard_never_holds_is_told():
     """What it raises is named, and so is an answer that is no bool; what depends on text is not seen."""
-    for one, why in (
-        (is_misspelt, "is_misspelt (AttributeError in is_misspelt: no 'vipp')"),
-        (~is_misspelt, "~is_misspelt (AttributeError in is_misspelt: no 'vipp')"),
-        (is_odd, "is_odd (AttributeError in is_odd: no 'vipp')"),
-        (is_kind, "is_kind (is_kind returns something other than a bool)"),
-        (
-            is_small & is_misspelt & is_kind,
-            "((is_small & is_misspelt) & is_kind) (AttributeError in is_misspelt: no 'vipp'; is_kind returns something "
-            "other than a bool)",
-        ),
+    misspelt = "the guard is_misspelt never holds (AttributeError in is_misspelt: no 'vipp'); on it stands 'done'"
+    no_bool = "the guard is_kind never holds (is_kind returns something other than a bool); on it stands 'done'"
+    odd = "the guard is_odd never holds (AttributeError in is_odd: no 'vipp'); on it stands 'done'"
+    for one, said in (
+        (is_misspelt, [misspelt]),
+        (~is_misspelt, [misspelt]),
+        (is_odd, [odd]),
+        (is_kind, [no_bool]),
+        (is_small & is_misspelt & is_kind, [misspelt, no_bool]),
     ):
-        assert told_never(guard=one) == [(f"the guard of 'done' never holds: {why}", "error")]
+        assert told_never(guard=one) == [(each, "error") for each in said]
     assert told_never(guard=is_careless) == []
+
+
+@guard
+def is_broken(order: Order) -> bool:
+    return order.kind == "broken"
+
+
+def test_a_guard_that_looks_for_a_value_that_there_is_not_is_told_those_that_there_are():
+    """The finding names the values of the fields that it reads."""
+    said = "the guard is_broken never holds, whether kind is 'new' or 'used'; on it stands 'done'"
+
+    assert told_never(guard=is_broken) == [(said, "error")]
+    assert told_never(guard=is_small & is_broken) == [(said, "error")]
+
+
+def test_a_guard_is_found_once_and_where_it_is_written():
+    """However many handoffs and policies stand on it: they are named, and its own line is shown."""
+    found = list(never_open(replace(desk(is_misspelt, is_vip & is_misspelt), policies=(never(is_misspelt),))))
+
+    assert [finding.where for finding in found] == [is_misspelt.where]
+    assert found[0].problem.endswith("; on it stand 'h0', 'h1' and never(is_misspelt)")
+    assert found[0].about == "h0, h1"
 
 
 def test_a_part_of_a_guard_that_is_a_mistake_is_found():
     """A guard that holds by its other part hides it; a part that just never holds may be meant."""
-    why = "a part of the guard of 'done' never holds: is_misspelt (AttributeError in is_misspelt: no 'vipp')"
+    why = "the guard is_misspelt never holds (AttributeError in is_misspelt: no 'vipp'); on it stands 'done'"
 
     assert told_never(guard=is_vip | is_misspelt) == [(why, "error")]
     assert told_never(guard=is_vip | (is_used & ~is_used)) == []
+    assert told_never(guard=is_vip | is_broken) == []
 
 
-def test_a_policy_whose_guard_never_holds_is_found_where_it_is_declared():
+def test_a_policy_whose_guard_never_holds_is_found():
     """It would hold by saying nothing: an error if the guard is a mistake, else a warning."""
-    broken, idle = never(is_misspelt), at_most(1, is_vip & ~is_vip)
+    broken, idle, empty = never(is_misspelt), at_most(1, is_vip & ~is_vip), never(is_broken)
 
-    assert told_never(broken, idle, never(is_vip | is_used)) == [
+    assert told_never(broken, idle, never(is_vip | is_used), empty) == [
         (
-            "the guard of never(is_misspelt) never holds: is_misspelt (AttributeError in is_misspelt: no 'vipp')",
+            "the guard is_misspelt never holds (AttributeError in is_misspelt: no 'vipp'); on it stands "
+            "never(is_misspelt)",
             "error",
         ),
         ("the guard of at_most(1, is_vip & ~is_vip) never holds: (is_vip & ~is_vip)", "warning"),
+        ("the guard is_broken never holds, whether kind is 'new' or 'used'; on it stands never(is_broken)", "warning"),
     ]
-    (finding,) = never_open(replace(desk(is_vip, None), policies=(broken,)))
-    assert (finding.where, finding.fix) == (broken.where, "mend the guard, or remove the policy")
+    (finding,) = never_open(replace(desk(is_vip, None), policies=(idle,)))
+    assert (finding.where, finding.fix) == (idle.where, "mend the guard, or remove the policy")
 
 
 def test_what_was_not_looked_for_everywhere_is_not_said_to_be_never():
