@@ -111,7 +111,7 @@ def killed(library: str, how: str, setting: str, folder: Path) -> dict[str, Any]
     sent, database = folder / f"{library}-{how}-{setting}", folder / f"{library}-{how}-{setting}.db"
     keeps = () if library == "pydantic_ai" else (str(database),)
     with server("held" if how == "held" else "good") as url:
-        dies = {"SIDE_DIES": "1"} if how == "dies" else {}
+        dies = {"SIDE_DIES": "after"} if how == "dies" else {}
         first = Player(library, url, setting, *keeps, SIDE_SENT=str(sent), **dies)
         first.tell(ask="r1", is_again=False)
         before = {"calls": 0}

@@ -8,7 +8,7 @@ from langgraph_swarm import create_handoff_tool, create_swarm
 from side_world import BILLING, KEY, MODEL, SHIPPING, TRIAGE, send_again
 
 
-def desk(url: str, *, saver: Any = None, middleware: tuple[Any, ...] = (), limit: int | None = None) -> Any:
+def desk(url: str, *, saver: Any = None, middleware: Any = (), limit: int | None = None, durability: Any = None) -> Any:
     """Return what answers a question."""
     model = ChatOpenAI(model=MODEL, base_url=url, api_key=KEY)
     to = {name: create_handoff_tool(agent_name=name) for name in ("triage", "billing", "shipping")}
@@ -23,7 +23,7 @@ def desk(url: str, *, saver: Any = None, middleware: tuple[Any, ...] = (), limit
         if limit is not None:
             config["recursion_limit"] = limit
         asked = None if is_again else {"messages": [{"role": "user", "content": question}]}
-        state = await swarm.ainvoke(asked, config)
+        state = await swarm.ainvoke(asked, config, durability=durability)
         return str(state["messages"][-1].content)
 
     return ask
