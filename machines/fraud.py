@@ -22,9 +22,22 @@ so five of six came to the analyst without a score.
 
 from __future__ import annotations
 
-from fsm_orch import Final, HumanAgent, Limits, LLMAgent, Machine, State, Visit, guard, never
+from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, State, Visit, guard, never
 from fsm_orch.agents import Changes
-from machines.signals import CUSTOMERS, RULES, Payment, add_points, cents_of, compare_rules, find_customer, points_of
+from machines.signals import CUSTOMERS, RULES, Facts, Goods, Place, cents_of, customer_of, points_of, signals_of
+
+
+class Payment(Context):
+    """A payment, and what the steps make of it."""
+
+    text: str
+    goods: Goods | None = None
+    place: Place | None = None
+    customer: int | None = None
+    signals: tuple[tuple[str, bool], ...] = ()
+    """Each rule, and whether it fires."""
+    points: int = -1
+    why: str | None = None
 
 
 @guard
@@ -60,6 +73,19 @@ def is_safe(payment: Payment) -> bool:
 @guard
 def is_fraud(payment: Payment) -> bool:
     return payment.points > 70
+
+
+def find_customer(visit: Visit[Payment]) -> Changes:
+    return {Payment.customer: customer_of(visit.context.text)}
+
+
+def compare_rules(visit: Visit[Payment]) -> Changes:
+    payment = visit.context
+    return {Payment.signals: signals_of(Facts(payment.text, payment.goods, payment.place), payment.customer or 0)}
+
+
+def add_points(visit: Visit[Payment]) -> Changes:
+    return {Payment.points: points_of(visit.context.signals)}
 
 
 def judge(_: Visit[Payment]) -> Changes:

@@ -1,13 +1,10 @@
-"""Signals of fraud: what is known of a payment, and rules that compare it with what is usual for its customer."""
+"""Signals of fraud: rules that compare a payment with what is usual for its customer, and the points of each."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
-
-from fsm_orch import Context, Visit
-from fsm_orch.agents import Changes
 
 Goods = Literal["groceries", "electronics", "travel", "jewellery"]
 Place = Literal["Vienna", "Rome", "Oslo", "Lagos"]
@@ -18,19 +15,6 @@ AT_NIGHT = re.compile(r"\b0[0-5]:\d\d\b")
 """How a payment says who pays, how much and when: put the words of your own payments here."""
 
 
-class Payment(Context):
-    """A payment, and what the steps make of it."""
-
-    text: str
-    goods: Goods | None = None
-    place: Place | None = None
-    customer: int | None = None
-    signals: tuple[tuple[str, bool], ...] = ()
-    """Each rule, and whether it fires."""
-    points: int = -1
-    why: str | None = None
-
-
 class Customer(NamedTuple):
     """What is usual for a customer."""
 
@@ -39,13 +23,21 @@ class Customer(NamedTuple):
     goods: tuple[Goods, ...]
 
 
+class Facts(NamedTuple):
+    """What is known of a payment."""
+
+    text: str
+    goods: Goods | None
+    place: Place | None
+
+
 CUSTOMERS = {17: Customer("Vienna", 200_00, ("groceries", "travel")), 21: Customer("Oslo", 2_000_00, ("electronics",))}
 
-RULES: Mapping[str, tuple[int, Callable[[Payment, Customer], bool]]] = {
-    "far from home": (35, lambda payment, customer: payment.place != customer.home),
-    "more than usual": (25, lambda payment, customer: cents_of(payment.text) > customer.most_cents),
-    "goods never bought": (20, lambda payment, customer: payment.goods not in customer.goods),
-    "at night": (20, lambda payment, _: AT_NIGHT.search(payment.text) is not None),
+RULES: Mapping[str, tuple[int, Callable[[Facts, Customer], bool]]] = {
+    "far from home": (35, lambda facts, customer: facts.place != customer.home),
+    "more than usual": (25, lambda facts, customer: cents_of(facts.text) > customer.most_cents),
+    "goods never bought": (20, lambda facts, customer: facts.goods not in customer.goods),
+    "at night": (20, lambda facts, _: AT_NIGHT.search(facts.text) is not None),
 }
 """Each rule with its points; together 100."""
 
@@ -56,24 +48,17 @@ def cents_of(text: str) -> int:
     return int(found[1] + found[2]) if found else 0
 
 
+def customer_of(text: str) -> int | None:
+    """Return the number of the customer that a text names; None: it names none."""
+    named = WHO.search(text)
+    return int(named[1]) if named else None
+
+
+def signals_of(facts: Facts, customer: int) -> tuple[tuple[str, bool], ...]:
+    """Return each rule, and whether it fires."""
+    return tuple((name, fires(facts, CUSTOMERS[customer])) for name, (_, fires) in RULES.items())
+
+
 def points_of(signals: tuple[tuple[str, bool], ...]) -> int:
     """Return the points of the rules that fire."""
     return sum(RULES[name][0] for name, fires in signals if fires)
-
-
-def find_customer(visit: Visit[Payment]) -> Changes:
-    """Write the number of the customer whom the payment names, if it names one."""
-    named = WHO.search(visit.context.text)
-    return {Payment.customer: int(named[1]) if named else None}
-
-
-def compare_rules(visit: Visit[Payment]) -> Changes:
-    """Write of each rule whether it fires; the customer must be known."""
-    payment = visit.context
-    usual = CUSTOMERS[payment.customer or 0]
-    return {Payment.signals: tuple((name, fires(payment, usual)) for name, (_, fires) in RULES.items())}
-
-
-def add_points(visit: Visit[Payment]) -> Changes:
-    """Write the sum of the points."""
-    return {Payment.points: points_of(visit.context.signals)}

@@ -12,8 +12,8 @@ from fsm_orch import MemoryStore, Runner, ScriptedModel
 from fsm_orch.models.local import LocalModel
 from fsm_orch.proof import prove
 from fsm_orch.testing import RoutingSafety
-from machines.fraud import Screening
-from machines.signals import RULES, Payment
+from machines.fraud import Payment, Screening
+from machines.signals import RULES
 
 FRAUD = "Customer 17 paid 940.00 EUR for electronics in Lagos at 03:12"
 SAFE = "Customer 17 paid 32.50 EUR for groceries in Vienna at 17:40"
