@@ -1,4 +1,4 @@
-"""fsm_orch with its store in SQLite; `asks` is how often a visit may use its tool, None is the default."""
+"""fsm_orch with its store in SQLite."""
 
 from typing import Any
 
@@ -7,6 +7,6 @@ import with_fsm_orch
 from fsm_orch.store.sql import SqlStore
 
 
-async def desk(url: str, database: str, *, asks: int | None = None) -> Any:
+async def desk(url: str, database: str) -> Any:
     """Return what answers a question, and goes on with one by its id."""
-    return with_fsm_orch.desk(url, store=SqlStore(f"sqlite:///{database}", lease_s=1), asks=asks)
+    return with_fsm_orch.desk(url, store=SqlStore(f"sqlite:///{database}", lease_s=1))

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-import durable_fsm_orch
+import with_fsm_orch
+
+from fsm_orch.store.sql import SqlStore
 
 
 async def desk(url: str, database: str) -> Any:
     """Return what answers a question, and goes on with one by its id."""
-    return await durable_fsm_orch.desk(url, database, asks=1)
+    return with_fsm_orch.desk(url, store=SqlStore(f"sqlite:///{database}", lease_s=1), asks=1)

@@ -2,12 +2,13 @@
 
     python tests/benchmarks/side_by_side/killed_record.py
 
-It makes an environment of its own, as `side_record.py` does, whose task, server and programs it takes; one that
-KILLED_PEERS names is taken instead. `durable_*.py` are the programs that keep their runs. Each run is begun in a process,
-which is killed (SIGKILL) at a moment; another process is asked for the same run, by the same id. Both processes have
-one server, which counts, and one file, in which the tool notes what it has done in the world.
+It makes an environment of its own, as `side_record.py` does, whose task, server and plain programs it takes; one that
+KILLED_PEERS names is taken instead. `durable_*.py` are the programs that keep their runs.
 
-Not measured: Temporal, which openai-agents and pydantic-ai offer too. Its server is not on PyPI.
+Each run is begun in a process that is killed (SIGKILL) at a moment, and another process is asked for the same run, by
+its id. Both have one server, which counts, and one file, in which the tool notes what it has done in the world.
+
+Not measured: Temporal, which openai-agents and pydantic-ai offer too. Its server is not on PyPI: the SDK downloads it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ PROGRAMS = {
     "durable_langgraph": ('LangGraph, saver, `durability="sync"`', "with_langgraph", True),
     "durable_pydantic_ai": ("pydantic-ai, DBOS", "with_pydantic_ai", False),
     "durable_fsm_orch": ("fsm_orch, `SqlStore`", "with_fsm_orch", True),
-    "durable_fsm_orch_once": ("fsm_orch, `asks=1`", "with_fsm_orch", True),
+    "durable_fsm_orch_once": ("fsm_orch, `SqlStore`, `asks=1`", "with_fsm_orch", True),
+    "durable_fsm_orch_again": ("fsm_orch, `SqlStore`, `Tool(repeatable=True)`", "with_fsm_orch", True),
 }
 """Each program: what it is called, the one that keeps nothing, and whether it is built on that one or stands alone."""
 MOMENTS = {
@@ -125,13 +127,11 @@ def record() -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     """Return a recording as a table of Markdown."""
-    did = found["did"]
-    rows = [["killed", *(label for label, _, _ in PROGRAMS.values())], ["---"] * (len(PROGRAMS) + 1)]
+    rows = [["killed", *MOMENTS.values(), "lines more"], ["---"] * (len(MOMENTS) + 2)]
     rows += [
-        [says, *(_went_on(did[program][moment], did[program]["never"]) for program in PROGRAMS)]
-        for moment, says in MOMENTS.items()
+        [label, *(_went_on(did[moment], did["never"]) for moment in MOMENTS), str(lines(program))]
+        for (program, (label, _, _)), did in zip(PROGRAMS.items(), found["did"].values(), strict=True)
     ]
-    rows.append(["lines that this adds", *(f"{lines(program)}" for program in PROGRAMS)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
