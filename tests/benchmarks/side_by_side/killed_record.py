@@ -46,7 +46,6 @@ MOMENTS = {
     "after": "in the tool, after its effect and before its result is kept",
     "last": "in the last call, before its reply is kept",
     "end": "after the last reply",
-    "never": "never",
 }
 
 
@@ -116,7 +115,8 @@ def lines(program: str) -> int:
 def record() -> dict[str, Any]:
     """Return all that is recorded."""
     with tempfile.TemporaryDirectory() as made:
-        did = {name: {moment: killed(name, moment, Path(made)) for moment in MOMENTS} for name in PROGRAMS}
+        moments = (*MOMENTS, "never")
+        did = {name: {moment: killed(name, moment, Path(made)) for moment in moments} for name in PROGRAMS}
     return {
         "on": datetime.now(UTC).date().isoformat(),
         "python": sys.version.partition(" ")[0],
@@ -138,8 +138,9 @@ def table(found: dict[str, Any]) -> str:
 def _went_on(came: dict[str, Any], never: dict[str, Any]) -> str:
     """Say how a run went on."""
     twice = came["tokens"] - never["tokens"]
+    paid = f", {twice:,} tokens more" if twice else ""
     end = "" if came.get("answer") == never["answer"] else f": `{came.get('raised', came.get('answer'))}`"
-    return f"{came['calls']} calls, {twice:+,} tokens, tool {came['tool']}{end}"
+    return f"{came['calls']} calls{paid}, tool {came['tool']}{end}"
 
 
 def main() -> None:
