@@ -3,10 +3,15 @@
 from typing import Any
 
 import with_fsm_orch
-from side_world import send_again
+from side_world import send
 
 from fsm_orch import Tool
 from fsm_orch.store.sql import SqlStore
+
+
+def send_again(order: int, *, key: str) -> str:
+    """Send an order again."""
+    return send(order, key)
 
 
 async def desk(url: str, database: str) -> Any:

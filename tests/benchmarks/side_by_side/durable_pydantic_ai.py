@@ -7,7 +7,13 @@ from pydantic_ai import Agent, RunContext
 from pydantic_ai.durable_exec.dbos import DBOSDurability
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
-from side_world import BILLING, KEY, MODEL, SHIPPING, TRIAGE, send_again
+from side_world import BILLING, KEY, MODEL, SHIPPING, TRIAGE, send
+
+
+@DBOS.step()
+def send_again(ctx: RunContext, order: int) -> str:
+    """Send an order again."""
+    return send(order, str(ctx.tool_call_id))
 
 
 async def desk(url: str, database: str) -> Any:
@@ -36,7 +42,7 @@ async def desk(url: str, database: str) -> Any:
 
     triage = agent("triage", TRIAGE, [to_billing, to_shipping])
     billing = agent("billing", BILLING, [str, to_triage])
-    shipping = agent("shipping", SHIPPING, [str, to_triage], DBOS.step()(send_again))
+    shipping = agent("shipping", SHIPPING, [str, to_triage], send_again)
 
     @DBOS.workflow()
     async def answer(question: str) -> str:

@@ -6,7 +6,8 @@ It makes an environment of its own, as `side_record.py` does, whose task, server
 KILLED_PEERS names is taken instead. `durable_*.py` are the programs that keep their runs.
 
 Each run is begun in a process that is killed (SIGKILL) at a moment, and another process is asked for the same run, by
-its id. Both have one server, which counts, and one file, in which the tool notes what it has done in the world.
+its id. Both have one server, which counts, and one file, in which the tool notes what it has done in the world, and the
+key of its use, by whatever name a library gives it to a tool.
 
 Not measured: Temporal, which openai-agents and pydantic-ai offer too. Its server is not on PyPI: the SDK downloads it.
 """
@@ -91,18 +92,14 @@ def killed(program: str, moment: str, folder: Path) -> dict[str, Any]:
                 more = taken(url)
                 before = {key: before[key] + more[key] for key in before}
         first.kill()
-        did = _lines(sent)
         if moment != "never":
             second = Playing(program, url, database, "again", SIDE_SENT=str(sent))
             came = second.hear()
             second.kill()
         after = taken(url)
         both = {key: before[key] + after[key] for key in ("calls", "tokens")}
-        return {**came, **both, "calls_after": after["calls"], "tool": _lines(sent), "tool_after": _lines(sent) - did}
-
-
-def _lines(file: Path) -> int:
-    return len(file.read_text(encoding="utf-8").splitlines()) if file.exists() else 0
+        sends = sent.read_text(encoding="utf-8").splitlines() if sent.exists() else []
+        return {**came, **both, "tool": len(sends), "keys": len(set(sends))}
 
 
 def lines(program: str) -> int:
@@ -140,7 +137,8 @@ def _went_on(came: dict[str, Any], never: dict[str, Any]) -> str:
     twice = came["tokens"] - never["tokens"]
     paid = f", {twice:,} tokens more" if twice else ""
     end = "" if came.get("answer") == never["answer"] else f": `{came.get('raised', came.get('answer'))}`"
-    return f"{came['calls']} calls{paid}, tool {came['tool']}{end}"
+    tool = f"tool {came['tool']}" + (f", keys {came['keys']}" if came["tool"] > 1 else "")
+    return f"{came['calls']} calls{paid}, {tool}{end}"
 
 
 def main() -> None:

@@ -35,7 +35,10 @@ def settings(library: str) -> dict[str, Any]:
         from langchain.agents.middleware import ModelCallLimitMiddleware, ToolCallLimitMiddleware
 
         middleware = ModelCallLimitMiddleware(run_limit=MOST), ToolCallLimitMiddleware(run_limit=2)
-        return {"middleware": middleware, "limit": 30}  # steps; a call with its middleware is several
+        return {
+            "middleware": middleware,
+            "config": {"recursion_limit": 30},
+        }  # steps; a call with its middleware is several
     if library == "pydantic_ai":
         from pydantic_ai import UsageLimits
 

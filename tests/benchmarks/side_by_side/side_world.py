@@ -26,10 +26,15 @@ DIES = "SIDE_DIES"
 
 def send_again(order: int) -> str:
     """Send an order again."""
+    return send(order, "")
+
+
+def send(order: int, key: str) -> str:
+    """Send an order again, and note under which key."""
     _die("before")
     if SENT in os.environ:
         with Path(os.environ[SENT]).open("a", encoding="utf-8") as sent:
-            sent.write(f"{order}\n")
+            sent.write(f"{order} {key}\n")
     _die("after")
     return ANSWER
 
