@@ -19,8 +19,6 @@ Proved of every run: nothing is delivered whose tests did not pass, and a model 
 from __future__ import annotations
 
 import doctest
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, Preset, State, Visit, at_most, guard, never
 from fsm_orch.agents import Changes
@@ -103,8 +101,7 @@ class Coding(Machine[Task, Sandbox]):
         max_visits=2,
         timeout_s=60,
     )
-    delivered = Final()
-    by_hand = Final(fallback=True)
+    delivered, by_hand = Final(), Final(fallback=True)
 
     written = write >> test
     right = test.to(delivered, guard=passes)
@@ -116,7 +113,6 @@ class Coding(Machine[Task, Sandbox]):
     policies = (never(delivered).before(right), never(delivered).when(~passes), at_most(2, fix))
 
 
-@contextmanager
-def deps() -> Iterator[Sandbox]:
-    """Yield a sandbox; `fsm-orch` calls this."""
-    yield Sandbox()
+def deps() -> Sandbox:
+    """Return a sandbox; `fsm-orch` calls this."""
+    return Sandbox()

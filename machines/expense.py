@@ -28,8 +28,7 @@ from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, Stat
 from fsm_orch.agents import Changes
 from machines.claims import Payment, Till, checked
 
-LARGE = 500_00
-"""Cents; above this a manager signs."""
+LARGE = 500_00  # cents; above this a manager signs
 
 
 class Claim(Context):

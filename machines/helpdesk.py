@@ -1,5 +1,4 @@
-"""A help desk of five specialists, built four times: it routes by words, by examples, by a model, or by words and then
-a model.
+"""A help desk of five specialists, built three times: it routes by examples, by words, or by a model.
 
 Each question goes to one specialist, who answers it. A question for none of them goes to a human: from triage, or from
 a specialist who got it by mistake and says so (`not_mine`). Proved of every run: no more than one specialist is asked.
@@ -7,11 +6,12 @@ How well each machine routes is measured on real queries, never claimed:
 
     fsm-orch check machines.helpdesk
     fsm-orch eval machines.helpdesk:ByExamples --data clinc_queries.csv --split test --plot routing.svg
-    fsm-orch eval machines.helpdesk:Hybrid --data clinc_queries.csv --split test --limit 300 --probe 5
+    fsm-orch eval machines.helpdesk:ByModel --data clinc_queries.csv --split test --limit 300 --probe 5
     fsm-orch run machines.helpdesk:ByExamples "how do i get a replacement card?"
 
-By examples is the best of them: copy it. It needs the extra `embed` and 23 MB of weights (`fsm-orch model get minilm`);
-where these are too much, take words. The numbers are in notebooks/4_routing.
+`ByExamples` is the best of them: keep it, and delete the other two. It needs the extra `embed` and 23 MB of weights
+(`fsm-orch model get minilm`); where these are too much, keep `ByKeyword`. The numbers are in notebooks/4_routing. Words
+first, and a model for what they leave, is the pattern of `machines/shop.py`: it is as good as its model.
 
 What specialists know, and what routes by it, is in `machines/domains.py`. Do not use a router where one prompt holds
 all the answers: that is one call. The local model is too small to be a specialist: it turns down nearly everything.
@@ -59,13 +59,13 @@ def colleague() -> Final:
     return Final(fallback=True, sets={Question.answer: "This is not ours to answer; a colleague will get back to you."})
 
 
-class ByKeyword(Machine[Question]):
-    """Route by words; a human takes what they do not decide."""
+class ByExamples(Machine[Question]):
+    """Route by examples, in about 5 ms and without a token; a human takes what is like none of them."""
 
     # Each name on the left becomes the name of a state; `specialists` holds all five for the helpers above.
     banking, credit_cards, travel, work, auto = specialists = desks()
     answered, human = Final(), colleague()
-    triage = State(by_words(Question.text, specialists, otherwise=human), initial=True)
+    triage = State(by_examples(Question.text, specialists, otherwise=human), initial=True)
 
     to_banking, to_credit_cards, to_travel, to_work, to_auto = routes(triage.to, specialists)
     to_human = triage.to(human, "none of these")
@@ -76,12 +76,12 @@ class ByKeyword(Machine[Question]):
     policies = (at_most(1, anyone),)
 
 
-class ByExamples(Machine[Question]):
-    """Route by examples, in about 5 ms and without a token; a human takes what is like none of them."""
+class ByKeyword(Machine[Question]):
+    """Route by words; a human takes what they do not decide."""
 
     banking, credit_cards, travel, work, auto = specialists = desks()
     answered, human = Final(), colleague()
-    triage = State(by_examples(Question.text, specialists, otherwise=human), initial=True)
+    triage = State(by_words(Question.text, specialists, otherwise=human), initial=True)
 
     to_banking, to_credit_cards, to_travel, to_work, to_auto = routes(triage.to, specialists)
     to_human = triage.to(human, "none of these")
@@ -101,28 +101,6 @@ class ByModel(Machine[Question]):
 
     to_banking, to_credit_cards, to_travel, to_work, to_auto = routes(triage.to, specialists)
     to_human = triage.to(human, "none of these")
-    anyone = banking | credit_cards | travel | work | auto
-    done, not_mine = anyone.to(answered, "you answered the question"), anyone.to(human, "the question is not yours")
-
-    limits = LIMITS
-    policies = (at_most(1, anyone),)
-
-
-class Hybrid(Machine[Question]):
-    """Route by words, and ask a model where they do not decide.
-
-    It is as good as its model: measure yours. A small one makes it worse than words alone, since it takes foreign
-    questions that words would have left to a human. Examples after words are no better than examples alone.
-    """
-
-    banking, credit_cards, travel, work, auto = specialists = desks()
-    answered, human = Final(), colleague()
-    router = State(ROUTER)
-    triage = State(by_words(Question.text, specialists, otherwise=router), initial=True)
-
-    to_banking, to_credit_cards, to_travel, to_work, to_auto = routes((triage | router).to, specialists)
-    unclear = triage.to(router, "the words do not decide")
-    to_human = router.to(human, "none of these")
     anyone = banking | credit_cards | travel | work | auto
     done, not_mine = anyone.to(answered, "you answered the question"), anyone.to(human, "the question is not yours")
 

@@ -15,6 +15,8 @@ every handoff. How the same four agents do without a machine, guard by guard, is
     fsm-orch run machines.incident "recommend something"
 
 A single agent is cheaper, where it can answer everything. No model here sees a catalogue: a price it names is made up.
+A reply has 60 tokens at most, and the small local model may need more: its customer is then asked back. Raise
+`max_output_tokens` for yours, and `fsm-orch check` says what that costs.
 """
 
 from __future__ import annotations

@@ -9,6 +9,11 @@ from typing import Literal, NamedTuple
 Goods = Literal["groceries", "electronics", "travel", "jewellery"]
 Place = Literal["Vienna", "Rome", "Oslo", "Lagos"]
 
+WHO = re.compile(r"[Cc]ustomer (\d{1,9})\b")
+HOW_MUCH = re.compile(r"(\d{1,7})\.(\d\d) EUR")
+AT_NIGHT = re.compile(r"\b0[0-5]:\d\d\b")
+"""How a payment says who pays, how much and when: put the words of your own payments here."""
+
 
 class Customer(NamedTuple):
     """What is usual for a customer."""
@@ -32,20 +37,20 @@ RULES: Mapping[str, tuple[int, Callable[[Facts, Customer], bool]]] = {
     "far from home": (35, lambda facts, customer: facts.place != customer.home),
     "more than usual": (25, lambda facts, customer: cents_of(facts.text) > customer.most_cents),
     "goods never bought": (20, lambda facts, customer: facts.goods not in customer.goods),
-    "at night": (20, lambda facts, _: re.search(r"\b0[0-5]:\d\d\b", facts.text) is not None),
+    "at night": (20, lambda facts, _: AT_NIGHT.search(facts.text) is not None),
 }
 """Each rule with its points; together 100."""
 
 
 def cents_of(text: str) -> int:
     """Return the first amount in a text; 0: there is none."""
-    found = re.search(r"(\d{1,7})\.(\d\d) EUR", text)
+    found = HOW_MUCH.search(text)
     return int(found[1] + found[2]) if found else 0
 
 
 def customer_of(text: str) -> int | None:
     """Return the number of the customer that a text names; None: it names none."""
-    named = re.search(r"[Cc]ustomer (\d{1,9})\b", text)
+    named = WHO.search(text)
     return int(named[1]) if named else None
 
 

@@ -8,7 +8,7 @@
     explained, by_hand
 
 The pattern is to let a model write what code can judge without running it. What judges is the engine, and no list of
-words (`machines/library.py`). Do not use it where a wrong number does harm: a query that only reads may still answer
+words (`machines/database.py`). Do not use it where a wrong number does harm: a query that only reads may still answer
 another question. There let people choose among queries that somebody wrote (`choices=` of a `Tool`). And not where
 somebody may not see all rows of these tables.
 
@@ -28,7 +28,7 @@ from contextlib import contextmanager
 
 from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, Preset, State, Visit, guard, never
 from fsm_orch.agents import Changes
-from machines.library import Library
+from machines.database import Database
 from machines.orders import SCHEMA, TABLES, filled
 
 
@@ -61,7 +61,7 @@ def may_try_again(question: Question) -> bool:
     return question.tries < 2
 
 
-def check_query(visit: Visit[Question, Library]) -> Changes:
+def check_query(visit: Visit[Question, Database]) -> Changes:
     """Have SQLite compile a query, and say what it thinks of it."""
     question = visit.context
     try:
@@ -72,12 +72,12 @@ def check_query(visit: Visit[Question, Library]) -> Changes:
     return judged | {Question.wrong: wrong, Question.tries: question.tries + 1}
 
 
-def run_query(visit: Visit[Question, Library]) -> Changes:
+def run_query(visit: Visit[Question, Database]) -> Changes:
     """Run a query, under the guard under which it was checked."""
     return {Question.rows: visit.deps.rows(str(visit.context.query))}
 
 
-class AskDatabase(Machine[Question, Library]):
+class AskDatabase(Machine[Question, Database]):
     """Answer a question from a database, by a query that does nothing but read."""
 
     write = State(
@@ -129,7 +129,7 @@ class AskDatabase(Machine[Question, Library]):
 
 
 @contextmanager
-def deps() -> Iterator[Library]:
-    """Yield a library of orders; `fsm-orch` calls this."""
+def deps() -> Iterator[Database]:
+    """Yield a database of orders; `fsm-orch` calls this."""
     with filled() as path:
-        yield Library(path=path, tables=TABLES)
+        yield Database(path=path, tables=TABLES)

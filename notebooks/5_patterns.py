@@ -6,7 +6,7 @@
 # take at most?
 #
 # Here ten machines answer the same question. The real adapter for OpenAI makes each request, and a script replies in
-# place of gpt-4o-mini, after 0.44 s of virtual time. Tokens are those of the bodies that were made, by the public
+# place of gpt-4o-mini, after 0.44 s of virtual time. Tokens are those of the requests and replies, by the public
 # tokenizer, and dollars are by the list price. No key is needed, and nothing is sent.
 # [Notebook 1](1_first_machine.ipynb) says what to install.
 

@@ -12,8 +12,8 @@
 # ## A machine that waits for a colleague
 #
 # A customer writes. A model decides whether they want money back, code finds the order, a colleague agrees, and code
-# pays. If the model is away, the order is looked up all the same, and the colleague reads the claim: that is `away`.
-# The question may wait for three days, which is what `expires_s` says.
+# pays. If the model cannot be asked, since its provider is down or busy, the order is looked up all the same, and the
+# colleague reads the claim: that is `away`. The question may wait for three days, which is what `expires_s` says.
 
 # %%
 # %%writefile refunds.py
@@ -108,7 +108,7 @@ is_down = False
 def reply(request):
     happened("asked the provider")
     hang_in("triage")
-    if is_down:
+    if is_down:  # no connection was made, so nothing is billed
         return CallFailed("connection", unsent=True)
     return {"handoff": "wants_money"}
 
@@ -318,8 +318,9 @@ with open("metrics.txt", "wb") as page:
 # !python rush.py 2> rush.log
 
 # %% [markdown]
-# * **Too many at once.** Fourteen claims had their turn within the ten seconds of a visit: five at once, and nine after
-#   them. There was no place in the line for the other sixteen. They were not kept waiting, and took `away`.
+# * **Too many at once.** Fourteen claims had their turn within the ten seconds that a visit has by default: five at
+#   once, and nine after them. There was no place in the line for the other sixteen. They were not kept waiting, and
+#   took `away`.
 # * **Down.** Three failures opened the breaker. The next three runs took the same way without a request. Nothing was
 #   charged, since no connection was made.
 # * **Up again.** Five minutes later one run tried it, and the breaker closed.

@@ -44,7 +44,7 @@ ROUTERS = {
     "examples": "machines.helpdesk:ByExamples",
     "words, then examples": f"{HERE.relative_to(ROOT)}/desks.py:WordsThenExamples",
     "words": "machines.helpdesk:ByKeyword",
-    "words, then a 135M model": "machines.helpdesk:Hybrid",
+    "words, then a 135M model": f"{HERE.relative_to(ROOT)}/desks.py:Hybrid",
     "135M model": "machines.helpdesk:ByModel",
 }
 """What is measured: the names that readers see, and the machines."""

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 GALLERY = {
     "ByKeyword": "machines/helpdesk.py",
     "ByModel": "machines/helpdesk.py",
-    "Hybrid": "machines/helpdesk.py",
+    "Hybrid": "notebooks/figures/desks.py",
     "FrontDesk": "machines/incident.py",
     "ShopFloor": "machines/shop.py",
 }

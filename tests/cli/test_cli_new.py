@@ -63,7 +63,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_gallery_is_what_there_is() -> None:
     """Each machine of the gallery can be started from, and modules without a machine cannot."""
     assert {"coding", "expense", "fraud", "refund", "shop", "sql", "travel"} <= {*choices()}
-    assert not {"library", "sandbox"} & {*choices()}
+    assert not {"database", "sandbox"} & {*choices()}
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ def test_a_name_is_an_identifier_of_its_own(name: str, here: Path) -> None:
     assert [] == list(here.iterdir())
 
 
-@pytest.mark.parametrize(("name", "like"), [("library", "sql"), ("orders", "sql"), ("claims", "expense")])
+@pytest.mark.parametrize(("name", "like"), [("database", "sql"), ("orders", "sql"), ("claims", "expense")])
 def test_a_name_is_none_of_the_modules_beside_the_machine(name: str, like: str, here: Path) -> None:
     """They are written too, and one would stand in the place of the other."""
     done = CliRunner().invoke(app, ["new", name, "--like", like])
@@ -211,12 +211,12 @@ def test_a_project_has_the_files_of_the_modules_beside_it(here: Path, monkeypatc
     """The process that reads a database is copied too, and no text says that a module lies elsewhere."""
     assert CliRunner().invoke(app, ["new", "own_sql", "--like", "sql"]).exit_code == 0
     monkeypatch.chdir(here / "own_sql")
-    asks = "from own_sql import deps\nwith deps() as library: print(library.rows('SELECT count(*) FROM orders'))"
+    asks = "from own_sql import deps\nwith deps() as database: print(database.rows('SELECT count(*) FROM orders'))"
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     ran = subprocess.run([sys.executable, "-c", asks], env=env, capture_output=True, check=False)
 
     assert (ran.stdout, ran.stderr) == (b"2000\n", b"")
     copied = {path.stem for path in Path().glob("*.py")} | {"sql"}
     told = {name for path in Path().glob("*.py") for name in re.findall(r"machines[./](\w+)", path.read_text())}
-    assert "library_reader" in copied
+    assert "database_reader" in copied
     assert not copied & told

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
+from figures import desks
 from support.selling import Desk
 
 from fsm_orch import Context, DefinitionError, Final, Limits, LLMAgent, Machine, State
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.least import least_hops, least_visits
-from machines import coding, helpdesk, research
+from machines import coding, research
 
 
 class Note(Context):
@@ -39,7 +40,7 @@ MACHINES = [
     Detour.definition,
     Desk.definition,
     coding.Coding.definition,
-    helpdesk.Hybrid.definition,
+    desks.Hybrid.definition,
     research.Research.definition,
 ]
 LONGEST = 8

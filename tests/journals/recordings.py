@@ -292,9 +292,11 @@ def recorded() -> dict[str, str]:
 
 def digests() -> dict[str, str]:
     """Return the digest of every machine of the gallery and of those here, by its name."""
+    from figures import desks
+
     from machines import helpdesk, incident, shop
 
-    gallery = (shop.ShopFloor, incident.FrontDesk, helpdesk.ByKeyword, helpdesk.ByModel, helpdesk.Hybrid)
+    gallery = (shop.ShopFloor, incident.FrontDesk, helpdesk.ByKeyword, helpdesk.ByModel, desks.Hybrid)
     return {f"{made.__module__}:{made.__name__}": made.definition.digest for made in (*gallery, *MACHINES.values())}
 
 

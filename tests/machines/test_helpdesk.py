@@ -10,6 +10,7 @@ from itertools import combinations
 
 import pytest
 from benchmarks.shop_queries import FILE
+from figures.desks import Hybrid
 from support.data import data
 from support.walked import path
 from typer.testing import CliRunner
@@ -20,7 +21,7 @@ from fsm_orch.evaluate.routes import Routing, route
 from fsm_orch.models import registry
 from fsm_orch.models.local import LocalModel
 from machines.domains import DOMAINS
-from machines.helpdesk import ByKeyword, ByModel, Hybrid, Question
+from machines.helpdesk import ByKeyword, ByModel, Question
 
 MACHINES = [ByKeyword, ByModel, Hybrid]
 SPECIALISTS = ("banking", "credit_cards", "travel", "work", "auto")

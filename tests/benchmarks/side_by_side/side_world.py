@@ -21,14 +21,24 @@ SORRY = "A colleague will get back to you."
 SENT = "SIDE_SENT"
 """The variable with the file in which the tool notes what it has done; without it nothing is noted."""
 DIES = "SIDE_DIES"
-"""The variable that has the tool kill its process right after it has done its work."""
+"""The variable that has the tool kill its process, `before` or `after` it has done its work."""
 
 
 def send_again(order: int) -> str:
     """Send an order again."""
+    return send(order, "")
+
+
+def send(order: int, key: str) -> str:
+    """Send an order again, and note under which key."""
+    _die("before")
     if SENT in os.environ:
         with Path(os.environ[SENT]).open("a", encoding="utf-8") as sent:
-            sent.write(f"{order}\n")
-    if DIES in os.environ:
-        os.kill(os.getpid(), signal.SIGKILL)
+            sent.write(f"{order} {key}\n")
+    _die("after")
     return ANSWER
+
+
+def _die(when: str) -> None:
+    if os.environ.get(DIES) == when:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -13,7 +13,7 @@ class Ticket(Context):
     answer: str | None = None
 
 
-def desk(url: str, *, store: Any = None, asks: int | None = None) -> Any:
+def desk(url: str, *, store: Any = None, asks: int | None = None, tool: Any = send_again) -> Any:
     """Return what answers a question; `asks` is how often a visit may use its tool, None is the default."""
 
     class Desk(Machine[Ticket]):
@@ -26,7 +26,7 @@ def desk(url: str, *, store: Any = None, asks: int | None = None) -> Any:
                 SHIPPING,
                 reads=Ticket.query,
                 writes=Ticket.answer,
-                tools=(send_again,),
+                tools=(tool,),
                 asks=asks,
                 max_input_tokens=4_000,
             ),

@@ -7,11 +7,11 @@ from openai import AsyncOpenAI
 from side_world import BILLING, KEY, MODEL, SHIPPING, TRIAGE, send_again
 
 
-def desk(url: str, *, database: str | None = None, config: dict[str, Any] | None = None, **options: Any) -> Any:
+def desk(url: str, *, database: Any = None, tool: Any = send_again, config: Any = None, **options: Any) -> Any:
     """Return what answers a question."""
     model = OpenAIChatCompletionsModel(model=MODEL, openai_client=AsyncOpenAI(base_url=url, api_key=KEY))
     billing = Agent(name="billing", instructions=BILLING, model=model)
-    shipping = Agent(name="shipping", instructions=SHIPPING, tools=[function_tool(send_again)], model=model)
+    shipping = Agent(name="shipping", instructions=SHIPPING, tools=[function_tool(tool)], model=model)
     triage = Agent(name="triage", instructions=TRIAGE, handoffs=[billing, shipping], model=model)
     billing.handoffs = shipping.handoffs = [triage]
     run_config = RunConfig(tracing_disabled=True, **(config or {}))

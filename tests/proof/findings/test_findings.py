@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from figures import desks
 from support.desk import Support
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard
@@ -14,7 +15,7 @@ from machines import helpdesk, incident, shop
 
 @pytest.mark.parametrize(
     "machine",
-    [shop.ShopFloor, incident.FrontDesk, helpdesk.ByKeyword, helpdesk.ByModel, helpdesk.Hybrid],
+    [shop.ShopFloor, incident.FrontDesk, helpdesk.ByKeyword, helpdesk.ByModel, desks.Hybrid],
     ids=lambda machine: machine.__name__,
 )
 def test_the_examples_have_nothing_to_mend(machine):

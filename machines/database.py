@@ -1,4 +1,4 @@
-"""A library: a database that queries of strangers may read, and nothing more, with limits.
+"""A database that queries of strangers may read, and nothing more, with limits.
 
 **Kept**: what judges a query is SQLite itself, and no list of words.
 
@@ -6,7 +6,7 @@
 - an authorizer names what is allowed: to select, the columns of some tables, some functions. What it does not name is
   refused when the query is compiled, before anything is run: recursion, pragmas, extensions, the schema;
 - one statement, of so many bytes; values and patterns of so many bytes; so many rows;
-- a process of its own for each query (`machines/library_reader.py`), with so many seconds of CPU and on the clock, and
+- a process of its own for each query (`machines/database_reader.py`), with so many seconds of CPU and on the clock, and
   so much memory: to compile a query of 270 characters can take SQLite gigabytes, and it asks nobody meanwhile whether
   it may go on.
 
@@ -23,11 +23,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-READER = Path(__file__).with_name("library_reader.py")
+READER = Path(__file__).with_name("database_reader.py")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Library:
+class Database:
     """A database that is read."""
 
     path: Path

@@ -1,4 +1,4 @@
-"""The process in which a library answers one query (`machines/library.py`), under its limits.
+"""The process in which a database answers one query (`machines/database.py`), under its limits.
 
 What is asked comes in as JSON; what goes out is `[answer, null]`, or `[null, "what is wrong"]`.
 """
@@ -28,7 +28,7 @@ LIMITS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A query, and what the library says of its database."""
+    """A query, and what is said of its database."""
 
     what: str
     query: str
