@@ -187,6 +187,30 @@ async def test_a_fork_takes_another_way(chromium: Browser) -> None:
 
 
 @pytest.mark.slow
+async def test_a_state_says_what_it_is(chromium: Browser) -> None:
+    """Clicked on, or by a key: its ways on with their guards, and its visits, each of which leads to its record."""
+    async with inspected(travel(), OSLO) as url, opened(chromium, url) as page:
+        await expect(page.locator("form.card")).to_be_visible()
+        state = page.locator("#state")
+        await page.get_by_role("button", name="book: what it is").click()
+        await expect(state).to_contain_text("not visited")
+        await page.get_by_role("button", name="read: what it is").press("Enter")
+        await expect(state.locator("dt")).to_have_text(["by_air → fly", "only_hotel → stay"])
+        await expect(state.locator("dd").first).to_have_text("a trip; only if ~wants_hotel_only")
+        await state.get_by_role("button", name="record 2").click()
+        await expect(page.locator(".record.at .line")).to_have_text("read")
+        await expect(page.locator("#right h2 small").first).to_have_text(re.compile(r"^2 of \d+, input 1 of \d+$"))
+        await page.locator("#now").click()
+        await page.get_by_role("button", name="fly: look inside").click()
+        await page.get_by_role("button", name="search: what it is").click()
+        await expect(state.locator("dt")).to_have_text(["flow → looked"])
+        await state.get_by_role("button", name="record").click()
+        await expect(page.locator(".record.at .line")).to_have_text("search")
+        await state.get_by_role("button", name="close").click()
+        await expect(state).to_have_count(0)
+
+
+@pytest.mark.slow
 async def test_a_counterexample_is_played(chromium: Browser) -> None:
     """From what is proved: the run that breaks a policy, record by record, as any other run."""
     runner: Any = Runner(clerks.Shop, model=ScriptedModel([]), store=MemoryStore())
