@@ -149,7 +149,12 @@ async def test_a_link_leads_to_a_record(chromium: Browser) -> None:
         await expect(page).to_have_url(re.compile(r"#run=\w+&record=4$"))
         run_id = page.url.partition("#run=")[2].partition("&")[0]
         asked = list[int]()
-        page.on("response", lambda answer: asked.append(answer.status) if answer.url.endswith(f"/runs/{run_id}") else None)
+
+        def answered(answer: Any) -> None:
+            if answer.url.endswith(f"/runs/{run_id}"):
+                asked.append(answer.status)
+
+        page.on("response", answered)
         await page.reload()
         await expect(page.locator("#left .runs .on")).to_have_count(1)
         await expect(page.locator("#left .runs li").last.locator("button")).to_have_class("on")
