@@ -102,6 +102,7 @@ async def test_in_time_by_keys_and_slider(chromium: Browser) -> None:
         await page.locator("body").press("Escape")
         await expect(page.locator("#now")).to_have_attribute("aria-pressed", "true")
         await expect(page.locator("form.card")).to_be_visible()
+        await expect(page.locator(".record.at")).to_be_in_viewport()
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ function picked(right) { // what is so after the records up to the one that is l
   diagram("#diagram", machine, now, at, { marks: at.path === "" ? marks : [], onpick });
   if (changed("stands", machine, at.path, at.state, $("#diagram").clientHeight)) reveal($("#diagram"), $("#diagram .here"), 40);
   fill("#ledger", count ? panels.ledger(at, machine, now, run.details?.most) : h("p", {}, "No run yet. What is begun is seen here."));
-  const list = $("#records"), follows = !list || look.upto !== null || list.scrollTop + list.clientHeight > list.scrollHeight - 60;
+  const list = $("#records"), follows = changed("upto", look.upto) || !list || look.upto !== null || list.scrollTop + list.clientHeight > list.scrollHeight - 60;
   fill(right, happened(upto, now));
   Object.assign($("#time"), { max: count, value: upto });
   fill("#moment", count ? `${upto}/${count}  ${now.seconds.toFixed(3)} s` : "");
@@ -144,7 +144,7 @@ function details(id) {
       if (values.length) run.values.set(before + 1, values); // the first record that an input made tells what it was
       before = records;
     }
-    if (found.run.status === "finished") run.values.set(before, Object.entries(found.run.context)); // what was told at last, be it a default
+    if (found.run.status === "finished") run.values.set(before, Object.entries(found.run.context)); // be it a default
     for (const [number, values] of panels.prompted(prompts, run.records, found.row.origin != null)) run.values.set(number, [...(run.values.get(number) ?? []), ...values]);
     later();
   }, 300);
@@ -213,7 +213,7 @@ function play(example) { // a counterexample is a run that was never run
 }
 
 let since = 0;
-function told(state, error) { // a problem stays for a while, whatever else is told
+function told(state, error) { // a problem stays for a while
   if (state === "live" && Date.now() - since < 8000) return;
   since = state === "problem" ? Date.now() : 0;
   const live = fill("#live", error && state !== "reconnecting" ? error.message : state);
@@ -225,7 +225,7 @@ async function list() {
   try {
     const found = await api.get("runs");
     if (changed("rows", JSON.stringify(found))) rows = found;
-    const row = rows.find((each) => each.run_id === run.id); // a run that stops, or is taken by another process, has no record of it
+    const row = rows.find((each) => each.run_id === run.id); // a run that stops has no record of it
     if (row && run.details && JSON.stringify(row) !== JSON.stringify(run.details.row)) details(run.id);
     if (look.chosen === null && rows.length && look.view === "runs" && !run.is_counterexample && !(await wanted())) choose(rows[0].run_id);
     told("live");

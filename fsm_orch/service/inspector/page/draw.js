@@ -14,7 +14,7 @@ export function diagram(query, machine, run, at, more = {}) {
   const taken = numbered(at.hopsTaken), other = numbered(more.marks ?? []);
   const edges = machine.edges.map((edge, i) => one(edge, i, machine, at, taken, other));
   const find = (name) => machine.nodes.find((node) => node.name === name);
-  const size = [LEAST * whole[0], LEAST * whole[1]], fits = size[0] <= box.clientWidth && size[1] <= box.clientHeight;
+  const size = [LEAST * whole[0], LEAST * whole[1]], fits = size[0] < 1.1 * box.clientWidth && size[1] < 1.1 * box.clientHeight;
   fill(box, fits ? null : h("button", { key: "whole", id: "whole", "aria-pressed": String(box.className === "whole"), onclick: () => { box.className = box.className ? "" : "whole"; diagram(query, machine, run, at, more); } }, "whole"),
     h("svg", { key: machine.digest, viewBox: [-pad, -pad, ...whole].join(" "), role: "group", "aria-label": more.label ?? said(machine, at), style: { "--wide": `${size[0]}px`, "--high": `${size[1]}px` } }, heads(),
     [0, 1, 2].map((order) => edges.filter((edge) => edge.order === order).map((edge) => edge.node)),
