@@ -120,18 +120,23 @@ class Continuing(Generic[C, D]):
             await going_on.answer(self._driver, run_id, question, answer, id=id, who=who, deps=deps, effects=effects)
         )
 
-    async def cancel(self, run_id: str) -> RunResult[C] | None:
+    async def cancel(self, run_id: str, *, who: str | None = None) -> RunResult[C] | None:
         """Land a run, whoever drives it. Return its result, or None if it is driven: then it lands within a beat.
 
         A run that nobody drives is landed here; of one that has ended the result is returned, and nothing changes.
         Whoever waits for a run that is driven gets its result. A beat is a third of the lease of the store; for a run
         of this runner it is at once.
 
-        Raises StartError: if `run_id` is no text, the store does not know the run, or this runner was drained.
+        Args:
+            run_id: of a run that the store knows.
+            who: names the human who cancels it. The journal keeps it, in the words that say why the run was landed.
+
+        Raises StartError: if `run_id` or `who` is no text, the store does not know the run, or this runner was drained.
         Raises as `resume` does, else.
         """
         given.check_run_id(run_id)
-        run = await going_on.cancel(self._driver, run_id)
+        given.check_canceller(who)
+        run = await going_on.cancel(self._driver, run_id, who)
         return None if run is None else self._results.of(run)
 
     async def drain(self, *, grace_s: float = 10.0) -> None:

@@ -218,6 +218,15 @@ def check_run_id(run_id: object) -> None:
     _check_text("run_id", run_id, StartError)
 
 
+def check_canceller(who: object) -> None:
+    """Check the name of the human who cancels a run.
+
+    Raises StartError: if it is no text that UTF-8 can encode.
+    """
+    if who is not None:
+        _check_text("who", who, StartError)
+
+
 def check_answer(*, id: object, who: object) -> None:
     """Check the id of an answer, and the name of the human who gives it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ..errors import AnswerError, AnswerLate, LeaseHeld, LeaseLost, StartError
@@ -11,7 +12,7 @@ from . import follows, start
 from .driver import Driver
 from .head import folding
 from .ids import random_id
-from .inbox import CANCELLED, check_folded
+from .inbox import cancelled_by, check_folded
 from .lease import let_go
 from .loading import asked, checked, loaded, not_known
 from .rebound import check_bound
@@ -106,11 +107,12 @@ async def expire(driver: Driver, run_id: str, deps: Any) -> Run:
     return run
 
 
-async def cancel(driver: Driver, run_id: str) -> Run | None:
+async def cancel(driver: Driver, run_id: str, who: str | None) -> Run | None:
     """Have a run landed by whoever drives it. Return it if that is nobody else, or if it has ended."""
-    await asked(checked(driver.store).ask_cancel, run_id)
+    ask = checked(driver.store).ask_cancel
+    await asked(ask if who is None else partial(ask, who=who), run_id)
     if driver.driven.is_on_store(run_id):
-        driver.driven.land(run_id, CANCELLED)  # the store may not know it yet
+        driver.driven.land(run_id, cancelled_by(who))  # the store may not know it yet
         return None
     try:
         async with driver.owned(run_id, StartError, needs={}) as (run, news):

@@ -21,7 +21,7 @@ from .driven import Driven
 from .waiting import Question, answered, chosen, open_questions, overdue
 from .writer import Run
 
-CANCELLED = "it was cancelled from outside"
+_CANCELLED = "it was cancelled from outside"
 _AT_ANY_TIME = float("-inf")
 """An answer that is in the inbox has come before whoever lets its question expire."""
 
@@ -66,10 +66,15 @@ class Inbox:
         return partial(self._store.refuse, run.now.run_id, post.question, post.id, epoch=run.epoch)
 
 
+def cancelled_by(who: str | None) -> str:
+    """Return why a run is landed that somebody cancels, in words, and by whom if that is known."""
+    return _CANCELLED if who is None else f"{_CANCELLED}, by {who}"
+
+
 def _folded(run: Run, news: News, cast: Cast) -> list[Post]:
     """Fold what came for a run, unless nothing more is folded here. Return and log the answers that are refused."""
     if news.is_cancel_asked:
-        run.land(CANCELLED)
+        run.land(cancelled_by(news.cancelled_by))
     refused: list[Post] = []
     for post in news.posts:
         if run.is_finished or run.is_left:

@@ -9,6 +9,7 @@ from typing import Generic, cast
 from ..define.definition import Definition
 from ..define.machine import C
 from ..kernel.configuration import Configuration
+from ..kernel.course import Step
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..kernel.records import Record
@@ -41,7 +42,16 @@ class Results(Generic[C]):
 
         Raises StepError: if it is empty, damaged, or of another machine or kernel.
         """
-        now, records = fold_recorded(compiled, journal)
+        return self._replayed(compiled, journal, *fold_recorded(compiled, journal))
+
+    def stepped(self, compiled: CompiledMachine, journal: Sequence[Input], steps: Sequence[Step]) -> RunResult[C]:
+        """Return what a run came to, of the steps to which its journal was folded, input by input."""
+        records = [record for each in steps for record in each.records]
+        return self._replayed(compiled, journal, steps[-1].configuration, records)
+
+    def _replayed(
+        self, compiled: CompiledMachine, journal: Sequence[Input], now: Configuration, records: Sequence[Record]
+    ) -> RunResult[C]:
         first = journal[0]
         heard = None if isinstance(first, Started) and first.heard else ()
         return self._made(compiled, now, records, journal, error=None, heard=heard)

@@ -17,6 +17,7 @@ from ..clock import Clock
 from ..define.definition import Definition
 from ..define.machine import C, D, Machine, definition_of
 from ..define.states import State
+from ..kernel.course import Step
 from ..kernel.inputs import Input, Started
 from ..kernel.records import Record
 from ..limits import Limits
@@ -246,6 +247,15 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Looking[C], Replaying[C, 
         """
         events = given.journal_of(journal)
         return self._results.folded(start.compiled_for(self.compiled, events[0] if events else None), events)
+
+    def replayed(self, journal: Sequence[Input], steps: Sequence[Step]) -> RunResult[C]:
+        """Return what `replay` returns, of a journal that has been folded already.
+
+        Args:
+            journal: with one input at least.
+            steps: what each input led to, on the machine with the limits and prices of the run.
+        """
+        return self._results.stepped(start.compiled_for(self.compiled, journal[0]), journal, steps)
 
     def _started(self, context: C, options: RunOptions, deps: Any) -> Started:
         first = self._first(context, options)

@@ -97,7 +97,7 @@ async def _resumed(chats: Chats, answers: list[ResumeEntry], thread: str, caller
     going = _Going(row.run_id, None, len(before.records), state)
     if given_up := {each.interrupt_id for each in answers if each.status == "cancelled"}:
         if not given_up.isdisjoint(question.key for question in before.waiting):
-            await front.cancel(row)
+            await front.cancel(row, caller.who)
         elif before.status == "waiting":
             raise Problem("answer_late")
         return going  # one that has expired is told how its run has gone on without an answer

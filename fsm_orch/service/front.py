@@ -75,11 +75,14 @@ class Front:
         rows = await self.driving.store.list(run_id=run_id)
         return bool(rows) and rows[0].head.status == "finished"
 
-    async def cancel(self, row: Listed) -> None:
+    async def cancel(self, row: Listed, who: str | None) -> None:
         """Have a run landed, whoever drives it.
+
+        Args:
+            who: names the human who cancels it.
 
         Raises Problem: if it has ended.
         """
         if row.head.status == "finished":
             raise Problem("run_ended")
-        await self.driving.runner.cancel(row.run_id)
+        await self.driving.runner.cancel(row.run_id, who=who)

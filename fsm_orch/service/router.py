@@ -237,7 +237,7 @@ def router(
     )
     async def cancel(run_id: str, request: Request, caller: Annotated[Caller, Depends(auth)]) -> Response:
         """Have a run landed: it ends in its fallback, with the default answer; within seconds where others drive it."""
-        await front.cancel(await front.row(run_id, caller))
+        await front.cancel(await front.row(run_id, caller), caller.who)
         location = {"Location": path_of(request.scope).removesuffix("/cancel")}
         return _json(to_json({"run_id": run_id}), 202, location)
 

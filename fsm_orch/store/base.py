@@ -178,8 +178,12 @@ class Store(Protocol):
         """
         ...
 
-    async def ask_cancel(self, run_id: str) -> bool:
-        """Ask whoever drives a run to land it. Return whether it is known and has not finished."""
+    async def ask_cancel(self, run_id: str, *, who: str | None = None) -> bool:
+        """Ask whoever drives a run to land it. Return whether it is known and has not finished.
+
+        Args:
+            who: names the human who asks for it; the first who does is told to whoever lands it.
+        """
         ...
 
     async def charge(self, account: str, amount: Amount) -> None:

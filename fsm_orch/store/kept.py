@@ -29,6 +29,7 @@ class Kept:
     folded: set[str] = field(default_factory=set)
     """The questions whose posted answers are in the journal."""
     is_cancel_asked: bool = False
+    cancelled_by: str | None = None
     rebound: tuple[Rebound, ...] = ()
     origin: Origin | None = None
 
@@ -107,7 +108,7 @@ class Kept:
     def news(self, run_id: str) -> News:
         """Return what came for it and is not folded."""
         posts = tuple(post for question, post in self.posts.items() if question not in self.folded)
-        return News(run_id, posts, self.is_cancel_asked)
+        return News(run_id, posts, self.is_cancel_asked, self.cancelled_by)
 
     def is_due(self, run_id: str, expired_before: float) -> bool:
         """Return whether somebody should drive it."""

@@ -268,13 +268,14 @@ class MemoryStore:
             if kept is not None and post is not None and post.id == id:
                 del kept.posts[question]
 
-    async def ask_cancel(self, run_id: str) -> bool:
+    async def ask_cancel(self, run_id: str, *, who: str | None = None) -> bool:
         """Ask whoever drives a run to land it. Return whether it is known and has not finished."""
         with self._lock:
             kept = self._kept.get(run_id)
             if kept is None or kept.is_finished:
                 return False
             kept.is_cancel_asked = True
+            kept.cancelled_by = who if kept.cancelled_by is None else kept.cancelled_by
             return True
 
     async def charge(self, account: str, amount: Amount) -> None:

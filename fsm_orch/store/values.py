@@ -106,6 +106,8 @@ class News(Struct, frozen=True):
     posts: tuple[Post, ...] = ()
     """The answers in its inbox that no append has folded, oldest first."""
     is_cancel_asked: bool = False
+    cancelled_by: str | None = None
+    """The human who asked that first, if that is known."""
 
     @property
     def is_any(self) -> bool:

@@ -86,9 +86,9 @@ class CrashingStore:
         """Take an answer out of an inbox; this counts as no write."""
         await self._store.refuse(run_id, question, id, epoch=epoch)
 
-    async def ask_cancel(self, run_id: str) -> bool:
+    async def ask_cancel(self, run_id: str, *, who: str | None = None) -> bool:
         """Ask for a cancellation; this counts as no write."""
-        return await self._store.ask_cancel(run_id)
+        return await self._store.ask_cancel(run_id, who=who)
 
     async def charge(self, account: str, amount: Amount) -> None:
         """Charge an account; this counts as no write."""

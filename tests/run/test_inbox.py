@@ -293,13 +293,14 @@ async def test_a_run_that_is_driven_is_cancelled_from_outside() -> None:
     """It lands at the next beat, its agents are stopped, and whoever waits for it gets the result."""
     store = MemoryStore()
     task = await begun(worker(store), 2.5)
-    assert None is await worker(store).cancel("r")
+    assert None is await worker(store).cancel("r", who="ann@example.org")
+    assert None is await worker(store).cancel("r", who="bob@example.org")
     result = await task
 
     assert (Beside.human, 4.0) == (result.state, now())
     assert result.landing is not None
     assert "cancelled" == result.landing.reason
-    assert "it was cancelled from outside" in result.landing.detail
+    assert "it was cancelled from outside, by ann@example.org" == result.landing.detail
     assert [("stopped", 4.0)] == WHEN
     assert result.journal == await store.load("r")
     again = await worker(store).cancel("r")

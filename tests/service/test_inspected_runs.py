@@ -17,6 +17,7 @@ from support.tenants import ACME, BOLT, NONE, verify
 
 from fsm_orch import MemoryStore, Runner, ScriptedModel
 from fsm_orch.errors import StoreError
+from fsm_orch.run.cuts import walked
 from fsm_orch.service.driving import Driving
 from fsm_orch.service.inspector.runs import Fleet
 from fsm_orch.store.sql import SqlStore
@@ -327,6 +328,23 @@ class Counted(MemoryStore):
     async def load(self, run_id: str) -> Any:
         self.loads += 1
         return await super().load(run_id)
+
+
+async def test_a_journal_is_folded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run came to is told of the steps of which its cuts are: the same as of its journal alone."""
+    runner = Runner(Refunds, store=MemoryStore())
+    async with served(runner, inspector="own") as client:
+        run_id = (await client.post("/runs", json=REFUND)).json()["run_id"]
+        assert runner.store is not None
+        journal = await runner.store.load(run_id)
+        steps = [step for step, _ in walked(runner.compiled, journal)]
+        folded = runner.replay(journal)
+        stands = (await client.get(f"/runs/{run_id}")).json()
+        monkeypatch.setattr(Runner, "replay", None)
+        found = (await client.get(f"{API}/runs/{run_id}")).json()
+
+    assert folded == runner.replayed(journal, steps)
+    assert stands.items() <= found["run"].items()
 
 
 async def test_a_run_that_has_not_changed_costs_nothing() -> None:

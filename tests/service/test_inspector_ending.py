@@ -20,6 +20,7 @@ from fsm_orch.kernel.records import Answered, CallSettled, GatesSeen, Landed, Re
 from fsm_orch.models import Request
 from fsm_orch.proof.bounds.words import most_in_words
 from fsm_orch.run.result import used_in_words
+from fsm_orch.service import Caller
 from fsm_orch.service.inspector.ending import ending_json, led_by
 from fsm_orch.testing import virtual_time
 
@@ -62,6 +63,22 @@ async def test_why_it_landed_and_what_led_there(name: str) -> None:
     assert told["most"] == most_in_words(
         runner.definition, limits=runner.compiled.limits, prices=runner.compiled.prices
     )
+
+
+@pytest.mark.parametrize("api", ["", "/inspector/api"])
+async def test_who_cancelled_it_is_told(api: str) -> None:
+    """If auth says who that is; the journal keeps it, so whoever looks later reads it too."""
+
+    async def ada() -> Caller:
+        return Caller(who="ada@example.org")
+
+    async with served(travel(), inspector="own", auth=ada) as client:
+        run_id = (await client.post("/runs", json={"context": OSLO})).json()["run_id"]
+        assert 202 == (await client.post(f"{api}/runs/{run_id}/cancel")).status_code
+        found = (await client.get(f"/inspector/api/runs/{run_id}")).json()
+
+    assert "it was cancelled from outside, by ada@example.org" == found["ending"]["landing"]["why"]
+    assert "it was cancelled from outside, by ada@example.org" == found["inputs"][-1]["input"]["detail"]
 
 
 @pytest.mark.parametrize("beyond", [0, 1])

@@ -112,17 +112,18 @@ async def test_a_strangers_store(chromium: Browser) -> None:
         async with opened(chromium, url) as page:
             card = page.locator("form.card")
             await expect(card).to_contain_text("Use pay_back(order=41)?")
+            await expect(page.locator(".node.here.waits .sub")).to_have_text("waits for a human")
             await expect(page.locator("#left .runs li")).to_have_count(1)
             await expect(page.locator("#left .note")).to_contain_text("1 more in the store, of another machine")
             await card.get_by_role("button", name="Decline").click()
             await expect(page.locator("#left .pill")).to_have_text("done")
-            await expect(page.locator(".record", has_text="declined")).to_contain_text("not used")
+            await expect(page.locator(".record", has_text="ask 1 declined: pay_back")).to_contain_text("not used")
             await page.locator(".record .to", has_text="asks pay_back").click()
             await page.locator("#fork").click()
             await expect(card).to_contain_text("This is a fork: it begins only what has a recorded reply")
             await card.get_by_role("button", name="Approve").click()
             await page.get_by_role("button", name="go on, with its effects").click()
-            await expect(page.locator("#ending")).to_contain_text("Ended in done")
+            await expect(page.locator("#ending")).to_contain_text("Ended in done, from ")
 
 
 @pytest.mark.slow
@@ -134,6 +135,7 @@ async def test_what_was_done_and_told_is_seen_at_the_end(chromium: Browser) -> N
         end = page.locator(".record.at", has_text="ends in human")
         await expect(end.locator("dt")).to_have_text([*Claim.model_fields])
         await expect(end.locator("dd").first).to_have_text("order 41")
+        await expect(end.locator("dd").last).to_be_in_viewport(ratio=1)
         await expect(page.locator("#fork")).to_have_attribute("title", re.compile(r"record \d+, before it was landed$"))
 
 
@@ -146,6 +148,13 @@ async def test_a_link_leads_to_a_record(chromium: Browser) -> None:
         await expect(page.locator(".record.at .held")).to_contain_text("on_prompt=Recorder(store)")
         await expect(page).to_have_url(re.compile(r"#run=\w+&record=4$"))
         run_id = page.url.partition("#run=")[2].partition("&")[0]
+        asked = list[int]()
+
+        def answered(answer: Any) -> None:
+            if answer.url.endswith(f"/runs/{run_id}"):
+                asked.append(answer.status)
+
+        page.on("response", answered)
         await page.reload()
         await expect(page.locator("#left .runs .on")).to_have_count(1)
         await expect(page.locator("#left .runs li").last.locator("button")).to_have_class("on")
@@ -154,6 +163,9 @@ async def test_a_link_leads_to_a_record(chromium: Browser) -> None:
         await expect(page.locator("#left .on")).to_contain_text("0 hops")
         await expect(page.locator("#edit")).to_be_disabled()
         await expect(page.locator("#edit")).to_have_attribute("title", re.compile("no agent has replied up to here"))
+        await expect(page.locator(".record.at .held")).to_contain_text("on_prompt=Recorder(store)")
+
+        assert [200] == [status for status in asked if status != 304]
 
 
 async def test_a_fork_that_knows_the_reply_withholds_nothing() -> None:

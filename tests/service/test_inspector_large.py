@@ -34,6 +34,12 @@ async def test_sixty_states_can_be_read(chromium: Browser, width: int) -> None:
             await expect(page.locator(".record.at")).to_have_count(1)
             assert await page.evaluate(seen), number
             assert width == await page.evaluate("document.documentElement.scrollWidth")
+        away = (
+            """() => { const box = document.querySelector("#diagram"); return box.scrollHeight - box.clientHeight }"""
+        )
+        for is_whole in (True, False):
+            await page.get_by_role("button", name="whole", pressed=not is_whole).click()
+            assert is_whole == (await page.evaluate(away) <= 0)
 
 
 @pytest.mark.slow

@@ -102,6 +102,7 @@ async def test_in_time_by_keys_and_slider(chromium: Browser) -> None:
         await page.locator("body").press("Escape")
         await expect(page.locator("#now")).to_have_attribute("aria-pressed", "true")
         await expect(page.locator("form.card")).to_be_visible()
+        await expect(page.locator(".record.at")).to_be_in_viewport()
 
 
 @pytest.mark.slow
@@ -172,8 +173,8 @@ async def test_a_fork_takes_another_way(chromium: Browser) -> None:
         form, edit = page.locator("#otherwise form"), page.locator("#edit")
         await page.locator(".record .to", has_text=re.compile(r"^\d\.\d+flymenu")).click()
         await edit.click()
-        await expect(form.locator("h2")).to_have_text("Another reply of read at input 4")
-        await expect(form.locator("option")).to_have_text(["as it was", "by_air", "only_hotel"])
+        await expect(form.locator("h2")).to_have_text("Another reply of read: record 5, input 4")
+        await expect(form.locator("option")).to_have_text(["as it was: by_air", "by_air", "only_hotel"])
         await form.get_by_role("button", name="Cancel").click()
         await page.locator("#now").click()
         await edit.click()
@@ -184,6 +185,30 @@ async def test_a_fork_takes_another_way(chromium: Browser) -> None:
         await expect(page.locator("#left .on .pill")).to_have_text("sorry")
         await expect(page.locator(".node.here .name")).to_have_text("sorry")
         await expect(page.locator("#left .runs li")).to_have_count(2)
+
+
+@pytest.mark.slow
+async def test_a_state_says_what_it_is(chromium: Browser) -> None:
+    """Clicked on, or by a key: its ways on with their guards, and its visits, each of which leads to its record."""
+    async with inspected(travel(), OSLO) as url, opened(chromium, url) as page:
+        await expect(page.locator("form.card")).to_be_visible()
+        state = page.locator("#state")
+        await page.get_by_role("button", name="book: what it is").click()
+        await expect(state).to_contain_text("not visited")
+        await page.get_by_role("button", name="read: what it is").press("Enter")
+        await expect(state.locator("dt")).to_have_text(["by_air → fly", "only_hotel → stay"])
+        await expect(state.locator("dd").first).to_have_text("a trip; only if ~wants_hotel_only")
+        await state.get_by_role("button", name="record 2").click()
+        await expect(page.locator(".record.at .line")).to_have_text("read")
+        await expect(page.locator("#right h2 small").first).to_have_text(re.compile(r"^2 of \d+, input 1 of \d+$"))
+        await page.locator("#now").click()
+        await page.get_by_role("button", name="fly: look inside").click()
+        await page.get_by_role("button", name="search: what it is").click()
+        await expect(state.locator("dt")).to_have_text(["flow → looked"])
+        await state.get_by_role("button", name="record").click()
+        await expect(page.locator(".record.at .line")).to_have_text("search")
+        await state.get_by_role("button", name="close").click()
+        await expect(state).to_have_count(0)
 
 
 @pytest.mark.slow

@@ -122,9 +122,9 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
             to = Rebound(was=was, digest=digest, inputs=count, renames=Renames(states=states))
             self.both(who, lambda store: store.rebind(run, to))
 
-        @rule(who=WHO, run=RUNS)
-        def ask_cancel(self, who: int, run: str) -> None:
-            self.both(who, lambda store: store.ask_cancel(run))
+        @rule(who=WHO, run=RUNS, by=st.sampled_from([None, "ann", "bob"]))
+        def ask_cancel(self, who: int, run: str, by: str | None) -> None:
+            self.both(who, lambda store: store.ask_cancel(run, who=by))
 
         @rule(who=WHO)
         def beat(self, who: int) -> None:

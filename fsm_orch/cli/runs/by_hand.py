@@ -99,12 +99,12 @@ def land(
     """Land a run: it ends in its fallback, with the default answer.
 
     Whoever drives it is asked to. If nobody does, it is landed here with its MODULE, and else by whoever goes on with
-    it.
+    it. The journal keeps your user name.
 
     Exit codes: 0 it was landed, or is asked to be; 2 it has ended, or is not known; 130 it was interrupted.
     """
     with complaints(), opened(store) as kept, interrupted("nothing has changed"):
-        is_open = asyncio.run(kept.ask_cancel(run_id))
+        is_open = asyncio.run(kept.ask_cancel(run_id, who=user_name()))
         run = found(kept, run_id)
         if not is_open:
             raise CommandError(f"run {run_id!r} has ended in {run.head.state!r}: there is nothing to land")

@@ -42,7 +42,7 @@ def add_acts(api: APIRouter, seen: Seen, hub: Hub, front: Front, auth: Callable[
 
     @api.post("/runs/{run_id}/cancel")
     async def cancel(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:
-        await front.cancel(await seen.row(run_id, caller))
+        await front.cancel(await seen.row(run_id, caller), caller.who)
         return _of(run_id, 202)
 
     @api.post("/runs/{run_id}/fork")

@@ -16,6 +16,8 @@ from ..values import Head, Hold, PaidResponse, moved
 from .session import Driver, Session, Values
 from .statements import Statements
 
+_NOT_CANCELLED: Values = {"is_cancel_asked": False, "cancelled_by": None}
+
 
 class Append(Struct, frozen=True, kw_only=True):
     """What one append stores."""
@@ -181,7 +183,7 @@ class Appends:
             "stored_at": append.at,
         }
         if owned is None:
-            new = {"id": run_id, "epoch": append.epoch, "owner": self._owner_of(append), "is_cancel_asked": False}
+            new = {"id": run_id, "epoch": append.epoch, "owner": self._owner_of(append), **_NOT_CANCELLED}
             writes.begin.append({**append.first, **row, **new, "began_at": append.at})
         else:
             writes.go_on.append({**row, "run_id": run_id})

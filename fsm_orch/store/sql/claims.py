@@ -10,7 +10,7 @@ from msgspec import Struct
 from ...errors import StoreError
 from ..coded import Coded
 from ..refusals import lease_held
-from ..values import RELEASED, Claim, Head, News, PaidResponse, RunStatus
+from ..values import RELEASED, Claim, Head, News, PaidResponse, Post, RunStatus
 from .inbox import Inbox
 from .pages import origin_of
 from .session import Driver, Session
@@ -35,6 +35,7 @@ class _Found(NamedTuple):
     responses: int
     has_news: bool
     is_cancel_asked: bool
+    cancelled_by: str | None
     is_alive: bool
     state: str
     status: RunStatus
@@ -75,7 +76,7 @@ class Claims:
         return [
             None
             if (run := found.get(run_id)) is None
-            else _claimed(run, News(run_id, posts.get(run_id, ()), bool(run.is_cancel_asked)), responses)
+            else _claimed(run, _news(run_id, posts.get(run_id, ()), run.is_cancel_asked, run.cancelled_by), responses)
             if run_id in ours
             else lease_held(run_id, str(run.owner))
             for run_id in ids
@@ -96,7 +97,7 @@ class Claims:
         mine = {"run_id": run_id, "my_epoch": epoch, "me": self._owner}
         # the row is locked first: whoever posted, and found the run owned, had posted before
         if unless_news and (found := session.rows(self._sql.mine, mine)):
-            news = News(run_id, self._inbox.posts(session, [run_id], is_strict=False)[run_id], bool(found[0][0]))
+            news = _news(run_id, self._inbox.posts(session, [run_id], is_strict=False)[run_id], *found[0])
             if news.is_any:
                 return news
         session.each(self._sql.release, [{**mine, "left_to": RELEASED if is_open else None}])
@@ -107,8 +108,12 @@ class Claims:
         session.each(self._sql.beat, [{"me": self._owner, "lease_s": lease_s}])
         session.each(self._sql.bury, [{"over_s": _OVER_S}])
         found = session.rows(self._sql.news, {"me": self._owner})
-        posts = self._inbox.posts(session, [run_id for run_id, _ in found], is_strict=False)
-        return tuple(News(run_id, posts[run_id], bool(is_cancel_asked)) for run_id, is_cancel_asked in found)
+        posts = self._inbox.posts(session, [run_id for run_id, *_ in found], is_strict=False)
+        return tuple(_news(run_id, posts[run_id], *cancelled) for run_id, *cancelled in found)
+
+
+def _news(run_id: str, posts: tuple[Post, ...], is_cancel_asked: bool, cancelled_by: str | None) -> News:
+    return News(run_id, posts, bool(is_cancel_asked), cancelled_by)
 
 
 def _claimed(run: _Found, news: News, responses: dict[str, list[PaidResponse]]) -> Claim:

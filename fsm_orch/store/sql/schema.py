@@ -7,7 +7,7 @@ import sqlalchemy as sa
 VERSION_TABLE = "fsm_version"
 """Where Alembic writes down how far a database was migrated."""
 
-VERSION = "0007"
+VERSION = "0008"
 """The newest of `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -32,6 +32,7 @@ runs = sa.Table(
     sa.Column("began_at", sa.Double, nullable=False),
     sa.Column("stored_at", sa.Double, nullable=False),
     sa.Column("origin", sa.Text),  # of a fork: the JSON of what it was made of
+    sa.Column("cancelled_by", sa.Text),  # the first who asked for it and said who they are
 )
 OPEN = runs.c.status != sa.literal_column("'finished'")  # bound, it would match no index of these
 sa.Index("fsm_runs_began", runs.c.began_at, runs.c.id)

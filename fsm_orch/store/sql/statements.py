@@ -170,7 +170,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .values(tokens=bound("tokens"), cost=bound("cost")),
         "taken": sa.select(accounts.c.tokens, accounts.c.cost).where(accounts.c.id == bound("account")),
         "find": sa.select(
-            *(r.id, r.owner, r.epoch, r.responses, has_post, r.is_cancel_asked, is_alive(dialect)),
+            *(r.id, r.owner, r.epoch, r.responses, has_post, r.is_cancel_asked, r.cancelled_by, is_alive(dialect)),
             *(r[name] for name in (*_HEAD, "position", "stored_at")),
             r.origin,
         )
@@ -179,9 +179,9 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .with_for_update(),
         "claimable": claimable(dialect),
         "claim": sa.update(runs).where(among(dialect, r.id, "ids")).values(owner=bound("me"), epoch=r.epoch + 1),
-        "mine": sa.select(r.is_cancel_asked).where(mine, OPEN).with_for_update(),
+        "mine": sa.select(r.is_cancel_asked, r.cancelled_by).where(mine, OPEN).with_for_update(),
         "release": sa.update(runs).where(mine, OPEN).values(owner=bound("left_to")),
-        "news": sa.select(r.id, r.is_cancel_asked).where(
+        "news": sa.select(r.id, r.is_cancel_asked, r.cancelled_by).where(
             r.owner == bound("me"), OPEN, sa.or_(r.is_cancel_asked, has_post)
         ),
         "posts": sa.select(posts.c.run_id, posts.c.question, posts.c.id, posts.c.body, posts.c.who)
@@ -212,7 +212,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         ),
         "ask_cancel": sa.update(runs)
         .where(r.id == bound("run_id"), OPEN)
-        .values(is_cancel_asked=sa.true())
+        .values(is_cancel_asked=sa.true(), cancelled_by=sa.func.coalesce(r.cancelled_by, bound("who", sa.Text)))
         .returning(r.id),
         "place": sa.select(r.began_at).where(r.id == bound("run_id")),
         # by the index of when runs began: one of when they were stored would be written at every append

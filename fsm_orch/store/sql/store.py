@@ -284,11 +284,11 @@ class SqlStore:
         mine = {"run_id": run_id, "my_epoch": epoch, "me": self._owner}
         await self._do(partial(self._inbox.refuse, mine=mine, question=question, id=id))
 
-    async def ask_cancel(self, run_id: str) -> bool:
+    async def ask_cancel(self, run_id: str, *, who: str | None = None) -> bool:
         """Ask whoever drives a run to land it. Return whether it is known and has not finished."""
-        return bool(
-            await self._do(lambda session: session.rows(self._statements.ask_cancel, {"run_id": checked(run_id)}))
-        )
+        check_names(run_id, who)
+        asked = {"run_id": run_id, "who": who}
+        return bool(await self._do(lambda session: session.rows(self._statements.ask_cancel, asked)))
 
     async def charge(self, account: str, amount: Amount) -> None:
         """Add to what is taken of an account. If the answer of the database is lost, it may be charged twice."""

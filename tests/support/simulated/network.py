@@ -236,11 +236,11 @@ class Client:
 
         await self._ask(f"refuses {id}", do, doubles="never")
 
-    async def ask_cancel(self, run_id: str) -> bool:
+    async def ask_cancel(self, run_id: str, *, who: str | None = None) -> bool:
         """Ask for a cancellation."""
 
         def do() -> bool:
-            if is_known := bool(at_once(lambda: self._store.ask_cancel(run_id))):
+            if is_known := bool(at_once(lambda: self._store.ask_cancel(run_id, who=who))):
                 self._rules.asked_to_cancel(run_id)
             return is_known
 

@@ -61,7 +61,7 @@ export async function post(path, body) {
   return answer.json();
 }
 
-// Follow a run from its record `last`: `heard(kind, data, id)` for each event, and again from there where a connection breaks off.
+// Follow a run from its record `last`: `heard(kind, data, id)` for each event, over broken connections too.
 export function follow(runId, heard, told, last = 0) {
   const leave = new AbortController();
   (async () => {

@@ -4,11 +4,10 @@ import { $, ago, changed, el, fill, h, reveal } from "./dom.js";
 import { diagram } from "./draw.js";
 import { moment } from "./fold.js";
 import * as panels from "./panels.js";
-import { fleet } from "./fleet.js";
 import { otherwise } from "./fork.js";
-import { proof } from "./proof.js";
+import { fleet, proof } from "./views.js";
 
-const look = { view: "runs", chosen: null, upto: null, path: "", beside: null }; // upto: null follows the run
+const look = { view: "runs", chosen: null, upto: null, path: "", state: null }; // upto: null follows the run
 let machines = {}, rows = [], leave = () => {}, run = empty(null), beside = null, others = null, queued = false, turn = 0;
 
 function empty(id) { return { id, records: [], details: null, values: new Map(), questions: [], text: "", is_counterexample: false }; }
@@ -31,26 +30,38 @@ function show() {
   const left = $("#left"), right = $("#right");
   if (changed(left, turn, rows, minute(), look.chosen, run.is_counterexample)) fill(left, h("h2", {}, run.is_counterexample ? "Played" : "Runs"), panels.runs(rows, look.chosen, choose, machines[""].fallback), run.is_counterexample ? null : panels.others(others, machines[""].name));
   if (changed("#text", turn, run.text, look.upto)) fill("#text", look.upto === null ? panels.streamed(run.text) : null);
-  if (changed(right, turn, run, run.records.length, run.details, run.questions, look.upto, look.path, beside, beside?.records.length)) picked(right);
+  if (changed(right, turn, run, run.records.length, run.details, run.questions, look.upto, look.path, look.state, beside, beside?.records.length)) picked(right);
 }
 
 function picked(right) { // what is so after the records up to the one that is looked at
   const count = run.records.length, upto = Math.min(look.upto ?? count, count), now = moment(run.records.slice(0, upto));
   const at = now.levels.get(look.path) ?? now.levels.get(""), machine = machines[at.place] ?? machines[""];
   const marks = beside ? moment(beside.records.slice(0, look.upto ?? beside.records.length)).levels.get("").hopsTaken : [];
-  fill("#ending", panels.ending(run.details?.ending, go, run.details?.row), panels.standing(run.details?.row, run.details?.withheld, goOn));
+  fill("#ending", panels.ending(run.details?.ending, go, run.details?.row, run.records, machines[""].fallback), panels.standing(run.details?.row, run.details?.withheld, goOn));
   fill("#crumbs", crumbs(now, at));
-  diagram("#diagram", machine, now, at, { marks: at.path === "" ? marks : [], onpick: (within) => { look.path = within.at(-1).path; show(); } });
-  if (changed("stands", machine, at.path, at.state)) reveal($("#diagram"), $("#diagram .here"), 40);
+  diagram("#diagram", machine, now, at, { marks: at.path === "" ? marks : [], onpick });
+  if (changed("stands", machine, at.path, at.state, $("#diagram").clientHeight)) reveal($("#diagram"), $("#diagram .here"), 40);
   fill("#ledger", count ? panels.ledger(at, machine, now, run.details?.most) : h("p", {}, "No run yet. What is begun is seen here."));
-  const list = $("#records"), follows = !list || look.upto !== null || list.scrollTop + list.clientHeight > list.scrollHeight - 60;
-  fill(right, happened(upto));
+  const list = $("#records"), follows = changed("upto", look.upto) || !list || look.upto !== null || list.scrollTop + list.clientHeight > list.scrollHeight - 60;
+  fill(right, happened(upto, now));
   Object.assign($("#time"), { max: count, value: upto });
   fill("#moment", count ? `${upto}/${count}  ${now.seconds.toFixed(3)} s` : "");
   $("#now").setAttribute("aria-pressed", String(look.upto === null));
   forks(upto);
   linked();
-  if (changed("record", run, upto, beside, $("#records").clientHeight) && follows) reveal($("#records"), $("#records [aria-current=step]"));
+  if (changed("record", run, upto, beside, run.values.has(upto), $("#records").clientHeight) && follows) reveal($("#records"), $("#records [aria-current=step]"));
+}
+
+function onpick(at, name, within) { // a state that is clicked on tells what it is, and shows what ran inside it
+  const state = `${at.path}/${name}`;
+  look.state = look.state === state && !within.length ? null : state;
+  if (within.length) look.path = within.at(-1).path;
+  show();
+}
+
+function picture(now) { // of the state that was clicked on
+  const [path, name] = look.state?.split("/") ?? [], at = now.levels.get(path), machine = machines[at?.place], node = machine?.nodes.find((each) => each.name === name);
+  return node ? panels.state(node, machine, at, run.records, go, () => { look.state = null; show(); }) : null;
 }
 
 function crumbs(now, at) {
@@ -62,20 +73,20 @@ function crumbs(now, at) {
     beside_.length ? h("span", {}, "also: ", beside_.map((each) => h("button", { onclick: () => { look.path = each.path; show(); } }, `${named(each.path)} ${each.path}`))) : null];
 }
 
-function happened(upto) {
-  const row = run.details?.row, parent = row?.origin?.parent, questions = look.upto === null ? run.questions : [];
+function happened(upto, now) {
+  const { row, inputs } = run.details ?? {}, parent = row?.origin?.parent, questions = look.upto === null ? run.questions : [];
   const button = (word, onclick) => h("button", { key: word, class: "beside", onclick }, word);
-  const head = h("h2", { key: "head" }, "Records ", h("small", {}, `${upto} of ${run.records.length}`),
+  const head = h("h2", { key: "head" }, "Records ", h("small", {}, `${upto} of ${run.records.length}${inputs ? `, input ${inputs.findIndex((each) => each.records >= upto) + 1} of ${inputs.length}` : ""}`),
     parent && !beside ? button("beside its parent", () => compare(parent)) : null,
     beside ? button("alone", () => { beside = null; show(); }) : null,
     row && row.status !== "finished" ? button("cancel", () => tried(act("cancel"))) : null,
     panels.isLeft(row) && row.origin && !run.details.withheld ? button("go on", goOn) : null);
   const mine = panels.records(run.records, upto, run.values, go);
-  return [asked(questions), head, run.id ? h("p", { key: "id", class: "note" }, "run ", h("code", { class: "whole" }, run.id)) : null,
+  return [asked(questions), picture(now), head, run.id ? h("p", { key: "id", class: "note" }, "run ", h("code", { class: "whole" }, run.id)) : null,
     h("div", { key: "records", id: "records", class: "scroll", tabindex: 0, role: "region", "aria-label": "Records" }, beside ? h("div", { key: "two", class: "two" }, mine, h("div", {}, h("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine)];
 }
 
-function asked(questions) { // what somebody is writing into a form stays while records come
+function asked(questions) { // what somebody writes stays
   const unrecorded = run.details?.unrecorded ?? {}, keys = questions.map((each) => [each.key, unrecorded[each.key]]).join(" "), open = $("#ask");
   return open?.dataset.keys === keys ? open : el("div", { id: "ask", "data-keys": keys }, questions.map((each) => panels.question(each, unrecorded[each.key], answer)));
 }
@@ -89,7 +100,7 @@ function go(number) {
 function choose(id) {
   if (id === run.id && !run.is_counterexample) { look.view = "runs"; return show(); }
   leave();
-  Object.assign(look, { view: "runs", chosen: id, upto: null, path: "" });
+  Object.assign(look, { view: "runs", chosen: id, upto: null, path: "", state: null });
   run = empty(id); beside = null;
   follow();
   details(id);
@@ -133,7 +144,7 @@ function details(id) {
       if (values.length) run.values.set(before + 1, values); // the first record that an input made tells what it was
       before = records;
     }
-    if (found.run.status === "finished") run.values.set(before, Object.entries(found.run.context)); // what was told at last, be it a default
+    if (found.run.status === "finished") run.values.set(before, Object.entries(found.run.context)); // be it a default
     for (const [number, values] of panels.prompted(prompts, run.records, found.row.origin != null)) run.values.set(number, [...(run.values.get(number) ?? []), ...values]);
     later();
   }, 300);
@@ -147,7 +158,7 @@ function forks(upto) { // what each would begin with, or why it cannot
   if (!changed("forks", cut, at, past, reply)) return;
   $("#fork").textContent = past ? `fork from record ${at}` : "fork";
   Object.assign($("#fork"), { disabled: !cut, title: cut ? `begin another run, which goes on from record ${at}${past}` : "up to here there is nowhere that a run can be cut" });
-  Object.assign($("#edit"), { disabled: !reply, title: reply ? `begin another run with another reply of its agent at record ${run.details.inputs[reply.at - 1].records}` : "no agent has replied up to here, so there is no reply to change" });
+  Object.assign($("#edit"), { disabled: !reply, title: reply ? `begin another run with another reply of its agent at record ${replied(reply)}` : "no agent has replied up to here, so there is no reply to change" });
 }
 
 function linked() { // a link to what is looked at; who has it still needs a token of their own
@@ -158,14 +169,18 @@ function linked() { // a link to what is looked at; who has it still needs a tok
 async function wanted() { // which run a link names, if there is such a one of this machine
   const link = new URLSearchParams(location.hash.slice(1)), id = link.get("run"), record = Number.parseInt(link.get("record"), 10), upto = record > 0 ? record : null;
   if (!id || (id === run.id && upto === look.upto)) return false;
-  try { await api.get(`runs/${encodeURIComponent(id)}`); } catch (error) { told("problem", error); return false; }
+  const found = await tried(api.get(`runs/${encodeURIComponent(id)}`));
+  if (!found) return false;
   choose(id);
+  run.details = found; // which is asked for again only if it has changed
   look.upto = upto;
   later();
   return true;
 }
 
 const replyAt = (upto) => run.details?.cuts.findLast((cut) => cut.is_reply && run.details.inputs[cut.at - 1].records <= upto);
+
+const replied = (cut) => run.details.inputs[cut.at - 2].records + 1; // the first record of its reply
 
 const act = (what, body) => api.post(`runs/${encodeURIComponent(run.id)}/${what}`, body);
 const tried = (made) => made.catch((error) => told("problem", error));
@@ -192,13 +207,13 @@ async function compare(parent) {
 }
 function play(example) { // a counterexample is a run that was never run
   leave();
-  Object.assign(look, { view: "runs", chosen: null, upto: 1, path: "" });
+  Object.assign(look, { view: "runs", chosen: null, upto: 1, path: "", state: null });
   run = { ...empty(null), records: example.records, is_counterexample: true }; beside = null;
   show();
 }
 
 let since = 0;
-function told(state, error) { // a problem stays for a while, whatever else is told
+function told(state, error) { // a problem stays for a while
   if (state === "live" && Date.now() - since < 8000) return;
   since = state === "problem" ? Date.now() : 0;
   const live = fill("#live", error && state !== "reconnecting" ? error.message : state);
@@ -210,7 +225,7 @@ async function list() {
   try {
     const found = await api.get("runs");
     if (changed("rows", JSON.stringify(found))) rows = found;
-    const row = rows.find((each) => each.run_id === run.id); // a run that stops, or is taken by another process, has no record of it
+    const row = rows.find((each) => each.run_id === run.id); // a run that stops has no record of it
     if (row && run.details && JSON.stringify(row) !== JSON.stringify(run.details.row)) details(run.id);
     if (look.chosen === null && rows.length && look.view === "runs" && !run.is_counterexample && !(await wanted())) choose(rows[0].run_id);
     told("live");
@@ -223,7 +238,7 @@ $("#now").addEventListener("click", () => go(null));
 $("#prev").addEventListener("click", () => go((look.upto ?? run.records.length) - 1));
 $("#next").addEventListener("click", () => look.upto !== null && go(look.upto + 1));
 $("#fork").addEventListener("click", () => tried(fork({ at: cutAt(look.upto ?? run.records.length).at })));
-$("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); otherwise({ ...cut, ...run.details.repliers[cut.at] }, fork); });
+$("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); otherwise({ ...cut, ...run.details.repliers[cut.at], record: replied(cut), was: run.details.inputs[cut.at - 1].input }, fork); });
 $("#theme").addEventListener("click", () => { const { dataset } = document.documentElement, was = dataset.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"); dataset.theme = was === "light" ? "dark" : "light"; localStorage.setItem("fsm-orch-theme", dataset.theme); });
 addEventListener("keydown", (event) => {
   if (look.view !== "runs" || $("dialog[open]")) return; // what is not seen stays where it is

@@ -95,7 +95,7 @@ export function changed(panel, ...shown) {
 
 // A value as it was journaled, cut short: a page is no place for a megabyte.
 export function shown(value, most = 400) {
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, 1) ?? "";
+  const flat = JSON.stringify(value) ?? "", text = typeof value === "string" ? value : flat.length < 50 ? flat : JSON.stringify(value, null, 1);
   return text.length > most ? `${text.slice(0, most)} … ${num(text.length - most)} more characters` : text;
 }
 

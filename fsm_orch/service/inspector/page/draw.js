@@ -1,5 +1,5 @@
 // The diagram of a machine: where things stand is the server's, what of them is lit is drawn here.
-import { el, fill, h } from "./dom.js";
+import { $, el, fill, h } from "./dom.js";
 import { inside } from "./fold.js";
 
 const LEAST = 0.82; // of its size, at least: the smallest words of 11 px are 9 px then, and the stage scrolls
@@ -7,13 +7,16 @@ const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}â
 const place = (at, name) => [at.place, name].filter(Boolean).join(".");
 
 // Args: machine as drawn by the server; run and at from `moment`; more = { marks: extra path, counts, onpick, label }.
-export function diagram(box, machine, run, at, more = {}) {
+export function diagram(query, machine, run, at, more = {}) {
+  const box = $(query);
   const [W, H] = machine.node, pad = 30, [wide, high] = machine.size, low = high + 14;
   const landed = at.hopsTaken.filter((hop) => hop.handoff === null), whole = [wide + 2 * pad, high + 2 * pad + (landed.length ? 34 : 0)];
   const taken = numbered(at.hopsTaken), other = numbered(more.marks ?? []);
   const edges = machine.edges.map((edge, i) => one(edge, i, machine, at, taken, other));
   const find = (name) => machine.nodes.find((node) => node.name === name);
-  fill(box, h("svg", { key: machine.digest, viewBox: [-pad, -pad, ...whole].join(" "), role: "group", "aria-label": more.label ?? said(machine, at), style: { "--wide": `${LEAST * whole[0]}px`, "--high": `${LEAST * whole[1]}px` } }, heads(),
+  const size = [LEAST * whole[0], LEAST * whole[1]], fits = size[0] < 1.1 * box.clientWidth && size[1] < 1.1 * box.clientHeight;
+  fill(box, fits ? null : h("button", { key: "whole", id: "whole", "aria-pressed": String(box.className === "whole"), onclick: () => { box.className = box.className ? "" : "whole"; diagram(query, machine, run, at, more); } }, "whole"),
+    h("svg", { key: machine.digest, viewBox: [-pad, -pad, ...whole].join(" "), role: "group", "aria-label": more.label ?? said(machine, at), style: { "--wide": `${size[0]}px`, "--high": `${size[1]}px` } }, heads(),
     [0, 1, 2].map((order) => edges.filter((edge) => edge.order === order).map((edge) => edge.node)),
     landed.map((hop, i) => {
       const [d, x, y] = aside(find(hop.source), find(hop.target), machine, low);
@@ -22,7 +25,7 @@ export function diagram(box, machine, run, at, more = {}) {
     machine.nodes.map((node) => state(node, W, H, run, at, more)), h("g", { key: "numbers" }, edges.map((edge) => edge.badge))));
 }
 
-// A landing on the way that hides least: from below, straight, or round all states; with the place of its words.
+// A landing on the way that hides least, and the place of its words.
 function aside(source, target, machine, low) {
   const [W, H] = machine.node, [wide, high] = machine.size, [ax, ay] = source.at, [bx, by] = target.at, is_low = by > high - H;
   const ways = [across(ax, ay, bx, by, W, H)];
@@ -39,7 +42,7 @@ function aside(source, target, machine, low) {
   return ways.map((way) => [hidden(way), way]).reduce((best, each) => (each[0] < best[0] ? each : best))[1];
 }
 
-// A landing in a state that does not stand below: from box to box, and its words on the far side of that.
+// From box to box, and the words on the far side.
 function across(ax, ay, bx, by, W, H) {
   const down = by > ay ? 1 : -1, right = bx > ax ? 1 : -1, words = [bx, by + down * (H / 2 + 14)];
   if (Math.abs(by - ay) > 1.5 * H) return [`M${ax},${ay + (down * H) / 2} C${ax},${(ay + by) / 2} ${bx},${(ay + by) / 2} ${bx},${by - down * (H / 2 + 4)}`, ...words];
@@ -88,7 +91,7 @@ function free(edge, machine) {
   return spots.get(edge);
 }
 
-const waits = (at) => [...at.asks.values()].some((ask) => ask.kind === "human" && ask.end === null);
+const waits = (at) => [...at.asks.values()].some((ask) => (ask.kind === "human" || ask.is_gated) && ask.end === null);
 
 function state(node, W, H, run, at, more) {
   const [x, y] = node.at, here = node.name === at.state, used = at.visits[node.name] ?? 0, seen = used > 0 || here;
@@ -96,12 +99,12 @@ function state(node, W, H, run, at, more) {
   const counts = more.counts?.[node.name];
   const dots = node.most && node.most <= 6 ? [...Array(node.most)].map((_, i) => h("circle", { class: i < used ? "dot used" : "dot", cx: x + W / 2 - 14 - 9 * (node.most - 1 - i), cy: y - H / 2 + 13, r: 3 })) : [];
   const told = [node.name, node.sub, used && `${used} visits${node.most ? ` of ${node.most}` : ""}`, shut && "shut: nobody may enter now", node.tools?.length && `tools: ${node.tools.join(", ")}`, node.where].filter(Boolean).join("\n");
-  const open = within.length && more.onpick;
-  return h("g", { key: `state ${node.name}`, class: ["node", node.kind, here && "here", seen && "seen", here && at.calls.size && "busy", here && waits(at) && "waits", shut && "shut", open && "opens"].filter(Boolean).join(" "), ...(open ? { tabindex: 0, role: "button", "aria-label": `${node.name}: look inside`, onclick: () => more.onpick(within), onkeydown: (e) => ["Enter", " "].includes(e.key) && (e.preventDefault(), more.onpick(within)) } : {}) },
+  const pick = more.onpick && (() => more.onpick(at, node.name, within)), open = pick && within.length, waiting = here && waits(at);
+  return h("g", { key: `state ${node.name}`, class: ["node", node.kind, here && "here", seen && "seen", here && at.calls.size && "busy", waiting && "waits", shut && "shut", open && "opens"].filter(Boolean).join(" "), ...(pick ? { tabindex: 0, role: "button", "aria-label": `${node.name}: ${open ? "look inside" : "what it is"}`, onclick: pick, onkeydown: (e) => ["Enter", " "].includes(e.key) && (e.preventDefault(), pick()) } : {}) },
     h("title", {}, told),
     h("rect", { class: "halo", x: x - W / 2, y: y - H / 2, width: W, height: H, rx: 14 }), h("rect", { class: "box", x: x - W / 2, y: y - H / 2, width: W, height: H, rx: node.kind === "state" ? 14 : H / 2 }),
     node.parts?.length ? h("rect", { class: "inner", x: x - W / 2 + 5, y: y - H / 2 + 5, width: W - 10, height: H - 10, rx: 10 }) : null,
-    h("text", { class: "name", x, y: y - 8 }, short(node.name, 18)), h("text", { class: "sub", x, y: y + 12 }, shut ? "shut" : here && waits(at) ? "waits for a human" : short(node.sub, 26)), dots,
+    h("text", { class: "name", x, y: y - 8 }, short(node.name, 18)), h("text", { class: "sub", x, y: y + 12 }, shut ? "shut" : waiting ? "waits for a human" : short(node.sub, 26)), dots,
     node.is_start ? h("circle", { class: "start", cx: x - W / 2 - 12, cy: y, r: 4.5 }) : null,
     used > 1 && !dots.length ? h("text", { class: "sub", x: x + W / 2 - 16, y: y - H / 2 + 13 }, `Ã—${used}`) : null,
     counts ? h("g", { class: "count" }, h("rect", { x: x + W / 2 - 22, y: y - H / 2 - 11, width: 34, height: 22, rx: 11 }), h("text", { x: x + W / 2 - 5, y: y - H / 2 + 0.5 }, counts)) : null);

@@ -1,4 +1,4 @@
-// Figures of other sessions on the edges: how often tests took each, and how many queries of an evaluation went right over it.
+// Figures of other sessions on the edges: how often tests took each, and how many queries went right over it.
 import * as api from "./api.js";
 import { counted, entry, h, num } from "./dom.js";
 

@@ -1,9 +1,9 @@
-// What stands around the diagram: the list of runs, records in words, the ledger, and what a human is asked.
+// What stands around the diagram: runs, records in words, the ledger, a state, and what a human is asked.
 import { ago, counted, el, entry, h, num, shown } from "./dom.js";
 
 const TONES = { visit_started: "blue", call_reserved: "amber", call_settled: "amber", call_denied: "red", overspent: "red", refused: "red", guard_raised: "red", attempt_failed: "red", handed_off: "cyan", landed: "amber", run_finished: "green", asked: "violet", approved: "violet", answered: "violet", gates_seen: "red" };
 
-// What a run takes at most when it ends: what it took and may still take from where it stands, or what is proved of every run, if that is less.
+// What a run takes at most when it ends: from where it stands, or as is proved of every run, if that is less.
 function worst(at, run, proved, over) {
   const spent = at.settled + at.reserved, stands = spent + (over ? 0 : at.ahead), most = proved ? Math.max(spent, proved.tokens + run.overrun) : stands;
   return most < stands ? [most, "proved of every run"] : [stands, "from where it stands"];
@@ -33,19 +33,21 @@ export function ledger(at, machine, run, most) {
 }
 
 // How a run ended: in the service's words, with the way to the record that led there, and what it took of what it may.
-export const ending = (ended, onpick, row) => ended && h("div", { class: `ending ${ended.landing ? "amber" : "green"}` },
-  h("p", {}, h("b", {}, `${ended.landing ? "Landed" : "Ended"} in ${ended.state}`), ended.landing ? [`, since ${ended.landing.why}. `, h("button", { class: "beside", onclick: () => onpick(ended.landing.led_by) }, `what led there: record ${ended.landing.led_by}`)] : null),
+export const ending = (ended, onpick, row, list, fallback) => ended && h("div", { class: `ending ${ended.state === fallback ? "amber" : "green"}` },
+  h("p", {}, h("b", {}, `${ended.landing ? "Landed" : "Ended"} in ${ended.state}`), ended.landing ? [`, since ${ended.landing.why}. `, h("button", { class: "beside", onclick: () => onpick(ended.landing.led_by) }, `what led there: record ${ended.landing.led_by}`)] : way(list)),
   ended.landing && ended.used_before ? h("p", {}, `Used before: ${ended.used_before}. What they did stands${/\d unanswered/.test(ended.used_before) ? "; what is unanswered may not have begun" : ""}${ended.used_before.includes(", not approved") ? "; what was not approved did not begin" : ""}.`) : null,
   h("p", { class: "detail" }, `It took ${ended.used}; ${ended.most}. ${when(row)}`));
 
+const way = (list) => list.filter((record) => record.kind === "handed_off" && !record.stamp.path.length).slice(-1).map((last) => `, from ${last.source} by ${last.handoff}`);
 const clock = (seconds) => new Date(seconds * 1000).toLocaleString();
-const when = (row) => `Begun ${clock(row.began_at)}, ended ${clock(row.stored_at)}.`;
+const when = (row) => `Begun ${clock(row.began_at)}, ended ${clock(row.stored_at).replace(/.*, /, (day) => (clock(row.began_at).startsWith(day) ? "" : day))}.`;
 
 export const isLeft = (row) => row?.status === "running" && !row.is_driven;
 // Of a run that nobody drives: where it stands, and what a fork has stopped at.
 export const standing = (row, withheld, ongo) => isLeft(row) && h("div", { class: "ending violet" },
   h("p", {}, h("b", {}, `It stands in ${row.state}, and nobody drives it`), withheld ? [`. ${withheld} `, h("button", { class: "beside", onclick: () => ongo(true) }, "go on, with its effects")] : null));
 
+const sentence = (text) => text.replace(/[^.!?]$/, "$&.");
 const tokens = (n) => `${num(n)} tokens`;
 // Of each kind of record: a line, parts of it that are bold in an array, and a detail.
 const said = {
@@ -56,33 +58,46 @@ const said = {
   call_denied: (r) => [[`call ${r.call} denied`], `${r.reason}; nothing was sent`],
   call_released: (r) => [[`call ${r.call} cost nothing`], "its reservation was released"],
   overspent: (r) => [[`call ${r.call} of `, [r.source], ` took ${num(r.tokens)} more`], "known after it had been charged"],
-  refused: (r) => [["refused ", [r.handoff ?? "the reply"]], `${r.reason}: ${r.detail}${r.is_repaired ? " It is asked again." : ""}`],
+  refused: (r) => [["refused ", [r.handoff ?? "the reply"]], `${r.reason}: ${r.is_repaired ? `${sentence(r.detail)} It is asked again.` : r.detail}`],
   guard_raised: (r) => [["the guard of ", [r.handoff], " raised"], r.detail],
-  attempt_failed: (r) => [["failed: ", [r.reason]], `${r.detail}${r.is_retried ? " It is tried again." : ""}`],
+  attempt_failed: (r) => [["failed: ", [r.reason]], r.is_retried ? `${sentence(r.detail)} It is tried again.` : r.detail],
   handed_off: (r) => [[[r.handoff], ` → ${r.target}`], r.written.length ? `wrote ${r.written.join(", ")}` : ""],
   landed: (r) => [["landed in ", [r.target]], `${r.reason}${r.detail ? `: ${r.detail}` : ""}`],
   asked: (r) => [["asks ", [r.asks.map((each) => each.name || "a human").join(", ")]], r.is_race ? `the first ${r.need} that succeed are enough` : ""],
-  approved: (r) => [[`use ${r.ask} approved`], r.who ? `by ${r.who}` : ""],
-  answered: (r) => [[`ask ${r.ask} `, [r.end]], [r.ok ? "" : ["unneeded", "declined"].includes(r.end) ? "not used" : "not well", r.who && `by ${r.who}`, r.tokens && tokens(r.tokens)].filter(Boolean).join(", ")],
+  approved: (r, name) => [[`use ${r.ask} approved: `, [name]], r.who ? `by ${r.who}` : ""],
+  answered: (r, name) => [[`ask ${r.ask} ${r.end}: `, [name]], [r.ok ? "" : ["unneeded", "declined"].includes(r.end) ? "not used" : "not well", r.who && `by ${r.who}`, r.tokens && tokens(r.tokens)].filter(Boolean).join(", ")],
   gates_seen: (r) => [["shut: ", [r.shut.join(", ") || "nothing"]], ""],
   run_finished: (r) => [["ends in ", [r.stamp.state]], r.landing ? "with the default answer" : ""],
 };
 
 const told = new WeakMap(); // by record: how it was told last, which is the same until it is picked
 // Args: values = by record number, what its input holds, where that has been loaded.
-export const records = (list, upto, values, onpick) => h("ol", { class: "records" }, list.map((record, i) => {
-  const is = i === upto - 1 ? "at" : i >= upto ? "later" : null, held = is === "at" ? values?.get(i + 1) : null, had = told.get(record);
-  if (had?.is === is && had.held === held) return had.row;
-  const row = line(record, i, is, held, onpick);
-  told.set(record, { is, held, row });
-  return row;
-}));
+export const records = (list, upto, values, onpick) => {
+  const asks = new Map(), named = ({ stamp, ask }) => `${stamp.path} ${ask}`; // what was asked for, by where and its number
+  return h("ol", { class: "records" }, list.map((record, i) => {
+    for (const { ask, name } of record.asks ?? []) asks.set(named({ ...record, ask }), name || "a human");
+    const is = i === upto - 1 ? "at" : i >= upto ? "later" : null, held = is === "at" ? values?.get(i + 1) : null, had = told.get(record);
+    if (had?.is === is && had.held === held) return had.row;
+    const row = line(record, i, is, held, onpick, asks.get(named(record)));
+    told.set(record, { is, held, row });
+    return row;
+  }));
+};
 
-function line(record, i, is, held, onpick) {
-  const [words, detail] = (said[record.kind] ?? ((r) => [[r.kind], ""]))(record);
+function line(record, i, is, held, onpick, name) {
+  const [words, detail] = (said[record.kind] ?? ((r) => [[r.kind], ""]))(record, name);
   return h("li", { key: i, class: ["record", TONES[record.kind] ?? "faint", is].filter(Boolean).join(" "), "aria-current": is === "at" ? "step" : null, style: { "--depth": record.stamp.path.length } },
     h("button", { class: "to", onclick: () => onpick(i + 1) }, h("time", {}, record.stamp.at.toFixed(3)), h("span", { class: "knob" }), h("span", { class: "told" }, h("span", { class: "line" }, words.map((part) => (Array.isArray(part) ? h("b", {}, part[0]) : part))), detail ? h("span", { class: "detail" }, detail) : null)),
     held ? h("dl", { class: "held" }, held.map(([name, value]) => [h("dt", {}, name), h("dd", {}, shown(value, 4000))])) : null);
+}
+
+// What a state is, its ways on, and the records of its visits.
+export function state(node, machine, at, list, onpick, onclose) {
+  const ways = machine.edges.filter((edge) => edge.source === node.name), is = ({ kind, stamp }) => (kind === "visit_started" || kind === "run_finished") && stamp.state === node.name && stamp.path.join(".") === at.path;
+  const visits = list.flatMap((record, i) => (is(record) ? [i + 1] : []));
+  return h("section", { key: "state", id: "state", class: "card", "aria-label": node.name }, h("p", {}, h("b", {}, node.name), " ", h("button", { class: "beside", onclick: onclose }, "close")), h("small", {}, [node.sub, node.tools?.length && `tools: ${node.tools.join(", ")}`, node.where].filter(Boolean).join("; ")),
+    h("dl", { class: "held" }, ways.map((edge) => [h("dt", {}, `${edge.handoff} → ${edge.target}`), h("dd", {}, [edge.about, edge.guard && `only if ${edge.guard}`, edge.kind !== "handoff" && `on ${edge.kind}`].filter(Boolean).join("; ") || "no guard")])),
+    visits.length ? h("p", {}, "visits: ", visits.map((number) => [h("button", { class: "beside", onclick: () => onpick(number) }, `record ${number}`), " "])) : h("p", {}, "not visited"));
 }
 
 // Text as it comes: a screen reader reads each sentence once, when it is whole.
@@ -102,7 +117,7 @@ export function held(input) {
   return found;
 }
 
-// What was kept of the prompts of a run, or how they would be, by the number of the record that says what came of the call.
+// What was kept of the prompts of a run, or how they would be, by the number of the record that settles the call.
 // Args: isFork = whether calls of its parent, kept there, may be among the records.
 export function prompted(prompts, records, isFork) {
   const call = (path, visit, number) => `${path.join(".")}/${visit}/${number}`;
@@ -125,7 +140,7 @@ export function runs(rows, chosen, onpick, fallback) {
 // Args: found = how many of the newest runs of the store are not of this machine as it is.
 export const others = (found, name) => (found?.runs ? h("p", { class: "note" }, `${found.is_all ? "" : "at least "}${num(found.runs)} more in the store, of another machine, or of another version of ${name}. fsm-orch runs list names them; fsm-orch inspect with their machine shows them.`) : null);
 
-// A question as its form says it: two buttons for yes and no, a choice, fields; what is checked is checked by the service.
+// A question as its form says it: two buttons, a choice, fields. The service checks the answer.
 // Args: unrecorded = the tool that a fork would not use after a yes; null: it would use it, or none.
 export function question(asked, unrecorded, onanswer) {
   const card = el("form", { class: "card", "aria-label": asked.text }, el("small", {}, `${asked.state} waits for you${asked.expires_at ? ` until ${new Date(asked.expires_at * 1000).toLocaleString()}` : ""}`), el("p", {}, asked.text),
