@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Literal, get_origin
 
+from . import shapes
 from .source import annotation, calls_of, results
-from .work import around, tree
+from .work import around, run_by, tree
 
 _ONE = ("str", "bool", "int")
 """Types, and functions, whose values are no collection."""
@@ -28,7 +29,11 @@ def names_one(function: FunctionType) -> bool:
 
 
 def commands_one(function: FunctionType) -> bool:
-    """Return whether each command of a node surely names one node, and is made where it is seen."""
+    """Return whether each command of a node surely names one node, made in it or by functions that it calls."""
+    return _commands_one(function, frozenset())
+
+
+def _commands_one(function: FunctionType, seen: frozenset[FunctionType]) -> bool:
     parsed = tree(function)
     if parsed is None:
         return False
@@ -36,8 +41,11 @@ def commands_one(function: FunctionType) -> bool:
     made = [*calls_of(parsed, "Command", inside.names)]
     gotos = [key.value for call in made for key in call.keywords if key.arg == "goto"]
     is_hidden = any(key.arg is None for call in made for key in call.keywords)
-    is_handed_on = any(isinstance(value, ast.Call) and value not in made for value in _bare(results(parsed)))
-    return bool(made) and not is_hidden and not is_handed_on and all(_is_one(goto, inside) for goto in gotos)
+    handed_on = [value for value in _bare(results(parsed)) if isinstance(value, ast.Call) and value not in made]
+    others = {run_by(call, function) for call in handed_on} - {function, *seen}
+    are_others_sure = all(each is not None and _commands_one(each, seen | {function}) for each in others)
+    is_some = bool(made or handed_on)
+    return is_some and not is_hidden and are_others_sure and all(_is_one(goto, inside) for goto in gotos)
 
 
 def _bare(values: Iterator[ast.expr | None]) -> Iterator[ast.expr | None]:
@@ -60,6 +68,7 @@ class _Around:
         self.names = names
         self.values: dict[str, list[ast.expr | None]] = {}
         self.types: dict[str, ast.expr] = {}
+        typed: dict[str, ast.expr] = {}
         bound = (ast.Name, ast.arg)
         known: set[int] = set()
         for part in ast.walk(parsed):
@@ -71,11 +80,20 @@ class _Around:
             elif isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
                 known.add(id(part.target))
                 self.types[part.target.id] = part.annotation
+            elif isinstance(part, ast.arg) and part.annotation is not None:
+                known.add(id(part))
+                typed[part.arg] = part.annotation
         for part in ast.walk(parsed):
             if isinstance(part, bound) and id(part) not in known:
                 name = part.arg if isinstance(part, ast.arg) else part.id
                 if isinstance(part, ast.arg) or not isinstance(part.ctx, ast.Load):
                     self.values.setdefault(name, []).append(None)  # by a loop, an argument, or a part of something
+        # an argument that is set again may be anything
+        self.types |= {name: said for name, said in typed.items() if name not in self.values}
+
+    def is_field_one(self, held: ast.expr, name: str) -> bool:
+        """Return whether a field of an expression surely is no collection, by the type of that."""
+        return shapes.is_one(shapes.field_type(held, name, self.types, self.values, self.names))
 
 
 def _is_one(value: ast.expr | None, around: _Around, seen: frozenset[str] = frozenset()) -> bool:
@@ -89,6 +107,10 @@ def _is_one(value: ast.expr | None, around: _Around, seen: frozenset[str] = froz
             return _is_one(one, around, seen) and _is_one(other, around, seen)
         case ast.BoolOp(values=several):
             return all(_is_one(each, around, seen) for each in several)
+        case ast.Subscript(value=held, slice=ast.Constant(value=str(name))) | ast.Attribute(value=held, attr=name):
+            return around.is_field_one(held, name)
+        case ast.Call(func=ast.Attribute(value=held, attr="get"), args=[ast.Constant(value=str(name)), *other]):
+            return around.is_field_one(held, name) and all(_is_one(each, around, seen) for each in other)
         case ast.Call(func=ast.Name(id=name)):
             return name in _ONE and name not in around.names
         case ast.Call(func=ast.Attribute(attr=name)):

@@ -3,9 +3,10 @@
 import enum
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, cast
 
 import pytest
+from pydantic import BaseModel
 
 from fsm_orch.adopt.single import commands_one, names_one
 
@@ -131,7 +132,63 @@ def nothing(state: State):
     pass
 
 
+class Reply(TypedDict):
+    """Stand for what a model is asked for."""
+
+    to: Literal["a", "b"]
+    several: list[str]
+
+
+class Notes(BaseModel):
+    """Stand for the state of a graph."""
+
+    to: str | None = None
+    several: list[str] | None = None
+
+
+llm: Any = None
+
+
+def of_a_typed_state(notes: Notes):
+    return notes.to
+
+
+def of_a_typed_mapping(reply: Reply):
+    return reply["to"] if reply else reply.get("to", "a")
+
+
+def of_a_model(state: State):
+    reply = llm.with_structured_output(Reply).invoke(state)
+    to = reply["to"]
+    if to == "b":
+        to = HERE
+    return to
+
+
+async def of_a_model_in_steps(state: State):
+    chain = state["prompt"] | llm.with_structured_output(Notes)
+    return cast("Notes", await chain.ainvoke(state)).to
+
+
+def several_of_a_model(state: State):
+    return llm.with_structured_output(Reply).invoke(state)["several"]
+
+
+def raw_of_a_model(state: State):
+    return llm.with_structured_output(Notes, include_raw=True).invoke(state).to
+
+
+def deeper_of_a_typed_state(notes: Notes):
+    return notes.several["to"]
+
+
+def typed_and_set_again(notes: Notes):
+    notes = notes["other"]
+    return notes.to
+
+
 SURE = [said_text, said_choice, said_alias, said_either, constants, through_a_variable, declared_variable, compared]
+SURE += [of_a_typed_state, of_a_typed_mapping, of_a_model, of_a_model_in_steps]
 OPEN = [
     several,
     given,
@@ -145,6 +202,10 @@ OPEN = [
     made_a_list,
     said_any,
     nothing,
+    several_of_a_model,
+    raw_of_a_model,
+    deeper_of_a_typed_state,
+    typed_and_set_again,
 ]
 
 
@@ -188,17 +249,42 @@ def by_another(state: State):
     return to_a_constant(state) if state else Command(goto="a")
 
 
+def by_what_is_given(state: State):
+    return state["command"](state)
+
+
+class Office:
+    """Stand for a graph whose nodes are methods."""
+
+    def to_what_is_said(self, state: State):
+        return self.go("a") if state else self.go(state["to"])
+
+    def go(self, to: str):
+        return Command(goto=to)
+
+    def to_what_may_be_several(self, state: State):
+        return self.go_on(state)
+
+    def go_on(self, to):
+        return Command(goto=to)
+
+    def for_ever(self, state: State):
+        return self.for_ever(state) if state else Command(goto="a")
+
+
 def by_none(state: State):
     return state
 
 
-@pytest.mark.parametrize("node", [to_a_constant, to_a_name])
+@pytest.mark.parametrize("node", [to_a_constant, to_a_name, by_another, Office.to_what_is_said, Office.for_ever])
 def test_commands_to_one_are_sure(node: FunctionType) -> None:
-    """Each is made where it is seen, and goes to one node."""
+    """Each goes to one node, made where it is seen or by a function of the user's that is called there."""
     assert commands_one(node)
 
 
-@pytest.mark.parametrize("node", [to_what_was_said, by_a_mapping, by_another, by_none])
+@pytest.mark.parametrize(
+    "node", [to_what_was_said, by_a_mapping, by_none, by_what_is_given, Office.to_what_may_be_several]
+)
 def test_other_commands_are_not(node: FunctionType) -> None:
     """Where they go may be a list, or is said elsewhere."""
     assert not commands_one(node)

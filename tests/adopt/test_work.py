@@ -103,7 +103,7 @@ class Desk:
     ],
 )
 def test_requests_are_counted(function, expected: int | None) -> None:
-    """Each call that looks like one counts, through helpers and methods beside it; in a loop, or by an agent, nothing bounds them."""
+    """Each call that looks like one counts, through what it calls; in a loop, or by an agent, nothing bounds them."""
     assert expected == count(function)
 
 
