@@ -8,7 +8,7 @@ from typing import Literal, get_origin
 
 from . import shapes
 from .source import annotation, calls_of, results
-from .work import around, run_by, tree
+from .work import around, tree
 
 _ONE = ("str", "bool", "int")
 """Types, and functions, whose values are no collection."""
@@ -29,11 +29,7 @@ def names_one(function: FunctionType) -> bool:
 
 
 def commands_one(function: FunctionType) -> bool:
-    """Return whether each command of a node surely names one node, made in it or by functions that it calls."""
-    return _commands_one(function, frozenset())
-
-
-def _commands_one(function: FunctionType, seen: frozenset[FunctionType]) -> bool:
+    """Return whether each command of a node surely names one node, and is made where it is seen."""
     parsed = tree(function)
     if parsed is None:
         return False
@@ -41,11 +37,8 @@ def _commands_one(function: FunctionType, seen: frozenset[FunctionType]) -> bool
     made = [*calls_of(parsed, "Command", inside.names)]
     gotos = [key.value for call in made for key in call.keywords if key.arg == "goto"]
     is_hidden = any(key.arg is None for call in made for key in call.keywords)
-    handed_on = [value for value in _bare(results(parsed)) if isinstance(value, ast.Call) and value not in made]
-    others = {run_by(call, function) for call in handed_on} - {function, *seen}
-    are_others_sure = all(each is not None and _commands_one(each, seen | {function}) for each in others)
-    is_some = bool(made or handed_on)
-    return is_some and not is_hidden and are_others_sure and all(_is_one(goto, inside) for goto in gotos)
+    is_handed_on = any(isinstance(value, ast.Call) and value not in made for value in _bare(results(parsed)))
+    return bool(made) and not is_hidden and not is_handed_on and all(_is_one(goto, inside) for goto in gotos)
 
 
 def _bare(values: Iterator[ast.expr | None]) -> Iterator[ast.expr | None]:

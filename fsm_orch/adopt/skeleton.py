@@ -193,7 +193,8 @@ def _named(name: str, text: str) -> list[str]:
 
 
 def _handoff(name: str, sources: str, way: Way) -> list[str]:
-    return short_call(f"{name} = {sources}.to", [[way.target], literal(way.description)], depth=1)
+    told = [literal(way.description)] if way.description else []
+    return short_call(f"{name} = {sources}.to", [[way.target], *told], depth=1)
 
 
 def _in_lines(sources: tuple[str, ...]) -> Iterator[str]:

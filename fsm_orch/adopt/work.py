@@ -154,11 +154,16 @@ def run_by(call: ast.Call, function: FunctionType) -> FunctionType | None:
     match call.func:
         case ast.Name(id=name):
             inner = plain(around(function).get(name))
-        case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name):
+        case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name) if not _is_library(function):
             inner = plain(inspect.getattr_static(_class_around(function), name, None))
         case _:
             return None
     return inner if inner is not None and _is_of(inner, function) else None
+
+
+def _is_library(function: FunctionType) -> bool:
+    """Return whether a function is of a framework: what a ToolNode of LangGraph does by itself, its reader knows."""
+    return function.__module__.partition(".")[0] in SDKS | FRAMEWORKS
 
 
 def _class_around(function: FunctionType) -> object:
