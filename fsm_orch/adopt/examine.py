@@ -158,8 +158,10 @@ def _left_out(graph: Graph, where: str) -> Iterator[Finding]:
 
 def _landing(graph: Graph, where: str) -> Iterator[Finding]:
     cap = graph.cap
-    name = f"{cap.name}={cap.value:,}" if cap.value is not None else f"{cap.name}, which is not set,"
-    problem = f"There is no landing: when a run comes to {name}, {cap.then}, and the caller has no answer"
+    ends = f"{cap.name} is not set, so a run may go on for ever"
+    if cap.value is not None:
+        ends = f"when a run comes to {cap.name}={cap.value:,}, {cap.then}"
+    problem = f"There is no landing: {ends}, and the caller has no answer"
     yield finding("FSM618", where=where, problem=problem)
 
 

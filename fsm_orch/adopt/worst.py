@@ -41,6 +41,8 @@ class Worst:
     """The models that it was counted with."""
     is_one_a_visit: bool
     """Whether a visit whose requests nothing bounds was counted as one of one request: the true worst case is more."""
+    is_more: bool
+    """Whether the true worst case is more than was counted: by such visits, or by what asks models beside the nodes."""
     has_open_replies: bool
     """Whether some reply was counted with `REPLY_TOKENS`, since nothing bounds it."""
     unnamed: tuple[str, ...]
@@ -63,13 +65,15 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
     rates = {name: rates_of(name) for name in dict.fromkeys(named.values()) if name}
     priced = requests if all(name and rates[name] for name in named.values()) else None
     each = [] if priced is None else [_request(rates[name], asked[key]) for key, name in named.items() if name]
+    is_one_a_visit = graph.cap.counts != "requests" and any(node.calls is None for node in asked.values())
     return Worst(
         requests=requests,
         unbounded=unbounded,
         tokens=None if priced is None else priced * max((tokens for tokens, _ in each), default=0),
         cost_usd=None if priced is None else priced * max((dollars for _, dollars in each), default=Fraction(0)),
         models=tuple(rates),
-        is_one_a_visit=graph.cap.counts != "requests" and any(node.calls is None for node in asked.values()),
+        is_one_a_visit=is_one_a_visit,
+        is_more=is_one_a_visit or bool(graph.uncounted),
         has_open_replies=any(node.max_output_tokens is None for node in asked.values()),
         unnamed=tuple(key for key, name in named.items() if not name),
     )

@@ -72,9 +72,11 @@ def _standing(graph: Graph, worst: Worst) -> str:
     if worst.requests is None:
         return f"nothing bounds a run: {worst.unbounded}"
     by = f"{cap.name}={cap.value:,}; then {cap.then}"
+    most, more = ("", " or more") if worst.is_more else ("at most ", "")
+    requests = f"{most}{_count(worst.requests, 'request')}{more}"
     if worst.cost_usd is None:
-        return f"at most {_count(worst.requests, 'request')}, tokens and dollars not bounded ({by})"
-    return f"at most {_count(worst.requests, 'request')}, ${float(worst.cost_usd):,.2f} a run ({by})"
+        return f"{requests}, tokens and dollars not bounded ({by})"
+    return f"{requests}, ${float(worst.cost_usd):,.2f}{more} a run ({by})"
 
 
 def _owned(graph: Graph, machine: Proved | DefinitionError) -> str:
