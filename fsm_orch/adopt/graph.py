@@ -120,7 +120,7 @@ class Graph:
     """What asks models by itself, so that no bound counts it, such as an agent that is a tool; one clause each."""
 
     uncounted: tuple[str, ...] = ()
-    """What asks models beside the nodes, such as a guardrail, so that a run costs more as it stands; one clause each."""
+    """What asks models beside the nodes, such as a guardrail, so that a run costs more there; one clause each."""
 
     assumed: tuple[str, ...] = ()
     """What numbers of this hold under, such as that a guardrail asks no model; one clause each."""

@@ -230,3 +230,15 @@ def test_a_private_name_of_a_swarm_that_is_gone_is_named(owner: str, name: str) 
 
     with pytest.raises(Unreadable, match=rf"AutoGen cannot be read: \w+ has no '{name}', in autogen-agentchat 0\.7"):
         autogen.read(swarm, "swarm")
+
+
+class OpenAIChatCompletionClient(Client):
+    """Stand for that of autogen_ext, whose name tells the provider."""
+
+
+def test_a_model_has_the_provider_of_its_client() -> None:
+    """So its price is known; what nobody has described is described as nothing."""
+    team = Swarm([AssistantAgent("alone", OpenAIChatCompletionClient())])
+    node = autogen.read(team, "team").nodes["alone"]
+
+    assert ("openai:gpt-4o", "") == (node.model, node.does)
