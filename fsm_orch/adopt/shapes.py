@@ -1,6 +1,6 @@
-"""What type a field surely has: of an argument with a type, or of what a model puts out in a given shape.
+"""What type a field has of what a model puts out in a given shape: `model.with_structured_output(Reply).invoke(...)`.
 
-That is `state["next"]` of a `TypedDict`, and `reply.next` of `model.with_structured_output(Reply).invoke(...)`.
+Types of a graph's state are not taken for that: nothing holds a run to them.
 """
 
 import ast
@@ -13,26 +13,21 @@ Bound = Mapping[str, list[ast.expr | None]]
 """What the variables of a function are set to, by their names; None is what nothing says."""
 
 
-def field_type(held: ast.expr, name: str, said: Mapping[str, ast.expr], bound: Bound, names: Mapping[str, Any]) -> Any:
-    """Return the type of a field of an expression, by how that is annotated or made; None if it is not known.
+def field_type(held: ast.expr, name: str, bound: Bound, names: Mapping[str, Any]) -> Any:
+    """Return the type of a field of what a model puts out; None if an expression is nothing of the kind.
 
     Args:
         held: The expression whose field it is.
         name: Of the field.
-        said: Annotations of arguments and variables.
         bound: What variables are set to.
         names: What names stand for outside of the function.
     """
-    shape = _shape(held, said, bound, names)
+    asked = _asked(held, bound)
+    shape = None if asked is None else _named(asked, names)
     try:
         return get_type_hints(shape).get(name) if isinstance(shape, type) else None
     except (NameError, TypeError):  # of what only a type checker imports
         return None
-
-
-def is_asked(held: ast.expr, bound: Bound) -> bool:
-    """Return whether an expression is what a model puts out in a given shape."""
-    return _structured(held, bound) is not None
 
 
 def is_one(hint: Any) -> bool:
@@ -45,26 +40,19 @@ def is_one(hint: Any) -> bool:
     return is_plain or (isinstance(hint, type) and issubclass(hint, enum.Enum))
 
 
-def _shape(held: ast.expr, said: Mapping[str, ast.expr], bound: Bound, names: Mapping[str, Any]) -> Any:
-    if isinstance(held, ast.Name) and held.id in said:
-        return _named(said[held.id], names)
-    made = _structured(held, bound)
-    return None if made is None else _named(made, names)
-
-
-def _structured(held: ast.expr | None, bound: Bound, depth: int = 8) -> ast.expr | None:
+def _asked(held: ast.expr | None, bound: Bound, depth: int = 8) -> ast.expr | None:
     """Return the shape that a model was asked for where an expression comes from; None if it comes from elsewhere."""
     match held if depth else None:
         case ast.Await(value=inner) | ast.Call(func=ast.Name(id="cast"), args=[_, inner]):
-            return _structured(inner, bound, depth - 1)
+            return _asked(inner, bound, depth - 1)
         case ast.Call(func=ast.Attribute(attr="invoke" | "ainvoke", value=inner)):
-            return _structured(inner, bound, depth - 1)
+            return _asked(inner, bound, depth - 1)
         case ast.BinOp(op=ast.BitOr(), right=inner):
-            return _structured(inner, bound, depth - 1)
+            return _asked(inner, bound, depth - 1)
         case ast.Call(func=ast.Attribute(attr="with_structured_output"), args=[shape, *_], keywords=more):
             return None if any(key.arg in (None, "include_raw") for key in more) else shape
         case ast.Name(id=name):
-            each = [_structured(value, bound, depth - 1) for value in bound.get(name, [])]
+            each = [_asked(value, bound, depth - 1) for value in bound.get(name, [])]
             return each[0] if len({ast.dump(one) if one else "" for one in each}) == 1 else None
     return None
 

@@ -61,7 +61,6 @@ class _Around:
         self.names = names
         self.values: dict[str, list[ast.expr | None]] = {}
         self.types: dict[str, ast.expr] = {}
-        typed: dict[str, ast.expr] = {}
         bound = (ast.Name, ast.arg)
         known: set[int] = set()
         for part in ast.walk(parsed):
@@ -73,20 +72,15 @@ class _Around:
             elif isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
                 known.add(id(part.target))
                 self.types[part.target.id] = part.annotation
-            elif isinstance(part, ast.arg) and part.annotation is not None:
-                known.add(id(part))
-                typed[part.arg] = part.annotation
         for part in ast.walk(parsed):
             if isinstance(part, bound) and id(part) not in known:
                 name = part.arg if isinstance(part, ast.arg) else part.id
                 if isinstance(part, ast.arg) or not isinstance(part.ctx, ast.Load):
                     self.values.setdefault(name, []).append(None)  # by a loop, an argument, or a part of something
-        # an argument that is set again may be anything
-        self.types |= {name: said for name, said in typed.items() if name not in self.values}
 
     def is_field_one(self, held: ast.expr, name: str) -> bool:
-        """Return whether a field of an expression surely is no collection, by the type of that."""
-        return shapes.is_one(shapes.field_type(held, name, self.types, self.values, self.names))
+        """Return whether a field of an expression surely is no collection, since a model was asked for it so."""
+        return shapes.is_one(shapes.field_type(held, name, self.values, self.names))
 
 
 def _is_one(value: ast.expr | None, around: _Around, seen: frozenset[str] = frozenset()) -> bool:

@@ -140,10 +140,9 @@ class Reply(TypedDict):
 
 
 class Notes(BaseModel):
-    """Stand for the state of a graph."""
+    """Stand for what a model is asked for, and for the state of a graph."""
 
     to: str | None = None
-    several: list[str] | None = None
 
 
 llm: Any = None
@@ -153,13 +152,9 @@ def of_a_typed_state(notes: Notes):
     return notes.to
 
 
-def of_a_typed_mapping(reply: Reply):
-    return reply["to"] if reply else reply.get("to", "a")
-
-
 def of_a_model(state: State):
     reply = llm.with_structured_output(Reply).invoke(state)
-    to = reply["to"]
+    to = reply["to"] if reply else reply.get("to", "b")
     if to == "b":
         to = HERE
     return to
@@ -178,17 +173,8 @@ def raw_of_a_model(state: State):
     return llm.with_structured_output(Notes, include_raw=True).invoke(state).to
 
 
-def deeper_of_a_typed_state(notes: Notes):
-    return notes.several["to"]
-
-
-def typed_and_set_again(notes: Notes):
-    notes = notes["other"]
-    return notes.to
-
-
 SURE = [said_text, said_choice, said_alias, said_either, constants, through_a_variable, declared_variable, compared]
-SURE += [of_a_typed_state, of_a_typed_mapping, of_a_model, of_a_model_in_steps]
+SURE += [of_a_model, of_a_model_in_steps]
 OPEN = [
     several,
     given,
@@ -204,8 +190,7 @@ OPEN = [
     nothing,
     several_of_a_model,
     raw_of_a_model,
-    deeper_of_a_typed_state,
-    typed_and_set_again,
+    of_a_typed_state,
 ]
 
 

@@ -8,7 +8,7 @@ pytest.importorskip("autogen_agentchat", reason="AutoGen is not installed; nox -
 from collections.abc import Sequence
 
 from adopt.examples import autogen_teams
-from autogen_agentchat.agents import BaseChatAgent, MessageFilterAgent, MessageFilterConfig
+from autogen_agentchat.agents import AssistantAgent, BaseChatAgent, MessageFilterAgent, MessageFilterConfig
 from autogen_agentchat.base import Response
 from autogen_agentchat.conditions import HandoffTermination, MaxMessageTermination
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
@@ -232,7 +232,7 @@ def test_a_private_name_of_a_swarm_that_is_gone_is_named(owner: str, name: str) 
         autogen.read(swarm, "swarm")
 
 
-class OpenAIChatCompletionClient(Client):
+class OpenAIChatCompletionClient(autogen_teams.Client):
     """Stand for that of autogen_ext, whose name tells the provider."""
 
 
