@@ -5,6 +5,7 @@ handoff that it takes. How sure a way is, and what is left to fill in, stands be
 """
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from .graph import Graph
@@ -53,7 +54,9 @@ class _Module:
     def _head(self) -> Iterator[str]:
         yield f'"""{one_line(self.graph.name)}, as it was read from {self.graph.framework}: it is yours now."""'
         yield ""
-        yield comment(f"Made by `fsm-orch import {self.target}`. Settle each TODO, then check it by `fsm-orch check`.")
+        yield comment(
+            f"Made by `fsm-orch import {shlex.quote(self.target)}`. Settle each TODO, then check it by `fsm-orch check`."
+        )
         for said in self.graph.lost:
             yield comment(f"Not kept: {said}")
         yield ""

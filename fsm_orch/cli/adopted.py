@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,7 +61,7 @@ def show(out: Console, found: Imported, *, target: str, written: Path | None) ->
         out.print()
         show_findings(out, machine)
     out.print()
-    made = f"fsm-orch import {target} --write FILE" if written is None else f"fsm-orch check {written}"
+    made = f"fsm-orch import {shlex.quote(target)} --write FILE" if written is None else f"fsm-orch check {written}"
     out.print(
         Text(f"{'the machine' if written is None else f'{written} is yours'}: {made}", style="dim"), soft_wrap=True
     )

@@ -91,7 +91,7 @@ def _rates(name: str) -> Rates | None:
 def _where(target: str) -> str:
     """Return `file:line` of what a user named: its first line in the module that has it."""
     module = discover.modules(target, Path.cwd())[0]
-    name = (module.picked or "").removesuffix("()").partition(".")[0]
+    name = (module.picked or "").partition(".")[0].removesuffix("()")
     for node in ast.parse(module.path.read_bytes()).body:
         named = [*getattr(node, "targets", []), getattr(node, "target", None)]
         names = [getattr(node, "name", None), *(getattr(each, "id", None) for each in named)]
