@@ -54,9 +54,10 @@ class _Module:
     def _head(self) -> Iterator[str]:
         yield f'"""{one_line(self.graph.name)}, as it was read from {self.graph.framework}: it is yours now."""'
         yield ""
-        yield comment(
-            f"Made by `fsm-orch import {shlex.quote(self.target)}`. Settle each TODO, then check it by `fsm-orch check`."
-        )
+        made_by = f"fsm-orch import {shlex.quote(self.target)}"
+        yield comment(f"Made by `{made_by}`. Settle each TODO, then check it by `fsm-orch check`.")
+        if self.graph.framework == "openai-agents":
+            yield comment("An agent may stay as it is: OpenAIAgent(...) of fsm_orch.agents.bridges.openai_agents.")
         for said in self.graph.lost:
             yield comment(f"Not kept: {said}")
         yield ""
