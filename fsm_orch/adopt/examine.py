@@ -153,13 +153,9 @@ def _blind(graph: Graph, where: str) -> Iterator[Finding]:
 
 
 def _left_out(graph: Graph, where: str) -> Iterator[Finding]:
-    of: dict[str, list[str]] = {}
-    for said in graph.lost:
-        key, colon, what = said.partition(": ")
-        of.setdefault(what if colon else said, []).append(key)
-    for what, keys in of.items():
-        said = what if keys == [what] else f"{_some(keys)}: {what}"
-        yield finding("FSM612", where=where, problem=f"A machine does not keep this: {said}", about=keys[0])
+    for what, keys in graph.not_kept().items():
+        said = f"{_some(keys)}: {what}" if keys else what
+        yield finding("FSM612", where=where, problem=f"A machine does not keep this: {said}", about=(keys or ("",))[0])
 
 
 def _landing(graph: Graph, where: str) -> Iterator[Finding]:

@@ -131,6 +131,14 @@ class Graph:
     on_unknown: str
     """What the framework does with a target that does not exist."""
 
+    def not_kept(self) -> Mapping[str, tuple[str, ...]]:
+        """Return what is lost, each once, with the nodes that lose it; with none if it is lost of the whole graph."""
+        found: dict[str, tuple[str, ...]] = {}
+        for said in self.lost:
+            key, colon, what = said.partition(": ")
+            found[what if colon else said] = (*found.get(what, ()), key) if colon else ()
+        return found
+
     def leaving(self, key: str) -> tuple[Edge, ...]:
         """Return the edges that leave the node `key`, in order."""
         return tuple(edge for edge in self.edges if edge.source == key)

@@ -58,8 +58,8 @@ class _Module:
         yield comment(f"Made by `{made_by}`. Settle each TODO, then check it by `fsm-orch check`.")
         if self.graph.framework == "openai-agents":
             yield comment("An agent may stay as it is: OpenAIAgent(...) of fsm_orch.agents.bridges.openai_agents.")
-        for said in self.graph.lost:
-            yield comment(f"Not kept: {said}")
+        for what, keys in self.graph.not_kept().items():
+            yield comment(f"Not kept: {', '.join(keys)}{': ' if keys else ''}{what}")
         yield ""
         if any(self.plan.ends(key) and not self.many[key] for key in self.code):
             yield from ("from collections.abc import Mapping", "from typing import Any", "")

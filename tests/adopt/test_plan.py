@@ -82,3 +82,10 @@ def test_what_code_chose_after_a_model_is_said() -> None:
     ] == [way.remark for way in made.leaving("a")]
     assert [("", "")] == [(way.description, way.remark) for way in made.leaving("b")]
     assert [""] == [way.remark for way in alone.leaving("a")]
+
+
+def test_what_several_nodes_lose_is_said_once() -> None:
+    """With all of them; what is lost of a whole graph has no nodes."""
+    graph = replace(loop(), lost=("a: its guardrail", "the condition", "b: its guardrail", "b: its filter: all"))
+
+    assert {"its guardrail": ("a", "b"), "the condition": (), "its filter: all": ("b",)} == graph.not_kept()
