@@ -128,7 +128,9 @@ def _models(graph: Graph, where: str) -> Iterator[Finding]:
         problem = f"Replies of the model of {_quoted(long)} may be of any length"
         yield finding("FSM613", where=where, problem=problem, about=long[0])
     if endless := [key for key in asked if graph.nodes[key].calls is None]:
-        problem = f"One visit of {_quoted(endless)} may make any number of requests: {stop(graph)}"
+        tools = sum(len(graph.nodes[key].tools) for key in endless)
+        having = f", with {number_of(tools, 'tool')}" if tools else ""
+        problem = f"One visit of {_quoted(endless)} may make any number of requests{having}: {stop(graph)}"
         yield finding("FSM614", where=where, problem=problem, about=endless[0])
     if untold := [edge for key in asked for edge in graph.leaving(key) if _is_untold(edge)]:
         chosen = _quoted(dict.fromkeys(edge.target for edge in untold))
@@ -160,10 +162,12 @@ def _left_out(graph: Graph, where: str) -> Iterator[Finding]:
 
 def _landing(graph: Graph, where: str) -> Iterator[Finding]:
     cap = graph.cap
-    ends = f"{cap.name} is not set, so a run may go on for ever"
+    problem = (
+        f"There is no landing: {cap.name} is not set, and a run that goes on or fails has no answer for its caller"
+    )
     if cap.value is not None:
         ends = f"when a run comes to {cap.name}={cap.value:,}, {cap.then}"
-    problem = f"There is no landing: {ends}, and the caller has no answer"
+        problem = f"There is no landing: {ends}, and the caller has no answer"
     yield finding("FSM618", where=where, problem=problem)
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from ..amounts import Price
 from .graph import END, Graph, Node
-from .ways import reached, ways
+from .ways import cyclic, reached, ways
 
 REPLY_TOKENS = 16_384
 """Tokens of one reply that has no cap: what gpt-4o writes at most, by OpenAI's page of models."""
@@ -79,9 +79,14 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
     )
 
 
+def is_line(graph: Graph) -> bool:
+    """Return whether a run comes to each node once at most, and to one at a time, so that it ends by itself."""
+    return not (cyclic(graph) & reached(graph) or graph.forks or graph.may_fork or graph.sends or graph.joins)
+
+
 def _unbounded(graph: Graph, asked: Collection[str]) -> str:
     """Return why nothing bounds the requests of a run; empty if something does."""
-    if graph.cap.value is None:
+    if graph.cap.value is None and not is_line(graph):
         return f"{graph.cap.name} is not set"
     for key in sorted(graph.sends & reached(graph)):
         if {edge.target for edge in graph.leaving(key)} & {*asked}:
@@ -100,7 +105,8 @@ def _request(rates: Rates | None, node: Node) -> tuple[int, Fraction]:
 def _requests(graph: Graph, of: Mapping[str, int]) -> int:
     """Return the most requests of a run, by how many a visit of each node makes."""
     cap = graph.cap
-    assert cap.value is not None
+    if cap.value is None:
+        return _walk(graph, of, len(graph.nodes))
     match cap.counts:
         case "requests":
             return cap.value if of else 0

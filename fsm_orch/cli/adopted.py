@@ -72,7 +72,7 @@ def _standing(graph: Graph, worst: Worst) -> str:
     cap = graph.cap
     if worst.requests is None:
         return f"nothing bounds a run: {worst.unbounded}"
-    by = f"{cap.name}={cap.value:,}; then {cap.then}"
+    by = "it ends by itself" if cap.value is None else f"{cap.name}={cap.value:,}; then {cap.then}"
     most, more = ("", " or more") if worst.is_more else ("at most ", "")
     requests = f"{most}{_count(worst.requests, 'request')}{more}"
     if worst.cost_usd is None:

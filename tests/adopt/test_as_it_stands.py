@@ -220,3 +220,15 @@ def test_what_asks_beside_the_nodes_is_never_silent() -> None:
     assert any(
         "what 1 guardrail of a asks of models, which is not" in clause for clause in assumptions(guarded, worst, Caps())
     )
+
+
+def test_what_has_no_cycle_ends_without_a_limit() -> None:
+    """Each node is come to once; side by side, or in a cycle, nothing bounds it."""
+    line = graph((ask("a"), ask("b", calls=1)), way("a", "b"), way("b", END), steps=None)
+    worst = as_it_stands(line, RATES.get)
+
+    assert (3, "") == (worst.requests, worst.unbounded)
+    assert not any("started with another" in clause for clause in assumptions(line, worst, Caps()))
+    for wide in ("forks", "may_fork", "sends"):
+        assert as_it_stands(replace(line, **{wide: frozenset({"a"})}), RATES.get).requests is None
+    assert as_it_stands(replace(LOOP, cap=replace(LOOP.cap, value=None)), RATES.get).requests is None
