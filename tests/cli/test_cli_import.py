@@ -149,6 +149,23 @@ def test_a_factory_is_called(said: Said, name: str) -> None:
     assert "openai-agents" == json.loads(result.stdout)["graph"]["framework"]
 
 
+def test_a_package_in_a_package_of_its_name_is_found(said: Said, tmp_path: Path, monkeypatch: Any) -> None:
+    """A project is often laid out so, and is imported from its own folder."""
+    inner = tmp_path / "project" / "airline" / "airline"
+    inner.mkdir(parents=True)
+    for folder in (inner, inner.parent):
+        (folder / "__init__.py").touch()
+    (inner / "desk.py").write_text(APP, encoding="utf-8")
+    monkeypatch.chdir(inner.parent)
+    importlib.invalidate_caches()
+    result = said("import", "airline.desk:triage")
+    for name in [name for name in sys.modules if name.startswith("airline")]:
+        del sys.modules[name]
+
+    assert 0 == result.exit_code, result.output
+    assert "airline/desk.py:" in result.output
+
+
 def test_the_next_command_can_be_pasted(said: Said) -> None:
     """A shell takes brackets for its own, so a name that has some is quoted."""
     assert (
