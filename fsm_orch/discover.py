@@ -114,6 +114,8 @@ def function(target: str, root: Path) -> Callable[..., Any]:
 def thing(target: str, root: Path) -> object:
     """Find what a name stands for in a module, `MODULE:NAME`; `NAME()` is what a function without arguments returns.
 
+    So is each part of a name with dots: `Desk().graph()` is what a method of a fresh `Desk` returns.
+
     Returns:
         The object; of `NAME()` perhaps an awaitable of it.
 
@@ -124,13 +126,14 @@ def thing(target: str, root: Path) -> object:
     if named.picked is None:
         raise DiscoveryError(f"{target!r} names no object. Name one in a module, such as 'app:triage' or 'app:make()'")
     found: object = named.imported()
-    path = named.picked.removesuffix("()")
-    for name in path.split("."):
+    for part in named.picked.split("."):
+        name = part.removesuffix("()")
         if not hasattr(found, name):
-            meant = _meant(name, filter(lambda known: not known.startswith("_"), dir(found)), path)
-            raise DiscoveryError(f"No {path!r} in {named.spelling!r}.{meant} Write it, or name another")
+            meant = _meant(name, filter(lambda known: not known.startswith("_"), dir(found)), named.picked)
+            raise DiscoveryError(f"No {named.picked!r} in {named.spelling!r}.{meant} Write it, or name another")
         found = getattr(found, name)
-    return _made(found, named) if named.picked.endswith("()") else found
+        found = _made(found, named) if name != part else found
+    return found
 
 
 def _made(factory: object, named: Module) -> object:

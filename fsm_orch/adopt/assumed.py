@@ -21,9 +21,13 @@ def assumptions(graph: Graph, worst: Worst, caps: Caps) -> tuple[str, ...]:
 
 def _standing(graph: Graph, worst: Worst) -> Iterator[str]:
     if worst.requests:
-        yield f"as it stands: no run is started with another {graph.cap.name}"
+        if graph.cap.value is not None:
+            yield f"as it stands: no run is started with another {graph.cap.name}"
         if worst.is_one_a_visit:
             yield "as it stands: one request a visit where nothing bounds them, so the true number is more"
+        yield from (
+            f"as it stands: {said}, which is not counted, so the true number is more" for said in graph.uncounted
+        )
     if worst.requests and worst.cost_usd is not None:
         models = ", ".join(worst.models)
         yield f"as it stands: every request fills the window of its model, at the list price of {models}"

@@ -9,6 +9,17 @@ from .work import node
 
 AUTOGEN = Library("AutoGen", "autogen-agentchat", "autogen_agentchat", "0.7.5")
 
+_PROVIDERS = {
+    "OpenAIChatCompletionClient": "openai",
+    "AzureOpenAIChatCompletionClient": "azure",
+    "AnthropicChatCompletionClient": "anthropic",
+    "OllamaChatCompletionClient": "ollama",
+}
+"""By the classes of its clients, of which a model has its bare name."""
+
+_MADE_UP = "An agent that provides assistance with ability to use tools."
+"""What an AssistantAgent is described as that nobody has described."""
+
 _TEAMS = ("GraphFlow", "Swarm")
 
 
@@ -204,7 +215,8 @@ def _hidden(agents: dict[str, object]) -> Iterator[str]:
 
 
 def _node(key: str, agent: object) -> Node:
-    does = AUTOGEN.words(agent, "description")
+    said = AUTOGEN.words(agent, "description")
+    does = "" if said == _MADE_UP else said
     if AUTOGEN.made(agent, "UserProxyAgent"):
         return Node(key=key, kind="human", does=does, calls=0)
     if AUTOGEN.made(agent, "MessageFilterAgent"):
@@ -223,11 +235,17 @@ def _node(key: str, agent: object) -> Node:
         kind="llm",
         instructions=told[0] if told and isinstance(told[0], str) else None,
         does=does,
-        model=model if isinstance(model, str) else None,
+        model=_named(model, type(client).__name__) if isinstance(model, str) else None,
         calls=_calls(agent),
         max_output_tokens=most if isinstance(most, int) else None,
         tools=tuple(AUTOGEN.text(tool, "name") for tool in AUTOGEN.many(agent, "_tools")),
     )
+
+
+def _named(model: str, client: str) -> str:
+    """Return a model with its provider, as far as its client tells."""
+    provider = _PROVIDERS.get(client)
+    return f"{provider}:{model}" if provider and ":" not in model else model
 
 
 def _calls(agent: object) -> int | None:

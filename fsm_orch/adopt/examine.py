@@ -6,7 +6,7 @@ from ..define.codes import finding
 from ..define.graph import shortest_cycle
 from ..define.wording import number_of
 from ..errors import Finding, Level
-from .graph import END, Edge, Graph, Node
+from .graph import END, Edge, Graph
 from .ways import cycles, ending, reached
 
 _LEVELS: tuple[Level, ...] = ("error", "warning", "note")
@@ -121,25 +121,29 @@ def _at_once(graph: Graph, where: str) -> Iterator[Finding]:
 
 
 def _models(graph: Graph, where: str) -> Iterator[Finding]:
+    """Yield what is found in nodes that ask models: once for all nodes of which it holds."""
     come_to = reached(graph)
-    for key in (key for key in graph.nodes if key in come_to and graph.nodes[key].kind == "llm"):
-        node = graph.nodes[key]
-        if node.max_output_tokens is None:
-            problem = f"Replies of the model of {key!r} may be of any length"
-            yield finding("FSM613", where=where, problem=problem, about=key)
-        if node.calls is None:
-            problem = f"One visit of {key!r} may make any number of requests{_tools(node)}: {stop(graph)}"
-            yield finding("FSM614", where=where, problem=problem, about=key)
-        for edge in graph.leaving(key):
-            if edge.chooses == "model" and edge.target != END and not edge.description.strip():
-                problem = f"The model of {key!r} may choose {edge.target!r}, and is not told what that is for"
-                yield finding("FSM615", where=where, problem=problem, about=key)
-        if node.instructions is None:
-            yield finding("FSM616", where=where, problem=f"What the model of {key!r} is told is not text", about=key)
+    asked = [key for key in graph.nodes if key in come_to and graph.nodes[key].kind == "llm"]
+    if long := [key for key in asked if graph.nodes[key].max_output_tokens is None]:
+        problem = f"Replies of the model of {_quoted(long)} may be of any length"
+        yield finding("FSM613", where=where, problem=problem, about=long[0])
+    if endless := [key for key in asked if graph.nodes[key].calls is None]:
+        tools = sum(len(graph.nodes[key].tools) for key in endless)
+        having = f", with {number_of(tools, 'tool')}" if tools else ""
+        problem = f"One visit of {_quoted(endless)} may make any number of requests{having}: {stop(graph)}"
+        yield finding("FSM614", where=where, problem=problem, about=endless[0])
+    if untold := [edge for key in asked for edge in graph.leaving(key) if _is_untold(edge)]:
+        chosen = _quoted(dict.fromkeys(edge.target for edge in untold))
+        problem = f"The model of {_quoted(dict.fromkeys(edge.source for edge in untold))} may choose {chosen}"
+        problem += ", and is not told what that is for"
+        yield finding("FSM615", where=where, problem=problem, about=untold[0].source)
+    if computed := [key for key in asked if graph.nodes[key].instructions is None]:
+        problem = f"The instructions of the model of {_quoted(computed)} are not text"
+        yield finding("FSM616", where=where, problem=problem, about=computed[0])
 
 
-def _tools(node: Node) -> str:
-    return f", with {number_of(len(node.tools), 'tool')}" if node.tools else ""
+def _is_untold(edge: Edge) -> bool:
+    return edge.chooses == "model" and edge.target != END and not edge.description.strip()
 
 
 def _blind(graph: Graph, where: str) -> Iterator[Finding]:
@@ -151,16 +155,24 @@ def _blind(graph: Graph, where: str) -> Iterator[Finding]:
 
 
 def _left_out(graph: Graph, where: str) -> Iterator[Finding]:
-    for said in graph.lost:
-        key = said.partition(": ")[0]
-        yield finding("FSM612", where=where, problem=f"A machine does not keep this: {said}", about=key)
+    for what, keys in graph.not_kept().items():
+        said = f"{_some(keys)}: {what}" if keys else what
+        yield finding("FSM612", where=where, problem=f"A machine does not keep this: {said}", about=(keys or ("",))[0])
 
 
 def _landing(graph: Graph, where: str) -> Iterator[Finding]:
     cap = graph.cap
-    name = f"{cap.name}={cap.value:,}" if cap.value is not None else f"{cap.name}, which is not set,"
-    problem = f"There is no landing: when a run comes to {name}, {cap.then}, and the caller has no answer"
+    problem = (
+        f"There is no landing: {cap.name} is not set, and a run that goes on or fails has no answer for its caller"
+    )
+    if cap.value is not None:
+        ends = f"when a run comes to {cap.name}={cap.value:,}, {cap.then}"
+        problem = f"There is no landing: {ends}, and the caller has no answer"
     yield finding("FSM618", where=where, problem=problem)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return _some(map(repr, names))
 
 
 def _some(names: Iterable[str], between: str = ", ") -> str:

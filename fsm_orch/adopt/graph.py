@@ -119,6 +119,9 @@ class Graph:
     outside: tuple[str, ...] = ()
     """What asks models by itself, so that no bound counts it, such as an agent that is a tool; one clause each."""
 
+    uncounted: tuple[str, ...] = ()
+    """What asks models beside the nodes, such as a guardrail, so that a run costs more there; one clause each."""
+
     assumed: tuple[str, ...] = ()
     """What numbers of this hold under, such as that a guardrail asks no model; one clause each."""
 
@@ -127,6 +130,14 @@ class Graph:
 
     on_unknown: str
     """What the framework does with a target that does not exist."""
+
+    def not_kept(self) -> Mapping[str, tuple[str, ...]]:
+        """Return what is lost, each once, with the nodes that lose it; with none if it is lost of the whole graph."""
+        found: dict[str, tuple[str, ...]] = {}
+        for said in self.lost:
+            key, colon, what = said.partition(": ")
+            found[what if colon else said] = (*found.get(what, ()), key) if colon else ()
+        return found
 
     def leaving(self, key: str) -> tuple[Edge, ...]:
         """Return the edges that leave the node `key`, in order."""

@@ -143,11 +143,12 @@ class _Found:
         """Add where a node sends a run itself."""
         spec = self.specs[key]
         runnable, ends = LANGGRAPH.get(spec, "runnable"), LANGGRAPH.get(spec, "ends")
-        by: Chooser = "model" if self.nodes[key].kind == "llm" else "code"
+        function = function_of(runnable)
+        is_written = function is not None and not is_graph(runnable) and not source.sent(function).is_open
+        by: Chooser = "model" if self.nodes[key].kind == "llm" and not is_written else "code"
         labels = ends if isinstance(ends, Mapping) else dict.fromkeys(LANGGRAPH.names(spec, "ends") if ends else (), "")
         for to, label in labels.items():
             self._add(key, to, via="Command", chooses=by, description=str(label or ""))
-        function = function_of(runnable)
         if is_graph(runnable):
             self._handoffs(key, runnable)
         elif function is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..define.wording import number_of
+from . import work
 from .graph import END, Cap, Edge, Graph, Node
 from .library import Library, called
 
@@ -34,6 +35,7 @@ def read(thing: object, name: str) -> Graph:
     for key, agent in found.agents:  # those too that are added meanwhile
         found.follow(key, agent)
     found.name_the_rest()
+    found.tell_of_guardrails()
     return Graph(
         framework=OPENAI_AGENTS.name,
         name=OPENAI_AGENTS.text(thing, "name"),
@@ -43,6 +45,7 @@ def read(thing: object, name: str) -> Graph:
         cap=Cap(name=_CAP, value=_default(), unit="requests", counts="requests", then="MaxTurnsExceeded is raised"),
         lost=tuple(found.lost),
         outside=tuple(found.outside),
+        uncounted=tuple(found.uncounted),
         assumed=tuple(found.assumed),
         unused=tuple(found.unused),
         on_unknown="raises ModelBehaviorError and ends the run",
@@ -62,6 +65,7 @@ class _Found:
     edges: list[Edge] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+    uncounted: list[str] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     agents: list[tuple[str, object]] = field(default_factory=list)
@@ -108,6 +112,8 @@ class _Found:
             return
         if OPENAI_AGENTS.get(way, "input_filter") is not None:
             self.lost.append(f"{key}: the input_filter of {via}; name what is read in reads=")
+        if _runs_on_handoff(way):
+            self.lost.append(f"{key}: the on_handoff of {via}; do it in a state before, or in a tool")
         condition = None if enabled is True else f"is_enabled={called(enabled)}"
         told = OPENAI_AGENTS.words(way, "tool_description")
         target = _target(way)
@@ -135,6 +141,23 @@ class _Found:
             if named != END and named not in self.nodes:
                 self.nodes[named] = Node(key=named, kind="llm", calls=None)
                 self.edges.append(Edge(source=named, target=END, via="final output", chooses="model", trust="assumed"))
+
+    def tell_of_guardrails(self) -> None:
+        """Note what the guardrails of all agents ask, as far as their source tells."""
+        asking: dict[str, int] = {}
+        silent: dict[str, int] = {}
+        for key, agent in self.agents:
+            for guardrail in _guardrails(agent):
+                function = work.plain(OPENAI_AGENTS.find(guardrail, "guardrail_function"))
+                asks = function is not None and work.count(function) != 0
+                (asking if asks else silent)[key] = (asking if asks else silent).get(key, 0) + 1
+        if asking:
+            self.uncounted.append(
+                f"what {number_of(sum(asking.values()), 'guardrail')} of {', '.join(asking)} asks of models"
+            )
+        if silent:
+            many = number_of(sum(silent.values()), "guardrail")
+            self.assumed.append(f"no request to a model in {many} of {', '.join(silent)}: none was seen there")
 
     def _edge(self, key: str, target: str, via: str, told: str, condition: str | None = None) -> None:
         self.edges.append(
@@ -192,7 +215,7 @@ def _lost(key: str, agent: object) -> Iterator[str]:
     yield from _outside(key, agent)
     guardrails = _guardrails(agent)
     if guardrails:
-        yield f"{key}: {guardrails}, which may ask models"
+        yield f"{key}: {number_of(len(guardrails), 'guardrail')}, which may ask models"
     shape = OPENAI_AGENTS.get(agent, "output_type")
     if shape is not None:
         yield f"{key}: the output_type {called(shape)}; name fields in writes="
@@ -207,9 +230,6 @@ def _outside(key: str, agent: object) -> Iterator[str]:
 
 
 def _assumed(key: str, agent: object) -> Iterator[str]:
-    guardrails = _guardrails(agent)
-    if guardrails:
-        yield f"no request to a model in {guardrails} of {key}: they are not looked into"
     servers = OPENAI_AGENTS.many(agent, "mcp_servers")
     if servers:
         yield f"no request to a model by the MCP servers of {key}"
@@ -217,10 +237,15 @@ def _assumed(key: str, agent: object) -> Iterator[str]:
         yield f"{key} names no model, and openai-agents takes {_model(agent)} by itself"
 
 
-def _guardrails(agent: object) -> str:
-    """Return how many guardrails an agent has, in words; empty if none."""
-    many = [*OPENAI_AGENTS.many(agent, "input_guardrails"), *OPENAI_AGENTS.many(agent, "output_guardrails")]
-    return number_of(len(many), "guardrail") if many else ""
+def _guardrails(agent: object) -> list[object]:
+    return [*OPENAI_AGENTS.many(agent, "input_guardrails"), *OPENAI_AGENTS.many(agent, "output_guardrails")]
+
+
+def _runs_on_handoff(way: object) -> bool:
+    """Return whether a function of the user's runs when a handoff is taken; the SDK keeps it inside of its own."""
+    invoked = OPENAI_AGENTS.find(way, "on_invoke_handoff")
+    functions = [work.plain(each) for each in (invoked, *getattr(invoked, "args", ()))]
+    return any(function is not None and work.around(function).get("on_handoff") for function in functions)
 
 
 def _spelt(name: str) -> str:

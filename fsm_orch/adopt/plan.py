@@ -125,7 +125,17 @@ class Plan:
         for edge in self.graph.leaving(key):
             if edge.target in known:
                 first.setdefault(edge.target, edge)
-        ways = [Way((self.names[key],), known[to], self._told(edge), _remark(edge)) for to, edge in first.items()]
+        is_chosen = len(first) > 1
+        is_model = is_chosen and self.graph.nodes[key].kind == "llm"
+        ways = [
+            Way(
+                (self.names[key],),
+                known[to],
+                self._told(edge) if is_chosen else edge.description,
+                _remark(edge, is_model),
+            )
+            for to, edge in first.items()
+        ]
         if key not in self.ending:
             ways.append(Way((self.names[key],), STOPPED, "it cannot go on", "added: no way led to an end"))
         return tuple(ways)
@@ -144,14 +154,26 @@ class Plan:
         return tuple(Way(tuple(sources), *rest) for rest, sources in together.items())
 
 
-def _remark(edge: Edge) -> str:
-    """Return what a reader of the machine must know of a way: how sure it is, and what else held there."""
+def _remark(edge: Edge, is_model: bool) -> str:
+    """Return what a reader of the machine must know of a way: how sure it is, what else held there, and who chose it.
+
+    Args:
+        edge: The way there.
+        is_model: Whether a model chooses it in the machine.
+    """
     trust = {
         "declared": "",
         "read": f"read from the source of {edge.via}",
         "assumed": f"assumed: {edge.via} says nothing",
     }
     condition = f"TODO a guard: {edge.condition}" if edge.condition else ""
+    if is_model and edge.chooses == "code":
+        chose = (
+            f"{condition}, which chose there; until then"
+            if condition
+            else f"TODO: code chose this there, by {edge.via}; here"
+        )
+        condition = f"{chose} the model does"
     return "; ".join(filter(None, [trust[edge.trust], condition]))
 
 

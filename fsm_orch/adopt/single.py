@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Literal, get_origin
 
+from . import shapes
 from .source import annotation, calls_of, results
 from .work import around, tree
 
@@ -77,6 +78,10 @@ class _Around:
                 if isinstance(part, ast.arg) or not isinstance(part.ctx, ast.Load):
                     self.values.setdefault(name, []).append(None)  # by a loop, an argument, or a part of something
 
+    def is_field_one(self, held: ast.expr, name: str) -> bool:
+        """Return whether a field of an expression surely is no collection, since a model was asked for it so."""
+        return shapes.is_one(shapes.field_type(held, name, self.values, self.names))
+
 
 def _is_one(value: ast.expr | None, around: _Around, seen: frozenset[str] = frozenset()) -> bool:
     """Return whether an expression is surely no collection."""
@@ -89,6 +94,10 @@ def _is_one(value: ast.expr | None, around: _Around, seen: frozenset[str] = froz
             return _is_one(one, around, seen) and _is_one(other, around, seen)
         case ast.BoolOp(values=several):
             return all(_is_one(each, around, seen) for each in several)
+        case ast.Subscript(value=held, slice=ast.Constant(value=str(name))) | ast.Attribute(value=held, attr=name):
+            return around.is_field_one(held, name)
+        case ast.Call(func=ast.Attribute(value=held, attr="get"), args=[ast.Constant(value=str(name)), *other]):
+            return around.is_field_one(held, name) and all(_is_one(each, around, seen) for each in other)
         case ast.Call(func=ast.Name(id=name)):
             return name in _ONE and name not in around.names
         case ast.Call(func=ast.Attribute(attr=name)):

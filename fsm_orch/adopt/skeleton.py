@@ -5,6 +5,7 @@ handoff that it takes. How sure a way is, and what is left to fill in, stands be
 """
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from .graph import Graph
@@ -53,9 +54,12 @@ class _Module:
     def _head(self) -> Iterator[str]:
         yield f'"""{one_line(self.graph.name)}, as it was read from {self.graph.framework}: it is yours now."""'
         yield ""
-        yield comment(f"Made by `fsm-orch import {self.target}`. Settle each TODO, then check it by `fsm-orch check`.")
-        for said in self.graph.lost:
-            yield comment(f"Not kept: {said}")
+        made_by = f"fsm-orch import {shlex.quote(self.target)}"
+        yield comment(f"Made by `{made_by}`. Settle each TODO, then check it by `fsm-orch check`.")
+        if self.graph.framework == "openai-agents":
+            yield comment("An agent may stay as it is: OpenAIAgent(...) of fsm_orch.agents.bridges.openai_agents.")
+        for what, keys in self.graph.not_kept().items():
+            yield comment(f"Not kept: {', '.join(keys)}{': ' if keys else ''}{what}")
         yield ""
         if any(self.plan.ends(key) and not self.many[key] for key in self.code):
             yield from ("from collections.abc import Mapping", "from typing import Any", "")
@@ -193,7 +197,8 @@ def _named(name: str, text: str) -> list[str]:
 
 
 def _handoff(name: str, sources: str, way: Way) -> list[str]:
-    return short_call(f"{name} = {sources}.to", [[way.target], literal(way.description)], depth=1)
+    told = [literal(way.description)] if way.description else []
+    return short_call(f"{name} = {sources}.to", [[way.target], *told], depth=1)
 
 
 def _in_lines(sources: tuple[str, ...]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 
-from .work import around, is_of, plain, tree
+from .work import around, run_by, tree
 
 _MANY = ("Sequence", "List", "list", "tuple", "Tuple", "Send")
 """Words of a return type that stands for several targets at once."""
@@ -48,13 +48,11 @@ def sent(function: FunctionType, seen: tuple[FunctionType, ...] = ()) -> Sent:
 
 
 def followed(parsed: ast.AST | None, function: FunctionType, seen: tuple[FunctionType, ...]) -> Iterator[FunctionType]:
-    """Yield the functions of the user's that a function calls by their names."""
-    names = around(function)
+    """Yield the functions of the user's that a function calls, by their names or by `self`."""
     for part in ast.walk(parsed) if parsed is not None else ():
-        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
-            inner = plain(names.get(part.func.id))
-            if inner is not None and inner not in seen and is_of(inner, function):
-                yield inner
+        inner = run_by(part, function) if isinstance(part, ast.Call) else None
+        if inner is not None and inner not in seen:
+            yield inner
 
 
 def routed(function: FunctionType) -> frozenset[str] | None:

@@ -1,8 +1,8 @@
 """What the source of a function tells of the requests that it makes to models: a reading, never a proof.
 
 A request is a call that looks like one of the SDKs, of LangChain's models or of an agent of a framework. Functions of
-the user's own that the function calls by name are followed. What is hidden deeper is not seen, which is why a node
-without a request seen is called blind.
+the user's own are followed that the function calls by name, or by `self`. What is hidden deeper is not seen, which is
+why a node without a request seen is called blind.
 """
 
 import ast
@@ -142,8 +142,36 @@ def _made(
         return None
     if _REQUEST.search(path) or (library in SDKS and _VERB.fullmatch(method)):
         return 1
-    inner = plain(names.get(call.func.id)) if isinstance(call.func, ast.Name) else None
-    return 0 if inner is None or not is_of(inner, function) else count(inner, seen=(*seen, function))
+    inner = run_by(call, function)
+    return 0 if inner is None else count(inner, seen=(*seen, function))
+
+
+def run_by(call: ast.Call, function: FunctionType) -> FunctionType | None:
+    """Return the function of the user's that a call inside a function runs; None if it is none, or cannot be known.
+
+    It is called by its name, or by `self`: then it is looked for in the class that the function is written in.
+    """
+    match call.func:
+        case ast.Name(id=name):
+            inner = plain(around(function).get(name))
+        case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name) if not _is_library(function):
+            inner = plain(inspect.getattr_static(_class_around(function), name, None))
+        case _:
+            return None
+    return inner if inner is not None and _is_of(inner, function) else None
+
+
+def _is_library(function: FunctionType) -> bool:
+    """Return whether a function is of a framework: what a ToolNode of LangGraph does by itself, its reader knows."""
+    return function.__module__.partition(".")[0] in SDKS | FRAMEWORKS
+
+
+def _class_around(function: FunctionType) -> object:
+    """Return the class of a module that a function is written in; None if it is in none."""
+    found: object = None
+    for name in function.__qualname__.split(".")[:-1]:
+        found = function.__globals__.get(name) if found is None else inspect.getattr_static(found, name, None)
+    return found
 
 
 def around(function: FunctionType) -> Mapping[str, object]:
@@ -155,7 +183,7 @@ def around(function: FunctionType) -> Mapping[str, object]:
     return {**function.__globals__, **closed}
 
 
-def is_of(inner: FunctionType, function: FunctionType) -> bool:
+def _is_of(inner: FunctionType, function: FunctionType) -> bool:
     """Return whether two functions are of one package, so that both are the user's."""
     return inner.__module__.partition(".")[0] == function.__module__.partition(".")[0]
 

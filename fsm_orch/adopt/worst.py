@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from ..amounts import Price
 from .graph import END, Graph, Node
-from .ways import reached, ways
+from .ways import cyclic, reached, ways
 
 REPLY_TOKENS = 16_384
 """Tokens of one reply that has no cap: what gpt-4o writes at most, by OpenAI's page of models."""
@@ -41,6 +41,8 @@ class Worst:
     """The models that it was counted with."""
     is_one_a_visit: bool
     """Whether a visit whose requests nothing bounds was counted as one of one request: the true worst case is more."""
+    is_more: bool
+    """Whether the true worst case is more than was counted: by such visits, or by what asks models beside the nodes."""
     has_open_replies: bool
     """Whether some reply was counted with `REPLY_TOKENS`, since nothing bounds it."""
     unnamed: tuple[str, ...]
@@ -63,21 +65,28 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
     rates = {name: rates_of(name) for name in dict.fromkeys(named.values()) if name}
     priced = requests if all(name and rates[name] for name in named.values()) else None
     each = [] if priced is None else [_request(rates[name], asked[key]) for key, name in named.items() if name]
+    is_one_a_visit = graph.cap.counts != "requests" and any(node.calls is None for node in asked.values())
     return Worst(
         requests=requests,
         unbounded=unbounded,
         tokens=None if priced is None else priced * max((tokens for tokens, _ in each), default=0),
         cost_usd=None if priced is None else priced * max((dollars for _, dollars in each), default=Fraction(0)),
         models=tuple(rates),
-        is_one_a_visit=graph.cap.counts != "requests" and any(node.calls is None for node in asked.values()),
+        is_one_a_visit=is_one_a_visit,
+        is_more=is_one_a_visit or bool(graph.uncounted),
         has_open_replies=any(node.max_output_tokens is None for node in asked.values()),
         unnamed=tuple(key for key, name in named.items() if not name),
     )
 
 
+def is_line(graph: Graph) -> bool:
+    """Return whether a run comes to each node once at most, and to one at a time, so that it ends by itself."""
+    return not (cyclic(graph) & reached(graph) or graph.forks or graph.may_fork or graph.sends or graph.joins)
+
+
 def _unbounded(graph: Graph, asked: Collection[str]) -> str:
     """Return why nothing bounds the requests of a run; empty if something does."""
-    if graph.cap.value is None:
+    if graph.cap.value is None and not is_line(graph):
         return f"{graph.cap.name} is not set"
     for key in sorted(graph.sends & reached(graph)):
         if {edge.target for edge in graph.leaving(key)} & {*asked}:
@@ -96,7 +105,8 @@ def _request(rates: Rates | None, node: Node) -> tuple[int, Fraction]:
 def _requests(graph: Graph, of: Mapping[str, int]) -> int:
     """Return the most requests of a run, by how many a visit of each node makes."""
     cap = graph.cap
-    assert cap.value is not None
+    if cap.value is None:
+        return _walk(graph, of, len(graph.nodes))
     match cap.counts:
         case "requests":
             return cap.value if of else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,7 +61,7 @@ def show(out: Console, found: Imported, *, target: str, written: Path | None) ->
         out.print()
         show_findings(out, machine)
     out.print()
-    made = f"fsm-orch import {target} --write FILE" if written is None else f"fsm-orch check {written}"
+    made = f"fsm-orch import {shlex.quote(target)} --write FILE" if written is None else f"fsm-orch check {written}"
     out.print(
         Text(f"{'the machine' if written is None else f'{written} is yours'}: {made}", style="dim"), soft_wrap=True
     )
@@ -71,10 +72,12 @@ def _standing(graph: Graph, worst: Worst) -> str:
     cap = graph.cap
     if worst.requests is None:
         return f"nothing bounds a run: {worst.unbounded}"
-    by = f"{cap.name}={cap.value:,}; then {cap.then}"
+    by = "it ends by itself" if cap.value is None else f"{cap.name}={cap.value:,}; then {cap.then}"
+    most, more = ("", " or more") if worst.is_more else ("at most ", "")
+    requests = f"{most}{_count(worst.requests, 'request')}{more}"
     if worst.cost_usd is None:
-        return f"at most {_count(worst.requests, 'request')}, tokens and dollars not bounded ({by})"
-    return f"at most {_count(worst.requests, 'request')}, ${float(worst.cost_usd):,.2f} a run ({by})"
+        return f"{requests}, tokens and dollars not bounded ({by})"
+    return f"{requests}, ${float(worst.cost_usd):,.2f}{more} a run ({by})"
 
 
 def _owned(graph: Graph, machine: Proved | DefinitionError) -> str:

@@ -21,7 +21,7 @@ def import_(
         str,
         typer.Argument(
             metavar="MODULE:OBJECT",
-            help="Such as 'app:triage'; or 'app:make()', a function that makes it and takes no arguments.",
+            help="Such as 'app:triage'; or 'app:make()' or 'app:Desk().graph()', by functions without arguments.",
             show_default=False,
         ),
     ],

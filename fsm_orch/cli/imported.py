@@ -40,12 +40,15 @@ def imported(target: str, ends: tuple[str, ...], caps: Caps, module: str) -> Imp
     Raises DiscoveryError: if there is no such object, or its module cannot be imported.
     Raises Unreadable: if it is of no framework that can be read, or something that is read is not there.
     """
+    where = _where(
+        target
+    )  # before it is imported: in a package inside one of its name, Python then finds the outer one
     graph = _read(target)
     unknown = [end for end in ends if end not in graph.nodes]
     if unknown:
         raise CommandError(f"--end {unknown[0]!r} is no node. Name one of: {', '.join(graph.nodes)}")
     graph = with_ends(graph, ends)
-    found = examine(graph, _where(target))
+    found = examine(graph, where)
     source = skeleton(graph, caps, target)
     worst = as_it_stands(graph, _rates, model=caps.model)
     return Imported(graph, found, worst, assumptions(graph, worst, caps), _proved(source, module), source)
@@ -91,7 +94,7 @@ def _rates(name: str) -> Rates | None:
 def _where(target: str) -> str:
     """Return `file:line` of what a user named: its first line in the module that has it."""
     module = discover.modules(target, Path.cwd())[0]
-    name = (module.picked or "").removesuffix("()").partition(".")[0]
+    name = (module.picked or "").partition(".")[0].removesuffix("()")
     for node in ast.parse(module.path.read_bytes()).body:
         named = [*getattr(node, "targets", []), getattr(node, "target", None)]
         names = [getattr(node, "name", None), *(getattr(each, "id", None) for each in named)]

@@ -132,7 +132,7 @@ def test_a_visit_without_a_bound_is_never_silent() -> None:
     worst = as_it_stands(open_visit, RATES.get)
     said = assumptions(open_visit, worst, Caps(calls=1))
 
-    assert (5, True) == (worst.requests, worst.is_one_a_visit)
+    assert (5, True, True) == (worst.requests, worst.is_one_a_visit, worst.is_more)
     assert any("one request a visit where nothing bounds them" in clause for clause in said)
     assert "as a machine: at most 2 requests a visit of a, where nothing bounds them now" in said
     assert "no request to a model in the tools of a: they are not looked into" in said
@@ -209,3 +209,26 @@ def test_one_is_one() -> None:
     assert "with 1 tool:" in problems(one)
     assert "1 target taken as possible" in problems(one)
     assert "with 2 tools:" in problems(two)
+
+
+def test_what_asks_beside_the_nodes_is_never_silent() -> None:
+    """The number is said to be more, and why."""
+    guarded = replace(LOOP, uncounted=("what 1 guardrail of a asks of models",))
+    worst = as_it_stands(guarded, RATES.get)
+
+    assert (False, True) == (as_it_stands(LOOP, RATES.get).is_more, worst.is_more)
+    assert any(
+        "what 1 guardrail of a asks of models, which is not" in clause for clause in assumptions(guarded, worst, Caps())
+    )
+
+
+def test_what_has_no_cycle_ends_without_a_limit() -> None:
+    """Each node is come to once; side by side, or in a cycle, nothing bounds it."""
+    line = graph((ask("a"), ask("b", calls=1)), way("a", "b"), way("b", END), steps=None)
+    worst = as_it_stands(line, RATES.get)
+
+    assert (3, "") == (worst.requests, worst.unbounded)
+    assert not any("started with another" in clause for clause in assumptions(line, worst, Caps()))
+    for wide in ("forks", "may_fork", "sends"):
+        assert as_it_stands(replace(line, **{wide: frozenset({"a"})}), RATES.get).requests is None
+    assert as_it_stands(replace(LOOP, cap=replace(LOOP.cap, value=None)), RATES.get).requests is None

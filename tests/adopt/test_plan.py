@@ -64,3 +64,28 @@ def test_tokens_are_those_of_all_visits() -> None:
 
     assert 3 * 2 * 110 == plan(loop(), caps).tokens
     assert 3 * 2 * 164 == plan(loop(max_output_tokens=64), caps).tokens
+
+
+def test_what_code_chose_after_a_model_is_said() -> None:
+    """The machine lets the model choose there, so its handoffs say so; where one way is left, nobody chooses."""
+    edges = (
+        Edge(source="a", target="b", via="route", chooses="code", condition="route()"),
+        Edge(source="a", target=END, via="Command", chooses="code"),
+        Edge(source="b", target="a", via="to", chooses="code"),
+    )
+    made = plan(replace(loop(), edges=edges), Caps())
+    alone = plan(replace(loop(), edges=(edges[1],)), Caps())
+
+    assert [
+        "TODO a guard: route(), which chose there; until then the model does",
+        "TODO: code chose this there, by Command; here the model does",
+    ] == [way.remark for way in made.leaving("a")]
+    assert [("", "")] == [(way.description, way.remark) for way in made.leaving("b")]
+    assert [""] == [way.remark for way in alone.leaving("a")]
+
+
+def test_what_several_nodes_lose_is_said_once() -> None:
+    """With all of them; what is lost of a whole graph has no nodes."""
+    graph = replace(loop(), lost=("a: its guardrail", "the condition", "b: its guardrail", "b: its filter: all"))
+
+    assert {"its guardrail": ("a", "b"), "the condition": (), "its filter: all": ("b",)} == graph.not_kept()

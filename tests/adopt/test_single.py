@@ -3,9 +3,10 @@
 import enum
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, cast
 
 import pytest
+from pydantic import BaseModel
 
 from fsm_orch.adopt.single import commands_one, names_one
 
@@ -131,7 +132,49 @@ def nothing(state: State):
     pass
 
 
+class Reply(TypedDict):
+    """Stand for what a model is asked for."""
+
+    to: Literal["a", "b"]
+    several: list[str]
+
+
+class Notes(BaseModel):
+    """Stand for what a model is asked for, and for the state of a graph."""
+
+    to: str | None = None
+
+
+llm: Any = None
+
+
+def of_a_typed_state(notes: Notes):
+    return notes.to
+
+
+def of_a_model(state: State):
+    reply = llm.with_structured_output(Reply).invoke(state)
+    to = reply["to"] if reply else reply.get("to", "b")
+    if to == "b":
+        to = HERE
+    return to
+
+
+async def of_a_model_in_steps(state: State):
+    chain = state["prompt"] | llm.with_structured_output(Notes)
+    return cast("Notes", await chain.ainvoke(state)).to
+
+
+def several_of_a_model(state: State):
+    return llm.with_structured_output(Reply).invoke(state)["several"]
+
+
+def raw_of_a_model(state: State):
+    return llm.with_structured_output(Notes, include_raw=True).invoke(state).to
+
+
 SURE = [said_text, said_choice, said_alias, said_either, constants, through_a_variable, declared_variable, compared]
+SURE += [of_a_model, of_a_model_in_steps]
 OPEN = [
     several,
     given,
@@ -145,6 +188,9 @@ OPEN = [
     made_a_list,
     said_any,
     nothing,
+    several_of_a_model,
+    raw_of_a_model,
+    of_a_typed_state,
 ]
 
 
@@ -188,17 +234,25 @@ def by_another(state: State):
     return to_a_constant(state) if state else Command(goto="a")
 
 
+def to_what_a_model_said(state: State):
+    return Command(goto=llm.with_structured_output(Reply).invoke(state)["to"])
+
+
+def by_a_method(self, state: State):
+    return self.go(state) if state else Command(goto="a")
+
+
 def by_none(state: State):
     return state
 
 
-@pytest.mark.parametrize("node", [to_a_constant, to_a_name])
+@pytest.mark.parametrize("node", [to_a_constant, to_a_name, to_what_a_model_said])
 def test_commands_to_one_are_sure(node: FunctionType) -> None:
     """Each is made where it is seen, and goes to one node."""
     assert commands_one(node)
 
 
-@pytest.mark.parametrize("node", [to_what_was_said, by_a_mapping, by_another, by_none])
+@pytest.mark.parametrize("node", [to_what_was_said, by_a_mapping, by_another, by_a_method, by_none])
 def test_other_commands_are_not(node: FunctionType) -> None:
     """Where they go may be a list, or is said elsewhere."""
     assert not commands_one(node)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fsm_orch.adopt.source import routed
+from fsm_orch.adopt.source import routed, sent
 from fsm_orch.adopt.starts import opening
 from fsm_orch.adopt.work import count, node, plain
 
@@ -67,9 +67,28 @@ def of_an_sdk(text: str) -> str:
     return asking.create(text) + asking.name(text) + other.create(text)
 
 
+class Desk:
+    """Stand for a graph whose nodes are methods."""
+
+    def asks(self, text: str) -> str:
+        return self.helped(text) + self.still(text)
+
+    def helped(self, text: str) -> str:
+        return client.messages.create(text)
+
+    @staticmethod
+    def still(text: str) -> str:
+        return helper(text)
+
+    def of_another(self, other: Any) -> str:
+        return other.helped("a")
+
+
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
+        (Desk.asks, 2),
+        (Desk.of_another, 0),
         (of_an_sdk, 1),
         (silent, 0),
         (chat, 1),
@@ -84,7 +103,7 @@ def of_an_sdk(text: str) -> str:
     ],
 )
 def test_requests_are_counted(function, expected: int | None) -> None:
-    """Each call that looks like one counts, through helpers; in a loop, or by an agent, nothing bounds them."""
+    """Each call that looks like one counts, through what it calls; in a loop, or by an agent, nothing bounds them."""
     assert expected == count(function)
 
 
@@ -153,6 +172,29 @@ def _nothing(state: dict[str, str]) -> None: ...
 def test_constants_that_are_returned_are_read(function, expected: set[str] | None) -> None:
     """All of them, if all are constants; else nothing is guessed."""
     assert expected == routed(function)
+
+
+class Command:
+    """Stand for that of LangGraph."""
+
+    def __init__(self, **given: Any) -> None: ...
+
+
+class Office:
+    """Stand for a graph whose nodes send a run by methods of their own."""
+
+    def node(self, state: dict[str, str]) -> Command:
+        return self.go() if state else Command(goto="a")
+
+    def go(self) -> Command:
+        return Command(goto="b")
+
+
+def test_a_command_of_a_method_beside_it_is_read() -> None:
+    """Where a method that a node calls sends a run is where the node sends it."""
+    found = sent(Office.node)
+
+    assert ({"a", "b"}, False) == (found.targets, found.is_open)
 
 
 def test_several_starts_have_one_before_them() -> None:

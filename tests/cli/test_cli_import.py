@@ -36,6 +36,16 @@ def make():
 async def make_later():
     return triage
 
+class Desk:
+    def __init__(self):
+        self.made = triage
+
+    def graph(self):
+        return self.made
+
+    async def later(self):
+        return self.made
+
 def make_of(name):
     return triage
 
@@ -131,12 +141,36 @@ def test_what_the_imported_module_writes_is_kept(said: Said, tmp_path: Path) -> 
     assert "mine" == (tmp_path / "support_desk.py").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", ["make()", "make_later()"])
+@pytest.mark.parametrize("name", ["make()", "make_later()", "Desk().made", "Desk().graph()", "Desk().later()"])
 def test_a_factory_is_called(said: Said, name: str) -> None:
-    """A function without arguments, async or not, makes what is read."""
+    """A function without arguments, a class or a method, async or not, makes what is read."""
     result = said("import", f"foreign_app:{name}", "--json")
 
     assert "openai-agents" == json.loads(result.stdout)["graph"]["framework"]
+
+
+def test_a_package_in_a_package_of_its_name_is_found(said: Said, tmp_path: Path, monkeypatch: Any) -> None:
+    """A project is often laid out so, and is imported from its own folder."""
+    inner = tmp_path / "project" / "airline" / "airline"
+    inner.mkdir(parents=True)
+    for folder in (inner, inner.parent):
+        (folder / "__init__.py").touch()
+    (inner / "desk.py").write_text(APP, encoding="utf-8")
+    monkeypatch.chdir(inner.parent)
+    importlib.invalidate_caches()
+    result = said("import", "airline.desk:triage")
+    for name in [name for name in sys.modules if name.startswith("airline")]:
+        del sys.modules[name]
+
+    assert 0 == result.exit_code, result.output
+    assert "airline/desk.py:" in result.output
+
+
+def test_the_next_command_can_be_pasted(said: Said) -> None:
+    """A shell takes brackets for its own, so a name that has some is quoted."""
+    assert (
+        "the machine: fsm-orch import 'foreign_app:make()' --write FILE" in said("import", "foreign_app:make()").output
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,6 +181,8 @@ def test_a_factory_is_called(said: Said, name: str) -> None:
         ("foreign_app", "names no object"),
         ("foreign_app:make_of()", "missing a required argument: 'name'. Write one without arguments"),
         ("foreign_app:fails()", "raised ValueError"),
+        ("foreign_app:Desk().grap()", "Did you mean 'Desk().graph()'?"),
+        ("foreign_app:Desk.graph()", "missing a required argument: 'self'"),
         ("foreign_app:nothing()", "is no function: leave out the brackets"),
         ("machines.refund:Refunds", "is a machine already: fsm-orch check machines.refund:Refunds"),
     ],

@@ -8,7 +8,7 @@ pytest.importorskip("autogen_agentchat", reason="AutoGen is not installed; nox -
 from collections.abc import Sequence
 
 from adopt.examples import autogen_teams
-from autogen_agentchat.agents import BaseChatAgent, MessageFilterAgent, MessageFilterConfig
+from autogen_agentchat.agents import AssistantAgent, BaseChatAgent, MessageFilterAgent, MessageFilterConfig
 from autogen_agentchat.base import Response
 from autogen_agentchat.conditions import HandoffTermination, MaxMessageTermination
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
@@ -230,3 +230,15 @@ def test_a_private_name_of_a_swarm_that_is_gone_is_named(owner: str, name: str) 
 
     with pytest.raises(Unreadable, match=rf"AutoGen cannot be read: \w+ has no '{name}', in autogen-agentchat 0\.7"):
         autogen.read(swarm, "swarm")
+
+
+class OpenAIChatCompletionClient(autogen_teams.Client):
+    """Stand for that of autogen_ext, whose name tells the provider."""
+
+
+def test_a_model_has_the_provider_of_its_client() -> None:
+    """So its price is known; what nobody has described is described as nothing."""
+    team = Swarm([AssistantAgent("alone", OpenAIChatCompletionClient())])
+    node = autogen.read(team, "team").nodes["alone"]
+
+    assert ("openai:gpt-4o", "") == (node.model, node.does)

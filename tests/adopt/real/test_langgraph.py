@@ -137,6 +137,52 @@ def test_a_command_may_name_several(node: Any) -> None:
     assert {"start"} == read(made).may_fork
 
 
+class Router(TypedDict):
+    next: Literal["a", "b", "FINISH"]
+
+
+class Desk:
+    """Stand for an app whose nodes are methods."""
+
+    llm: Any = None
+
+    def ask(self, notes: Where) -> Command[Literal["a", "b", "__end__"]]:
+        goto = self.llm.with_structured_output(Router).invoke(notes["query"])["next"]
+        return Command(goto=END if goto == "FINISH" else goto)
+
+    def back(self, notes: Where) -> Command[Literal["ask"]]:
+        self.llm.invoke(notes["query"])
+        return Command(goto="ask")
+
+    def by_another(self, notes: Where):
+        return self.back(notes)
+
+
+def test_nodes_that_are_methods_are_read() -> None:
+    """A model chooses by its structured output, and one node at a time; a constant command is what code chooses."""
+    desk = Desk()
+    made = StateGraph(Where)
+    made.add_node("ask", desk.ask)
+    made.add_node("a", desk.back)
+    made.add_node("b", desk.back)
+    made.add_edge(START, "ask")
+    graph = read(made)
+
+    assert is_bounded(graph)
+    assert {"ask": {"a", "b", END}, "a": {"ask"}, "b": {"ask"}} == ways(graph)
+    assert ["llm"] * 3 == [node.kind for node in graph.nodes.values()]
+    assert {"model"} == {edge.chooses for edge in graph.leaving("ask")}
+    assert {"code"} == {edge.chooses for key in "ab" for edge in graph.leaving(key)}
+
+
+def test_a_command_of_a_method_beside_a_node_is_seen() -> None:
+    """Where a method that is called by self sends a run, and what it asks of models, is its caller's."""
+    graph = read(flow(start=Desk().by_another, ask=look))
+
+    assert "ask" in ways(graph)["start"]
+    assert ("llm", 1) == (graph.nodes["start"].kind, graph.nodes["start"].calls)
+
+
 def test_a_command_by_another_name_is_seen() -> None:
     """An import under another name hides nothing."""
     assert {"a"} <= ways(read(flow(start=renamed_command, a=look)))["start"]

@@ -10,7 +10,7 @@ from support.read_graphs import the_edge, ways
 pytest.importorskip("agents.run_config", reason="openai-agents is not installed; nox -s adopt installs it")
 
 from adopt.examples.agents_triage import triage
-from agents import Agent, Handoff, MaxTurnsExceeded, ModelResponse, RunConfig, Runner, Usage, input_guardrail
+from agents import Agent, Handoff, MaxTurnsExceeded, ModelResponse, RunConfig, Runner, Usage, handoff, input_guardrail
 from agents.models.default_models import get_default_model
 from agents.models.interface import Model
 from openai.types.responses import ResponseFunctionToolCall
@@ -109,6 +109,36 @@ def test_guardrails_are_an_assumption() -> None:
     graph = read(Agent(name="guarded", instructions="Answer.", input_guardrails=[check]))
 
     assert any("no request to a model in 1 guardrail of guarded" in clause for clause in graph.assumed)
+
+
+def test_guardrails_that_ask_models_are_not_in_the_number() -> None:
+    """They are seen by their source, so that what a run costs as it stands is said to be more."""
+
+    @input_guardrail
+    async def check(context: Any, agent: Any, text: Any) -> Any:
+        """Check it by an agent."""
+        return await Runner.run(triage, text)
+
+    graph = read(Agent(name="guarded", instructions="Answer.", input_guardrails=[check, check]))
+
+    assert ("what 2 guardrails of guarded asks of models",) == graph.uncounted
+    assert as_it_stands(graph, lambda _: None).is_more
+    assert not any("guardrail" in clause for clause in graph.assumed)
+
+
+def test_what_runs_on_a_handoff_is_not_kept() -> None:
+    """A handoff with an on_handoff says so, with an input or without; one without it does not."""
+    one, two = (Agent(name=name, instructions="Answer.") for name in ("one", "two"))
+    ways = [
+        handoff(one, on_handoff=lambda context: None),
+        handoff(two, tool_name_override="by_form", on_handoff=lambda context, given: None, input_type=str),
+        handoff(two),
+    ]
+    graph = read(Agent(name="entry", instructions="Decide.", handoffs=ways))
+
+    assert ["transfer_to_one", "by_form"] == [
+        said.partition("on_handoff of ")[2].partition(";")[0] for said in graph.lost if "on_handoff" in said
+    ]
 
 
 def test_a_handoff_by_hand_is_known_by_its_name() -> None:
