@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from .graph import END, Cap, Edge, Graph, Node
 from .library import Library
+from .messages import sends_many
 from .work import node
 
 AGENT_FRAMEWORK = Library("agent-framework", "agent-framework-core", "agent_framework", "1.23.0")
@@ -23,7 +24,9 @@ def read(thing: object, name: str) -> Graph:
     told = AGENT_FRAMEWORK.call(thing, "to_dict")
     executors = AGENT_FRAMEWORK.table(thing, "executors")
     groups = [group for group in AGENT_FRAMEWORK.many(told, "edge_groups") if _kind(group) != "internal"]
-    edges = [edge for group in groups for edge in _edges(group)]
+    edges = [edge for number, group in enumerate(groups) for edge in _edges(group, number)]
+    coded = [key for key, executor in executors.items() if not _is_agent(executor)]
+    many = {key for key in coded if _sends_many(executors[key])}
     ends = [edge for key, executor in executors.items() if (edge := _end(key, executor, edges)) is not None]
     return Graph(
         framework=AGENT_FRAMEWORK.name,
@@ -34,12 +37,15 @@ def read(thing: object, name: str) -> Graph:
         cap=Cap(
             name="max_iterations",
             value=AGENT_FRAMEWORK.number(told, "max_iterations"),
-            unit="steps, each of all executors that a message waits for",
-            counts="each",
+            unit="steps, each of all messages that wait",
+            counts="messages",
             then="WorkflowConvergenceException is raised",
         ),
         joins=dict(_joins(groups)),
         forks=frozenset(key for key in executors if _is_fork(key, groups)),
+        may_fork=frozenset(key for key in executors if not _is_fork(key, groups) and _may_fork(key, edges)),
+        sends=frozenset(many),
+        assumed=tuple(_assumed(set(coded) - many)),
         lost=("which messages an executor sends, and to whom, is its code's to say", *_lost(groups, executors)),
         on_unknown="refuses it when the workflow is built",
     )
@@ -50,14 +56,15 @@ def _kind(group: object) -> str:
     return AGENT_FRAMEWORK.text(group, "type").removesuffix("EdgeGroup").lower()
 
 
-def _edges(group: object) -> Iterator[Edge]:
+def _edges(group: object, number: int = 0) -> Iterator[Edge]:
+    """Yield the edges of a group; of a switch one is taken, and of a fan-in the first stands for all."""
     kind = _kind(group)
     cases = {
         AGENT_FRAMEWORK.text(case, "target_id"): case
         for case in (AGENT_FRAMEWORK.many(group, "cases") if kind == "switchcase" else ())
     }
     chosen = AGENT_FRAMEWORK.find(group, "selection_func_name") if kind == "fanout" else None
-    for edge in AGENT_FRAMEWORK.many(group, "edges"):
+    for at, edge in enumerate(AGENT_FRAMEWORK.many(group, "edges")):
         target = AGENT_FRAMEWORK.text(edge, "target_id")
         asked = AGENT_FRAMEWORK.find(cases.get(target, edge), "condition_name")
         condition = asked if isinstance(asked, str) else chosen if isinstance(chosen, str) else None
@@ -67,6 +74,8 @@ def _edges(group: object) -> Iterator[Edge]:
             via=_via(kind, is_default=kind == "switchcase" and condition is None),
             chooses="code" if condition or kind == "switchcase" else "always",
             condition=condition,
+            choice=number if kind == "switchcase" else None,
+            is_waited=kind == "fanin" and at > 0,
         )
 
 
@@ -104,6 +113,22 @@ def _is_fork(key: str, groups: list[object]) -> bool:
     asked = [edge.condition for group in leaving for edge in _edges(group) if edge.source == key]
     twice = len(asked) > len(set(asked)) and "<lambda>" not in asked
     return (len(leaving) > 1 and (bool(plain) or twice)) or any(_kind(group) == "fanout" for group in leaving)
+
+
+def _may_fork(key: str, edges: list[Edge]) -> bool:
+    """Return whether several conditions may hold at once at an executor: those of one switch shut each other out."""
+    leaving = [edge for edge in edges if edge.source == key]
+    return len({at if edge.choice is None else -1 - edge.choice for at, edge in enumerate(leaving)}) > 1
+
+
+def _sends_many(executor: object) -> bool:
+    """Return whether what an executor does may send several messages; a workflow inside sends all of its outputs."""
+    return AGENT_FRAMEWORK.made(executor, "WorkflowExecutor") or sends_many(_functions(executor))
+
+
+def _assumed(coded: set[str]) -> Iterator[str]:
+    if coded:
+        yield f"one message a visit of {', '.join(sorted(coded))}: no more were seen in its code"
 
 
 def _is_agent(executor: object) -> bool:

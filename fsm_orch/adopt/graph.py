@@ -48,6 +48,9 @@ class Node:
     blind: bool = False
     """True if no request to a model was seen in its code, so that it is taken to make none."""
 
+    is_counted: bool = False
+    """True if its requests were counted in its code, where more may be hidden."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
@@ -66,6 +69,12 @@ class Edge:
     condition: str | None = None
     """What else must hold, by the framework's own name for it; it is not read, and so taken both ways."""
 
+    choice: int | None = None
+    """Edges of one node with the same number shut each other out; None: taken whatever the others are."""
+
+    is_waited: bool = False
+    """True if its target runs when another edge, which is not, has come too: that one stands for both."""
+
     @property
     def shown(self) -> str:
         """The target as messages name it."""
@@ -83,8 +92,9 @@ class Cap:
     unit: str
     """What is counted, such as `requests`."""
 
-    counts: Literal["requests", "steps", "each"] = "steps"
-    """What the value bounds: requests to models, steps of one node each, or the visits of each node."""
+    counts: Literal["requests", "steps", "each", "messages"] = "steps"
+    """What the value bounds: requests to models, steps of one node each, the visits of each node, or steps in which
+    each message is a visit of its own."""
 
     then: str
     """What the caller gets when it is reached."""
@@ -106,6 +116,9 @@ class Graph:
 
     forks: frozenset[str] = frozenset()
     """Nodes whose edges are taken all at once."""
+
+    often: Mapping[str, int] = field(default_factory=dict)
+    """How often nodes may run for each one that the cap counts, where that is more than once."""
 
     may_fork: frozenset[str] = frozenset()
     """Nodes of which nothing says that one way alone is taken; they are taken as forks."""

@@ -1,11 +1,12 @@
 """What a run of a graph can cost where it stands: in its own framework, with nothing but that one's cap to stop it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from ..amounts import Price
-from .graph import END, Graph, Node
+from ..define.graph import reachable
+from .graph import END, Edge, Graph, Node
 from .ways import reached, ways
 
 REPLY_TOKENS = 16_384
@@ -79,8 +80,10 @@ def _unbounded(graph: Graph, asked: Collection[str]) -> str:
     """Return why nothing bounds the requests of a run; empty if something does."""
     if graph.cap.value is None:
         return f"{graph.cap.name} is not set"
+    passed_on = graph.cap.counts == "messages"
     for key in sorted(graph.sends & reached(graph)):
-        if {edge.target for edge in graph.leaving(key)} & {*asked}:
+        after = {edge.target for edge in graph.leaving(key)}
+        if (reachable(ways(graph), after) if passed_on else after) & {*asked}:
             return f"{key} starts as many nodes as its code pleases"
     return graph.outside[0] if graph.outside else ""
 
@@ -101,7 +104,9 @@ def _requests(graph: Graph, of: Mapping[str, int]) -> int:
         case "requests":
             return cap.value if of else 0
         case "each":
-            return cap.value * sum(of.values())
+            return cap.value * sum(graph.often.get(key, 1) * count for key, count in of.items())
+        case "messages":
+            return _messages(graph, of, cap.value)
     return _walk(graph, of, cap.value)
 
 
@@ -120,3 +125,30 @@ def _walk(graph: Graph, of: Mapping[str, int], steps: int) -> int:
         most = came
         top = max(top, *most.values())
     return top
+
+
+def _messages(graph: Graph, of: Mapping[str, int], steps: int) -> int:
+    """Return the most requests of a run of so many steps, in which each message that comes to a node is a visit of it.
+
+    A message is followed by itself: of the edges that shut each other out it takes the dearest, and all of the others.
+    """
+    leaving = {key: [edge for edge in graph.leaving(key) if not edge.is_waited] for key in graph.nodes}
+    most = dict.fromkeys(graph.nodes, 0)
+    for _ in range(steps):
+        before = most
+        most = {key: of.get(key, 0) + _sent(leaving[key], before) for key in graph.nodes}
+        if before == most:
+            break
+    return most[graph.entry]
+
+
+def _sent(edges: Iterable[Edge], costs: Mapping[str, int]) -> int:
+    """Return what the messages of one visit come to."""
+    total, dearest = 0, dict[int, int]()
+    for edge in edges:
+        cost = costs.get(edge.target, 0)
+        if edge.choice is None:
+            total += cost
+        else:
+            dearest[edge.choice] = max(dearest.get(edge.choice, 0), cost)
+    return total + sum(dearest.values())
