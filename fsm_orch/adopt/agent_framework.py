@@ -128,7 +128,7 @@ def _sends_many(executor: object) -> bool:
 
 def _assumed(coded: set[str]) -> Iterator[str]:
     if coded:
-        yield f"one message a visit of {', '.join(sorted(coded))}: no more were seen in its code"
+        yield f"one message a visit of {', '.join(sorted(coded))}: no more were seen in the code"
 
 
 def _is_agent(executor: object) -> bool:

@@ -48,7 +48,7 @@ def _machine(graph: Graph, caps: Caps) -> Iterator[str]:
 def _seen(graph: Graph) -> Iterator[str]:
     counted = [key for key, node in graph.nodes.items() if node.is_counted]
     if counted:
-        yield f"no more requests a visit of {_listed(counted)} than were seen in its code"
+        yield f"no more requests a visit of {_listed(counted)} than were seen in the code"
     blind = [key for key, node in graph.nodes.items() if node.blind]
     if blind:
         yield f"no request to a model in {_listed(blind)}: none was seen there"

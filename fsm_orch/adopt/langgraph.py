@@ -10,7 +10,7 @@ from typing import Literal
 
 from . import single, source
 from .graph import END, Cap, Chooser, Edge, Graph, Node, Trust
-from .langgraph_nodes import LANGGRAPH, function_of, handed, is_graph, is_wrapped, node, trouble
+from .langgraph_nodes import LANGGRAPH, function_of, handed, handled, is_graph, is_wrapped, node, trouble
 
 _START = "__start__"
 _NOTHING = "no edge leaves it"
@@ -69,13 +69,36 @@ def _interrupts(thing: object, nodes: Mapping[str, Node]) -> Iterator[str]:
                 yield f"{key}: it waits for a human {when} it; make that a state with a HumanAgent"
 
 
+def _handlers(builder: object, specs: Mapping[str, object]) -> dict[str, object]:
+    """Return what handles the errors of nodes, by their keys; what is a default for all is made when a graph is built.
+
+    Args:
+        builder: Of the graph.
+        specs: What its nodes were added as.
+    """
+    default = LANGGRAPH.find(LANGGRAPH.find(builder, "_node_defaults"), "error_handler")
+    found: dict[str, object] = {}
+    for key, spec in specs.items():
+        named = LANGGRAPH.find(spec, "error_handler_node")
+        if isinstance(named, str) and named in specs:
+            found[key] = specs[named]
+        elif default is not None and not LANGGRAPH.find(spec, "is_error_handler"):
+            found[key] = {"runnable": default, "ends": ()}
+    return found
+
+
 class _Found:
     """What was read of a builder."""
 
     def __init__(self, builder: object) -> None:
         self.builder = builder
-        self.specs = LANGGRAPH.table(builder, "nodes")
-        self.nodes = {key: node(key, spec) for key, spec in self.specs.items()}
+        every = LANGGRAPH.table(builder, "nodes")
+        self.handlers = _handlers(builder, every)
+        self.specs = {key: spec for key, spec in every.items() if not LANGGRAPH.find(spec, "is_error_handler")}
+        policy = LANGGRAPH.find(LANGGRAPH.find(builder, "_node_defaults"), "retry_policy")
+        self.nodes = {key: node(key, spec, policy=policy) for key, spec in self.specs.items()}
+        for key, handler in self.handlers.items():
+            self.nodes[key] = handled(self.nodes[key], node(key, handler, policy=policy))
         self.edges: list[Edge] = []
         self.joins: dict[str, tuple[str, ...]] = {}
         self.forks: set[str] = set()
@@ -85,8 +108,10 @@ class _Found:
         self._plain()
         self._waiting()
         self._routers()
-        for key in self.specs:
-            self._commands(key)
+        for key, spec in self.specs.items():
+            self._commands(key, spec)
+            if key in self.handlers:
+                self._commands(key, self.handlers[key])
             self._no_way_out(key)
         self._at_once()
         self.entry = self._open()
@@ -139,9 +164,8 @@ class _Found:
     def _anywhere(self) -> list[str]:
         return [*self.specs, END]
 
-    def _commands(self, key: str) -> None:
-        """Add where a node sends a run itself."""
-        spec = self.specs[key]
+    def _commands(self, key: str, spec: object) -> None:
+        """Add where a node, or what handles its errors, sends a run itself."""
         runnable, ends = LANGGRAPH.get(spec, "runnable"), LANGGRAPH.get(spec, "ends")
         by: Chooser = "model" if self.nodes[key].kind == "llm" else "code"
         labels = ends if isinstance(ends, Mapping) else dict.fromkeys(LANGGRAPH.names(spec, "ends") if ends else (), "")

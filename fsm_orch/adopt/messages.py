@@ -33,10 +33,15 @@ class _Reading:
         if not isinstance(function, FunctionType) or parsed is None or len(seen) == _DEEPEST:
             return 0
         inner = {each.__name__: each for each in followed(parsed, function, (*seen, function))}
-        outer = next((part for part in ast.walk(parsed) if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)), None)
-        return 0 if outer is None else self._block(outer.body, inner, (*seen, function))
+        outer = next(
+            (part for part in ast.walk(parsed) if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)), None
+        )
+        total = 0 if outer is None else self._block(outer.body, inner, (*seen, function))
+        return total * (2 if _calls_itself(parsed, function.__name__) else 1)
 
-    def _block(self, lines: Sequence[ast.stmt], inner: Mapping[str, FunctionType], seen: tuple[FunctionType, ...]) -> int:
+    def _block(
+        self, lines: Sequence[ast.stmt], inner: Mapping[str, FunctionType], seen: tuple[FunctionType, ...]
+    ) -> int:
         """Return the most messages of statements; of two branches, one of which returns, one is run."""
         total = 0
         for at, line in enumerate(lines):
@@ -67,3 +72,8 @@ class _Reading:
             case ast.Name(id=name):
                 return self.most(inner.get(name), seen)
         return 0
+
+
+def _calls_itself(parsed: ast.AST, name: str) -> bool:
+    called = [part.func for part in ast.walk(parsed) if isinstance(part, ast.Call)]
+    return any(name in (getattr(each, "id", None), getattr(each, "attr", None)) for each in called)

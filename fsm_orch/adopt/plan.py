@@ -103,7 +103,8 @@ class Plan:
     def hops(self) -> int:
         """How many hops a run may make."""
         most = sum(self.visits(key) for key in self.names)
-        return self.caps.hops or max(1, min(most, self.graph.cap.value or most))
+        cap = self.graph.cap.value if self.graph.cap.counts in ("steps", "requests") else None
+        return self.caps.hops or max(1, min(most, cap or most))
 
     @property
     def tokens(self) -> int:

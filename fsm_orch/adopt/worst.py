@@ -22,6 +22,12 @@ class Rates:
     """Tokens that it may hold."""
 
 
+MOST_REQUESTS = 10**12
+"""Of a run; more are not counted, since a cap that allows them stops nothing."""
+
+_MOST_WORK = 2_000_000
+"""Edges that are followed to count a run; what its steps beyond them ask is bounded by the dearest node."""
+
 RatesOf = Callable[[str], Rates | None]
 """Returns the rates of a model by its name; None if they are not known."""
 
@@ -60,6 +66,8 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
     asked = {key: node for key, node in graph.nodes.items() if node.kind == "llm" and key in come_to}
     unbounded = _unbounded(graph, asked)
     requests = None if unbounded else _requests(graph, {key: node.calls or 1 for key, node in asked.items()})
+    if requests is not None and requests > MOST_REQUESTS:
+        unbounded, requests = f"{graph.cap.name} allows more than {MOST_REQUESTS:,} requests", None
     named = {key: node.model or model for key, node in asked.items()}
     rates = {name: rates_of(name) for name in dict.fromkeys(named.values()) if name}
     priced = requests if all(name and rates[name] for name in named.values()) else None
@@ -115,8 +123,12 @@ def _walk(graph: Graph, of: Mapping[str, int], steps: int) -> int:
     following = {key: [to for to in after if to != END] for key, after in ways(graph).items()}
     most = {graph.entry: of.get(graph.entry, 0)}
     top = most[graph.entry]
-    for _ in range(steps - 1):
+    work = 0
+    for step in range(1, steps):
         came: dict[str, int] = {}
+        work += sum(len(following[key]) for key in most)
+        if work > _MOST_WORK:
+            return top + (steps - step) * max(of.values(), default=0)
         for key, before in most.items():
             for to in following[key]:
                 came[to] = max(came.get(to, 0), before + of.get(to, 0))
@@ -134,7 +146,11 @@ def _messages(graph: Graph, of: Mapping[str, int], steps: int) -> int:
     """
     leaving = {key: [edge for edge in graph.leaving(key) if not edge.is_waited] for key in graph.nodes}
     most = dict.fromkeys(graph.nodes, 0)
+    work = 0
     for _ in range(steps):
+        work += sum(map(len, leaving.values()))
+        if most[graph.entry] > MOST_REQUESTS or work > _MOST_WORK:
+            return MOST_REQUESTS + 1
         before = most
         most = {key: of.get(key, 0) + _sent(leaving[key], before) for key in graph.nodes}
         if before == most:
