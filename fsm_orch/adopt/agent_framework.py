@@ -1,13 +1,16 @@
 """agent-framework: a workflow tells its graph as data, by `to_dict`; what its executors send is their code's to say."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
-from .graph import END, Cap, Edge, Graph, Node
+from .graph import END, Cap, Edge, Graph, Node, by_source
 from .library import Library
 from .messages import sends_many
 from .work import node
 
 AGENT_FRAMEWORK = Library("agent-framework", "agent-framework-core", "agent_framework", "1.23.0")
+
+_FAN_OUT = "fan-out"
 
 
 def reads(thing: object) -> bool:
@@ -27,7 +30,9 @@ def read(thing: object, name: str) -> Graph:
     edges = [edge for number, group in enumerate(groups) for edge in _edges(group, number)]
     coded = [key for key, executor in executors.items() if not _is_agent(executor)]
     many = {key for key in coded if _sends_many(executors[key])}
-    ends = [edge for key, executor in executors.items() if (edge := _end(key, executor, edges)) is not None]
+    leaving = by_source(edges)
+    ends = [edge for key, each in executors.items() if (edge := _end(key, each, leaving.get(key, ()))) is not None]
+    forks = frozenset(key for key, found in leaving.items() if _is_fork(found))
     return Graph(
         framework=AGENT_FRAMEWORK.name,
         name=name,
@@ -42,8 +47,8 @@ def read(thing: object, name: str) -> Graph:
             then="WorkflowConvergenceException is raised",
         ),
         joins=dict(_joins(groups)),
-        forks=frozenset(key for key in executors if _is_fork(key, groups)),
-        may_fork=frozenset(key for key in executors if not _is_fork(key, groups) and _may_fork(key, edges)),
+        forks=forks,
+        may_fork=frozenset(key for key, found in leaving.items() if _may_fork(found)) - forks,
         sends=frozenset(many),
         assumed=tuple(_assumed(set(coded) - many)),
         lost=("which messages an executor sends, and to whom, is its code's to say", *_lost(groups, executors)),
@@ -80,13 +85,12 @@ def _edges(group: object, number: int = 0) -> Iterator[Edge]:
 
 
 def _via(kind: str, *, is_default: bool) -> str:
-    words = {"single": "edge", "fanout": "fan-out", "fanin": "fan-in", "switchcase": "case"}
+    words = {"single": "edge", "fanout": _FAN_OUT, "fanin": "fan-in", "switchcase": "case"}
     return "default" if is_default else words.get(kind, kind)
 
 
-def _end(key: str, executor: object, edges: list[Edge]) -> Edge | None:
+def _end(key: str, executor: object, leaving: Sequence[Edge]) -> Edge | None:
     """Return how a run can end at an executor; one of an agent sends its reply along every edge without a condition."""
-    leaving = [edge for edge in edges if edge.source == key]
     if not leaving:
         return Edge(source=key, target=END, via="no edge leaves it", chooses="always")
     if all(edge.condition for edge in leaving):
@@ -106,18 +110,16 @@ def _joins(groups: list[object]) -> Iterator[tuple[str, tuple[str, ...]]]:
             )
 
 
-def _is_fork(key: str, groups: list[object]) -> bool:
+def _is_fork(leaving: Sequence[Edge]) -> bool:
     """Return whether a message of an executor goes several ways at once, whatever conditions hold."""
-    leaving = [group for group in groups if key in {edge.source for edge in _edges(group)}]
-    plain = [group for group in leaving if any(edge.condition is None for edge in _edges(group))]
-    asked = [edge.condition for group in leaving for edge in _edges(group) if edge.source == key]
+    asked = [edge.condition for edge in leaving]
     twice = len(asked) > len(set(asked)) and "<lambda>" not in asked
-    return (len(leaving) > 1 and (bool(plain) or twice)) or any(_kind(group) == "fanout" for group in leaving)
+    is_sure = None in asked or twice
+    return (_may_fork(leaving) and is_sure) or any(edge.via == _FAN_OUT for edge in leaving)
 
 
-def _may_fork(key: str, edges: list[Edge]) -> bool:
-    """Return whether several conditions may hold at once at an executor: those of one switch shut each other out."""
-    leaving = [edge for edge in edges if edge.source == key]
+def _may_fork(leaving: Sequence[Edge]) -> bool:
+    """Return whether several ways may be taken at once from an executor: those of one switch shut each other out."""
     return len({at if edge.choice is None else -1 - edge.choice for at, edge in enumerate(leaving)}) > 1
 
 
@@ -175,9 +177,11 @@ def _calls(client: object) -> int | None:
 
 
 def _lost(groups: list[object], executors: dict[str, object]) -> Iterator[str]:
-    single = [edge for group in groups if _kind(group) == "single" for edge in _edges(group) if edge.condition]
+    single = Counter(
+        edge.source for group in groups if _kind(group) == "single" for edge in _edges(group) if edge.condition
+    )
     for key, executor in executors.items():
-        if sum(edge.source == key for edge in single) > 1:
+        if single[key] > 1:
             yield f"{key}: every way whose condition holds is taken there, one of them in a machine"
         if AGENT_FRAMEWORK.made(executor, "WorkflowExecutor"):
             yield f"{key}: runs a workflow of its own, which is read apart"

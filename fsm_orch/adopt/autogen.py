@@ -86,13 +86,14 @@ def _is_fork(leaving: list[Edge]) -> bool:
 
 def _joins(declared: dict[str, object]) -> dict[str, tuple[str, ...]]:
     """Return what waits for several others; edges of a group of their own wait for those of that group alone."""
+    leading: dict[str, dict[str, list[str]]] = {key: {} for key in declared}
+    for source, made in declared.items():
+        for each in AUTOGEN.many(made, "edges"):
+            if AUTOGEN.text(each, "activation_condition") == "all":
+                groups = leading.setdefault(AUTOGEN.text(each, "target"), {})
+                groups.setdefault(AUTOGEN.text(each, "activation_group"), []).append(source)
     joins: dict[str, tuple[str, ...]] = {}
-    for key in declared:
-        groups: dict[str, list[str]] = {}
-        for source, made in declared.items():
-            for each in AUTOGEN.many(made, "edges"):
-                if AUTOGEN.text(each, "target") == key and AUTOGEN.text(each, "activation_condition") == "all":
-                    groups.setdefault(AUTOGEN.text(each, "activation_group"), []).append(source)
+    for key, groups in leading.items():
         waited = [tuple(dict.fromkeys(sources)) for sources in groups.values() if len(set(sources)) > 1]
         if waited:
             joins[key] = tuple(dict.fromkeys(source for sources in waited for source in sources))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 Trust = Literal["declared", "read", "assumed"]
@@ -100,7 +101,7 @@ class Cap:
     """What the caller gets when it is reached."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Graph:
     """Everything that was read of one object."""
 
@@ -143,4 +144,16 @@ class Graph:
 
     def leaving(self, key: str) -> tuple[Edge, ...]:
         """Return the edges that leave the node `key`, in order."""
-        return tuple(edge for edge in self.edges if edge.source == key)
+        return self._leaving.get(key, ())
+
+    @cached_property
+    def _leaving(self) -> Mapping[str, tuple[Edge, ...]]:
+        return by_source(self.edges)
+
+
+def by_source(edges: Iterable[Edge]) -> dict[str, tuple[Edge, ...]]:
+    """Return edges by the nodes that they leave, in order."""
+    found: dict[str, list[Edge]] = {}
+    for edge in edges:
+        found.setdefault(edge.source, []).append(edge)
+    return {source: tuple(leaving) for source, leaving in found.items()}

@@ -100,6 +100,7 @@ class _Found:
         for key, handler in self.handlers.items():
             self.nodes[key] = handled(self.nodes[key], node(key, handler, policy=policy))
         self.edges: list[Edge] = []
+        self.leaving: dict[str, list[Edge]] = {}
         self.joins: dict[str, tuple[str, ...]] = {}
         self.forks: set[str] = set()
         self.may_fork: set[str] = set()
@@ -157,9 +158,7 @@ class _Found:
         )
         trust: Trust = "declared" if ends is not None else "read" if read else "assumed"
         for to in targets:
-            self.edges.append(
-                Edge(source=start, target=to, via=name, chooses="code", trust=trust, condition=f"{name}()")
-            )
+            self._put(Edge(source=start, target=to, via=name, chooses="code", trust=trust, condition=f"{name}()"))
 
     def _anywhere(self) -> list[str]:
         return [*self.specs, END]
@@ -188,23 +187,25 @@ class _Found:
     def _gotos(self, key: str, function: FunctionType, by: Chooser) -> None:
         found = source.sent(function)
         for to in sorted(found.targets):
-            self.edges.append(Edge(source=key, target=to, via="Command", chooses=by, trust="read"))
+            self._put(Edge(source=key, target=to, via="Command", chooses=by, trust="read"))
         for to in self._anywhere() if found.is_open else ():
-            self.edges.append(Edge(source=key, target=to, via="Command, computed", chooses=by, trust="assumed"))
+            self._put(Edge(source=key, target=to, via="Command, computed", chooses=by, trust="assumed"))
 
     def _handoffs(self, key: str, runnable: object) -> None:
         """Add where tools of an inner graph send a run of this one."""
         for tool in handed(runnable):
             known = [edge for edge in self._leaving(key) if edge.target in tool.targets and edge.via == "Command"]
-            self.edges = [edge for edge in self.edges if edge not in known]
+            if known:
+                self.edges = [edge for edge in self.edges if edge not in known]
+                self.leaving[key] = [edge for edge in self._leaving(key) if edge not in known]
             targets = self._anywhere() if tool.is_open else tool.targets
             for to in targets:
-                self.edges.append(
+                self._put(
                     Edge(source=key, target=to, via=tool.name, chooses="model", trust=tool.trust, description=tool.does)
                 )
 
     def _leaving(self, key: str) -> list[Edge]:
-        return [edge for edge in self.edges if edge.source == key]
+        return self.leaving.get(key, [])
 
     def _no_way_out(self, key: str) -> None:
         """Add the end of a node that nothing follows: LangGraph ends when nothing is due."""
@@ -244,4 +245,8 @@ class _Found:
         return key
 
     def _add(self, start: str, to: str, *, via: str, chooses: Chooser, description: str = "") -> None:
-        self.edges.append(Edge(source=start, target=to, via=via, chooses=chooses, description=description))
+        self._put(Edge(source=start, target=to, via=via, chooses=chooses, description=description))
+
+    def _put(self, edge: Edge) -> None:
+        self.edges.append(edge)
+        self.leaving.setdefault(edge.source, []).append(edge)

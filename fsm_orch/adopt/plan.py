@@ -121,12 +121,14 @@ class Plan:
 
     def leaving(self, key: str) -> tuple[Way, ...]:
         """Return the ways out of a node, one a target; one is added if no way leads to an end."""
-        known = {END: ANSWERED, **self.names}
         first: dict[str, Edge] = {}
         for edge in self.graph.leaving(key):
-            if edge.target in known:
+            if edge.target == END or edge.target in self.names:
                 first.setdefault(edge.target, edge)
-        ways = [Way((self.names[key],), known[to], self._told(edge), _remark(edge)) for to, edge in first.items()]
+        ways = [
+            Way((self.names[key],), ANSWERED if to == END else self.names[to], self._told(edge), _remark(edge))
+            for to, edge in first.items()
+        ]
         if key not in self.ending:
             ways.append(Way((self.names[key],), STOPPED, "it cannot go on", "added: no way led to an end"))
         return tuple(ways)
@@ -160,7 +162,9 @@ def plan(graph: Graph, caps: Caps) -> Plan:
     """Return what the machine of a graph will be; nodes that no run comes to are left out."""
     come_to = reached(graph)
     names: dict[str, str] = {}
+    taken = set(TAKEN)
     for key in (graph.entry, *graph.nodes):
         if key in come_to and key not in names:
-            names[key] = name_for(key, {*TAKEN, *names.values()})
+            names[key] = name_for(key, taken)
+            taken.add(names[key])
     return Plan(graph, caps, names, bounded=cyclic(graph) & come_to, ending=ending(graph))
