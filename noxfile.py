@@ -41,6 +41,9 @@ FRAMEWORKS = {
 OVERRIDES = {"crewai": "pydantic<2.13"}
 """What a framework wants that we do not declare, and that its reader does with."""
 
+UNPINNED = {"websockets"}
+"""What openai-agents wants older than constraints.txt pins it."""
+
 SILENT = {"CREWAI_DISABLE_TELEMETRY": "true", "CREWAI_TRACING_ENABLED": "false", "OTEL_SDK_DISABLED": "true"}
 """Keeps frameworks from telling their makers; not set by a test, since all that run after it would have no spans."""
 
@@ -90,10 +93,13 @@ def bridges(session: nox.Session) -> None:
 
     They are not in `dev`: they are 22 more packages, of which one brings a plug-in into every run of pytest.
     """
+    pins = Path(session.create_tmp(), "constraints.txt")
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines(keepends=True)
+    pins.write_text("".join(line for line in lines if line.partition("==")[0] not in UNPINNED), encoding="utf-8")
     _install(
         session,
         "--constraints",
-        str(CONSTRAINTS),
+        str(pins),
         of=".[anthropic,langgraph,mcp,openai-agents,openai,pydantic-ai,test]",
     )
     session.install("mypy", "pytest-asyncio", "looptime")

@@ -1,12 +1,16 @@
 """agent-framework: a workflow tells its graph as data, by `to_dict`; what its executors send is their code's to say."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
-from .graph import END, Cap, Edge, Graph, Node
+from .graph import END, Cap, Edge, Graph, Node, by_source
 from .library import Library
+from .messages import sends_many
 from .work import node
 
 AGENT_FRAMEWORK = Library("agent-framework", "agent-framework-core", "agent_framework", "1.23.0")
+
+_FAN_OUT = "fan-out"
 
 
 def reads(thing: object) -> bool:
@@ -23,8 +27,12 @@ def read(thing: object, name: str) -> Graph:
     told = AGENT_FRAMEWORK.call(thing, "to_dict")
     executors = AGENT_FRAMEWORK.table(thing, "executors")
     groups = [group for group in AGENT_FRAMEWORK.many(told, "edge_groups") if _kind(group) != "internal"]
-    edges = [edge for group in groups for edge in _edges(group)]
-    ends = [edge for key, executor in executors.items() if (edge := _end(key, executor, edges)) is not None]
+    edges = [edge for number, group in enumerate(groups) for edge in _edges(group, number)]
+    coded = [key for key, executor in executors.items() if not _is_agent(executor)]
+    many = {key for key in coded if _sends_many(executors[key])}
+    leaving = by_source(edges)
+    ends = [edge for key, each in executors.items() if (edge := _end(key, each, leaving.get(key, ()))) is not None]
+    forks = frozenset(key for key, found in leaving.items() if _is_fork(found))
     return Graph(
         framework=AGENT_FRAMEWORK.name,
         name=name,
@@ -34,12 +42,15 @@ def read(thing: object, name: str) -> Graph:
         cap=Cap(
             name="max_iterations",
             value=AGENT_FRAMEWORK.number(told, "max_iterations"),
-            unit="steps, each of all executors that a message waits for",
-            counts="each",
+            unit="steps, each of all messages that wait",
+            counts="messages",
             then="WorkflowConvergenceException is raised",
         ),
         joins=dict(_joins(groups)),
-        forks=frozenset(key for key in executors if _is_fork(key, groups)),
+        forks=forks,
+        may_fork=frozenset(key for key, found in leaving.items() if _may_fork(found)) - forks,
+        sends=frozenset(many),
+        assumed=tuple(_assumed(set(coded) - many)),
         lost=("which messages an executor sends, and to whom, is its code's to say", *_lost(groups, executors)),
         on_unknown="refuses it when the workflow is built",
     )
@@ -50,14 +61,15 @@ def _kind(group: object) -> str:
     return AGENT_FRAMEWORK.text(group, "type").removesuffix("EdgeGroup").lower()
 
 
-def _edges(group: object) -> Iterator[Edge]:
+def _edges(group: object, number: int = 0) -> Iterator[Edge]:
+    """Yield the edges of a group; of a switch one is taken, and of a fan-in the first stands for all."""
     kind = _kind(group)
     cases = {
         AGENT_FRAMEWORK.text(case, "target_id"): case
         for case in (AGENT_FRAMEWORK.many(group, "cases") if kind == "switchcase" else ())
     }
     chosen = AGENT_FRAMEWORK.find(group, "selection_func_name") if kind == "fanout" else None
-    for edge in AGENT_FRAMEWORK.many(group, "edges"):
+    for at, edge in enumerate(AGENT_FRAMEWORK.many(group, "edges")):
         target = AGENT_FRAMEWORK.text(edge, "target_id")
         asked = AGENT_FRAMEWORK.find(cases.get(target, edge), "condition_name")
         condition = asked if isinstance(asked, str) else chosen if isinstance(chosen, str) else None
@@ -67,17 +79,18 @@ def _edges(group: object) -> Iterator[Edge]:
             via=_via(kind, is_default=kind == "switchcase" and condition is None),
             chooses="code" if condition or kind == "switchcase" else "always",
             condition=condition,
+            choice=number if kind == "switchcase" else None,
+            is_waited=kind == "fanin" and at > 0,
         )
 
 
 def _via(kind: str, *, is_default: bool) -> str:
-    words = {"single": "edge", "fanout": "fan-out", "fanin": "fan-in", "switchcase": "case"}
+    words = {"single": "edge", "fanout": _FAN_OUT, "fanin": "fan-in", "switchcase": "case"}
     return "default" if is_default else words.get(kind, kind)
 
 
-def _end(key: str, executor: object, edges: list[Edge]) -> Edge | None:
+def _end(key: str, executor: object, leaving: Sequence[Edge]) -> Edge | None:
     """Return how a run can end at an executor; one of an agent sends its reply along every edge without a condition."""
-    leaving = [edge for edge in edges if edge.source == key]
     if not leaving:
         return Edge(source=key, target=END, via="no edge leaves it", chooses="always")
     if all(edge.condition for edge in leaving):
@@ -97,13 +110,27 @@ def _joins(groups: list[object]) -> Iterator[tuple[str, tuple[str, ...]]]:
             )
 
 
-def _is_fork(key: str, groups: list[object]) -> bool:
+def _is_fork(leaving: Sequence[Edge]) -> bool:
     """Return whether a message of an executor goes several ways at once, whatever conditions hold."""
-    leaving = [group for group in groups if key in {edge.source for edge in _edges(group)}]
-    plain = [group for group in leaving if any(edge.condition is None for edge in _edges(group))]
-    asked = [edge.condition for group in leaving for edge in _edges(group) if edge.source == key]
+    asked = [edge.condition for edge in leaving]
     twice = len(asked) > len(set(asked)) and "<lambda>" not in asked
-    return (len(leaving) > 1 and (bool(plain) or twice)) or any(_kind(group) == "fanout" for group in leaving)
+    is_sure = None in asked or twice
+    return (_may_fork(leaving) and is_sure) or any(edge.via == _FAN_OUT for edge in leaving)
+
+
+def _may_fork(leaving: Sequence[Edge]) -> bool:
+    """Return whether several ways may be taken at once from an executor: those of one switch shut each other out."""
+    return len({at if edge.choice is None else -1 - edge.choice for at, edge in enumerate(leaving)}) > 1
+
+
+def _sends_many(executor: object) -> bool:
+    """Return whether what an executor does may send several messages; a workflow inside sends all of its outputs."""
+    return AGENT_FRAMEWORK.made(executor, "WorkflowExecutor") or sends_many(_functions(executor))
+
+
+def _assumed(coded: set[str]) -> Iterator[str]:
+    if coded:
+        yield f"one message a visit of {', '.join(sorted(coded))}: no more were seen in the code"
 
 
 def _is_agent(executor: object) -> bool:
@@ -150,9 +177,11 @@ def _calls(client: object) -> int | None:
 
 
 def _lost(groups: list[object], executors: dict[str, object]) -> Iterator[str]:
-    single = [edge for group in groups if _kind(group) == "single" for edge in _edges(group) if edge.condition]
+    single = Counter(
+        edge.source for group in groups if _kind(group) == "single" for edge in _edges(group) if edge.condition
+    )
     for key, executor in executors.items():
-        if sum(edge.source == key for edge in single) > 1:
+        if single[key] > 1:
             yield f"{key}: every way whose condition holds is taken there, one of them in a machine"
         if AGENT_FRAMEWORK.made(executor, "WorkflowExecutor"):
             yield f"{key}: runs a workflow of its own, which is read apart"

@@ -23,6 +23,7 @@ def _standing(graph: Graph, worst: Worst) -> Iterator[str]:
     if worst.requests:
         if graph.cap.value is not None:
             yield f"as it stands: no run is started with another {graph.cap.name}"
+        yield "as it stands: no client repeats a request that failed, though most do so twice"
         if worst.is_one_a_visit:
             yield "as it stands: one request a visit where nothing bounds them, so the true number is more"
         yield from (
@@ -49,6 +50,9 @@ def _machine(graph: Graph, caps: Caps) -> Iterator[str]:
 
 
 def _seen(graph: Graph) -> Iterator[str]:
+    counted = [key for key, node in graph.nodes.items() if node.is_counted]
+    if counted:
+        yield f"no more requests a visit of {_listed(counted)} than were seen in the code"
     blind = [key for key, node in graph.nodes.items() if node.blind]
     if blind:
         yield f"no request to a model in {_listed(blind)}: none was seen there"

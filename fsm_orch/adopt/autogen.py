@@ -45,6 +45,7 @@ def _flow(thing: object, name: str, agents: dict[str, object]) -> Graph:
     declared = AUTOGEN.table(graph, "nodes")
     edges = {key: [_edge(key, each) for each in AUTOGEN.many(made, "edges")] for key, made in declared.items()}
     start = opening(_starts(graph, edges), agents)
+    forks = frozenset(key for key, leaving in edges.items() if _is_fork(leaving))
     return _graph(
         thing,
         name,
@@ -52,7 +53,9 @@ def _flow(thing: object, name: str, agents: dict[str, object]) -> Graph:
         agents={key: agent for key, agent in agents.items() if key in declared},
         edges=tuple(edge for key, leaving in edges.items() for edge in [*leaving, *_end(key, leaving)]),
         joins=_joins(declared),
-        forks=frozenset(key for key, leaving in edges.items() if _is_fork(leaving)),
+        forks=forks,
+        may_fork=frozenset(key for key, leaving in edges.items() if len(leaving) > 1) - forks,
+        often=_often(declared),
         lost=(*_flow_lost(edges), *_ended(thing, "_input_termination_condition")),
     )
 
@@ -94,17 +97,27 @@ def _is_fork(leaving: list[Edge]) -> bool:
 
 def _joins(declared: dict[str, object]) -> dict[str, tuple[str, ...]]:
     """Return what waits for several others; edges of a group of their own wait for those of that group alone."""
+    leading: dict[str, dict[str, list[str]]] = {key: {} for key in declared}
+    for source, made in declared.items():
+        for each in AUTOGEN.many(made, "edges"):
+            if AUTOGEN.text(each, "activation_condition") == "all":
+                groups = leading.setdefault(AUTOGEN.text(each, "target"), {})
+                groups.setdefault(AUTOGEN.text(each, "activation_group"), []).append(source)
     joins: dict[str, tuple[str, ...]] = {}
-    for key in declared:
-        groups: dict[str, list[str]] = {}
-        for source, made in declared.items():
-            for each in AUTOGEN.many(made, "edges"):
-                if AUTOGEN.text(each, "target") == key and AUTOGEN.text(each, "activation_condition") == "all":
-                    groups.setdefault(AUTOGEN.text(each, "activation_group"), []).append(source)
+    for key, groups in leading.items():
         waited = [tuple(dict.fromkeys(sources)) for sources in groups.values() if len(set(sources)) > 1]
         if waited:
             joins[key] = tuple(dict.fromkeys(source for sources in waited for source in sources))
     return joins
+
+
+def _often(declared: dict[str, object]) -> dict[str, int]:
+    """Return how often nodes may speak in one turn: once for each group of edges that leads to them."""
+    groups: dict[str, set[str]] = {}
+    for made in declared.values():
+        for each in AUTOGEN.many(made, "edges"):
+            groups.setdefault(AUTOGEN.text(each, "target"), set()).add(AUTOGEN.text(each, "activation_group"))
+    return {key: len(leading) for key, leading in groups.items() if len(leading) > 1}
 
 
 def _flow_lost(edges: dict[str, list[Edge]]) -> Iterator[str]:
@@ -126,6 +139,8 @@ def _swarm(thing: object, name: str, agents: dict[str, object]) -> Graph:
         ),
         joins={},
         forks=frozenset(),
+        may_fork=frozenset(),
+        often={},
         lost=tuple(_ended(thing, "_termination_condition")),
     )
 
@@ -180,8 +195,11 @@ def _graph(
     edges: tuple[Edge, ...],
     joins: dict[str, tuple[str, ...]],
     forks: frozenset[str],
+    may_fork: frozenset[str],
+    often: dict[str, int],
     lost: tuple[str, ...],
 ) -> Graph:
+    is_beside = bool(start.forks or forks or may_fork or joins)
     return Graph(
         framework=AUTOGEN.name,
         name=name,
@@ -191,11 +209,14 @@ def _graph(
         cap=Cap(
             name="max_turns",
             value=AUTOGEN.number(thing, "_max_turns"),
-            unit="turns of an agent",
+            unit="turns, each of all agents that are due" if is_beside else "turns of an agent",
+            counts="each" if is_beside else "steps",
             then="the team stops with what it has",
         ),
         joins=joins,
         forks=start.forks | forks,
+        may_fork=may_fork,
+        often=often,
         lost=(*lost, *_hidden(agents)),
         on_unknown="raises an error in the middle of the run",
     )

@@ -1,6 +1,8 @@
 """Burr: actions, and transitions of which the first whose condition holds is taken. All of it is public."""
 
-from .graph import END, Cap, Edge, Graph, Node
+from collections.abc import Sequence
+
+from .graph import END, Cap, Edge, Graph, Node, by_source
 from .library import Library
 from .work import first_line, node
 
@@ -26,7 +28,8 @@ def read(thing: object, name: str) -> Graph:
     if not actions:
         raise BURR.gone(graph, "has no actions")
     edges, unused = _edges(graph)
-    stops = tuple(_stop(key, edges) for key in actions)
+    leaving = by_source(edges)
+    stops = tuple(_stop(key, leaving.get(key, ())) for key in actions)
     return Graph(
         framework=BURR.name,
         name=name,
@@ -54,12 +57,14 @@ def _edges(graph: object) -> tuple[list[Edge], list[str]]:
     edges: list[Edge] = []
     unused: list[str] = []
     settled: set[str] = set()
+    seen: set[str] = set()
     for source, target, condition in rows:
         if source in settled:
             unused.append(f"{source} -> {target}: stands behind the default of {source}, which always holds")
             continue
         is_default = condition == "default"
-        is_alone = is_default and not any(edge.source == source for edge in edges)
+        is_alone = is_default and source not in seen
+        seen.add(source)
         edges.append(
             Edge(
                 source=source,
@@ -73,9 +78,8 @@ def _edges(graph: object) -> tuple[list[Edge], list[str]]:
     return edges, unused
 
 
-def _stop(key: str, edges: list[Edge]) -> Edge | None:
+def _stop(key: str, leaving: Sequence[Edge]) -> Edge | None:
     """Return how a run can end after an action: none leads on, or none that does is sure to hold."""
-    leaving = [edge for edge in edges if edge.source == key]
     if not leaving:
         return Edge(source=key, target=END, via="no transition leaves it", chooses="always")
     if all(edge.condition for edge in leaving):

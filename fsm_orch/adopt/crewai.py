@@ -40,13 +40,14 @@ def read(thing: object, name: str) -> Graph:
         edges=(*start.edges, *edges, *(edge for key in methods for edge in _ends(key, methods, said[key]))),
         cap=Cap(
             name="max_method_calls",
-            value=CREWAI.number(CREWAI.get(definition, "config"), "max_method_calls"),
+            value=CREWAI.number(CREWAI.get(definition, "config") if flow is thing else thing, "max_method_calls"),
             unit="calls of each method",
             counts="each",
             then="RecursionError is raised",
         ),
         joins={key: waited for key, method in methods.items() if (waited := _waited(method, methods))},
         forks=start.forks | {key for key in methods if _is_fork(key, edges)},
+        often=_often(methods, edges),
         lost=tuple(_lost(methods, said)),
         unused=tuple(_unused(methods, said)),
         on_unknown="ends the flow as if well",
@@ -59,6 +60,12 @@ def _starts(flow: object, methods: Mapping[str, object]) -> list[str]:
     if not found:
         raise CREWAI.gone(flow, "has no method that is a start")
     return [key for key, start in found.items() if start is True] or list(found)
+
+
+def _often(methods: Mapping[str, object], edges: Sequence[Edge]) -> dict[str, int]:
+    """Return how often starts may run for each call that the cap counts: it does not count those by what is said."""
+    came = {key: sum(edge.target == key for edge in edges) for key in methods if CREWAI.get(methods[key], "start")}
+    return {key: 1 + count for key, count in came.items() if count}
 
 
 def _said(flow: object, key: str, method: object) -> tuple[frozenset[str], Trust]:
@@ -80,7 +87,7 @@ def _edges(source: str, methods: Mapping[str, object], said: tuple[frozenset[str
         for event in _events(CREWAI.get(method, "listen")) + _events(CREWAI.get(method, "start")):
             if event == source:
                 yield Edge(source=source, target=key, via="listens", chooses="always")
-            elif event in texts or (_ANY in texts and event not in methods):
+            elif event in texts or _ANY in texts:
                 yield Edge(source=source, target=key, via=f"router says {event!r}", chooses="code", trust=trust)
 
 

@@ -1,5 +1,6 @@
 """What is found in a graph of another framework, before it is a machine."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ..define.codes import finding
@@ -10,6 +11,9 @@ from .graph import END, Edge, Graph
 from .ways import cycles, ending, reached
 
 _LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+_TRIED = 100
+"""Nodes of a cycle that a shortest one is looked for through; of one with more, any short one does."""
+
 _MANY = 8
 """How many names a message lists at most."""
 
@@ -49,11 +53,11 @@ def _loops(graph: Graph, where: str) -> Iterator[Finding]:
 def _circles(graph: Graph, where: str) -> Iterator[Finding]:
     for nodes in cycles(graph):
         others = {key: tuple(to for to in following if to != key) for key, following in nodes.items()}
-        shortest = shortest_cycle(others)
+        shortest = shortest_cycle(others, through=[*others][:_TRIED])
         if shortest is None:
             continue
         more = len(nodes) - len(shortest) + 1
-        inside = [edge for edge in graph.edges if edge.source in nodes and edge.target in nodes]
+        inside = [edge for key in nodes for edge in graph.leaving(key) if edge.target in nodes]
         around = " -> ".join(shortest) + (f", and {number_of(more, 'more node')} in it" if more else "")
         problem = f"A cycle has no bound of its own: {around}. {_who(inside).capitalize()}; {stop(graph)}"
         yield finding("FSM602", where=where, problem=problem, about=shortest[0])
@@ -87,10 +91,9 @@ def _strays(graph: Graph, where: str) -> Iterator[Finding]:
 
 
 def _trust(graph: Graph, where: str) -> Iterator[Finding]:
-    ways = dict.fromkeys((edge.source, edge.via, edge.trust) for edge in graph.edges)
-    for source, via, trust in ways:
+    ways = Counter((edge.source, edge.via, edge.trust) for edge in graph.edges)
+    for (source, via, trust), count in ways.items():
         if trust == "assumed":
-            count = sum((edge.source, edge.via, edge.trust) == (source, via, trust) for edge in graph.edges)
             possible = number_of(count, "target")
             problem = f"Where {via!r} of {source!r} leads is written nowhere: {possible} taken as possible"
             yield finding("FSM606", where=where, problem=problem, about=source)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 Trust = Literal["declared", "read", "assumed"]
@@ -48,6 +49,9 @@ class Node:
     blind: bool = False
     """True if no request to a model was seen in its code, so that it is taken to make none."""
 
+    is_counted: bool = False
+    """True if its requests were counted in its code, where more may be hidden."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
@@ -66,6 +70,12 @@ class Edge:
     condition: str | None = None
     """What else must hold, by the framework's own name for it; it is not read, and so taken both ways."""
 
+    choice: int | None = None
+    """Edges of one node with the same number shut each other out; None: taken whatever the others are."""
+
+    is_waited: bool = False
+    """True if its target runs when another edge, which is not, has come too: that one stands for both."""
+
     @property
     def shown(self) -> str:
         """The target as messages name it."""
@@ -83,14 +93,15 @@ class Cap:
     unit: str
     """What is counted, such as `requests`."""
 
-    counts: Literal["requests", "steps", "each"] = "steps"
-    """What the value bounds: requests to models, steps of one node each, or the visits of each node."""
+    counts: Literal["requests", "steps", "each", "messages"] = "steps"
+    """What the value bounds: requests to models, steps of one node each, the visits of each node, or steps in which
+    each message is a visit of its own."""
 
     then: str
     """What the caller gets when it is reached."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Graph:
     """Everything that was read of one object."""
 
@@ -106,6 +117,9 @@ class Graph:
 
     forks: frozenset[str] = frozenset()
     """Nodes whose edges are taken all at once."""
+
+    often: Mapping[str, int] = field(default_factory=dict)
+    """How often nodes may run for each one that the cap counts, where that is more than once."""
 
     may_fork: frozenset[str] = frozenset()
     """Nodes of which nothing says that one way alone is taken; they are taken as forks."""
@@ -141,4 +155,16 @@ class Graph:
 
     def leaving(self, key: str) -> tuple[Edge, ...]:
         """Return the edges that leave the node `key`, in order."""
-        return tuple(edge for edge in self.edges if edge.source == key)
+        return self._leaving.get(key, ())
+
+    @cached_property
+    def _leaving(self) -> Mapping[str, tuple[Edge, ...]]:
+        return by_source(self.edges)
+
+
+def by_source(edges: Iterable[Edge]) -> dict[str, tuple[Edge, ...]]:
+    """Return edges by the nodes that they leave, in order."""
+    found: dict[str, list[Edge]] = {}
+    for edge in edges:
+        found.setdefault(edge.source, []).append(edge)
+    return {source: tuple(leaving) for source, leaving in found.items()}

@@ -10,7 +10,7 @@ from typing import Literal
 
 from . import single, source
 from .graph import END, Cap, Chooser, Edge, Graph, Node, Trust
-from .langgraph_nodes import LANGGRAPH, function_of, handed, is_graph, is_wrapped, node, trouble
+from .langgraph_nodes import LANGGRAPH, function_of, handed, handled, is_graph, is_wrapped, node, trouble
 
 _START = "__start__"
 _NOTHING = "no edge leaves it"
@@ -69,14 +69,38 @@ def _interrupts(thing: object, nodes: Mapping[str, Node]) -> Iterator[str]:
                 yield f"{key}: it waits for a human {when} it; make that a state with a HumanAgent"
 
 
+def _handlers(builder: object, specs: Mapping[str, object]) -> dict[str, object]:
+    """Return what handles the errors of nodes, by their keys; what is a default for all is made when a graph is built.
+
+    Args:
+        builder: Of the graph.
+        specs: What its nodes were added as.
+    """
+    default = LANGGRAPH.find(LANGGRAPH.find(builder, "_node_defaults"), "error_handler")
+    found: dict[str, object] = {}
+    for key, spec in specs.items():
+        named = LANGGRAPH.find(spec, "error_handler_node")
+        if isinstance(named, str) and named in specs:
+            found[key] = specs[named]
+        elif default is not None and not LANGGRAPH.find(spec, "is_error_handler"):
+            found[key] = {"runnable": default, "ends": ()}
+    return found
+
+
 class _Found:
     """What was read of a builder."""
 
     def __init__(self, builder: object) -> None:
         self.builder = builder
-        self.specs = LANGGRAPH.table(builder, "nodes")
-        self.nodes = {key: node(key, spec) for key, spec in self.specs.items()}
+        every = LANGGRAPH.table(builder, "nodes")
+        self.handlers = _handlers(builder, every)
+        self.specs = {key: spec for key, spec in every.items() if not LANGGRAPH.find(spec, "is_error_handler")}
+        policy = LANGGRAPH.find(LANGGRAPH.find(builder, "_node_defaults"), "retry_policy")
+        self.nodes = {key: node(key, spec, policy=policy) for key, spec in self.specs.items()}
+        for key, handler in self.handlers.items():
+            self.nodes[key] = handled(self.nodes[key], node(key, handler, policy=policy))
         self.edges: list[Edge] = []
+        self.leaving: dict[str, list[Edge]] = {}
         self.joins: dict[str, tuple[str, ...]] = {}
         self.forks: set[str] = set()
         self.may_fork: set[str] = set()
@@ -85,8 +109,10 @@ class _Found:
         self._plain()
         self._waiting()
         self._routers()
-        for key in self.specs:
-            self._commands(key)
+        for key, spec in self.specs.items():
+            self._commands(key, spec)
+            if key in self.handlers:
+                self._commands(key, self.handlers[key])
             self._no_way_out(key)
         self._at_once()
         self.entry = self._open()
@@ -132,16 +158,13 @@ class _Found:
         )
         trust: Trust = "declared" if ends is not None else "read" if read else "assumed"
         for to in targets:
-            self.edges.append(
-                Edge(source=start, target=to, via=name, chooses="code", trust=trust, condition=f"{name}()")
-            )
+            self._put(Edge(source=start, target=to, via=name, chooses="code", trust=trust, condition=f"{name}()"))
 
     def _anywhere(self) -> list[str]:
         return [*self.specs, END]
 
-    def _commands(self, key: str) -> None:
-        """Add where a node sends a run itself."""
-        spec = self.specs[key]
+    def _commands(self, key: str, spec: object) -> None:
+        """Add where a node, or what handles its errors, sends a run itself."""
         runnable, ends = LANGGRAPH.get(spec, "runnable"), LANGGRAPH.get(spec, "ends")
         function = function_of(runnable)
         is_written = function is not None and not is_graph(runnable) and not source.sent(function).is_open
@@ -165,23 +188,25 @@ class _Found:
     def _gotos(self, key: str, function: FunctionType, by: Chooser) -> None:
         found = source.sent(function)
         for to in sorted(found.targets):
-            self.edges.append(Edge(source=key, target=to, via="Command", chooses=by, trust="read"))
+            self._put(Edge(source=key, target=to, via="Command", chooses=by, trust="read"))
         for to in self._anywhere() if found.is_open else ():
-            self.edges.append(Edge(source=key, target=to, via="Command, computed", chooses=by, trust="assumed"))
+            self._put(Edge(source=key, target=to, via="Command, computed", chooses=by, trust="assumed"))
 
     def _handoffs(self, key: str, runnable: object) -> None:
         """Add where tools of an inner graph send a run of this one."""
         for tool in handed(runnable):
             known = [edge for edge in self._leaving(key) if edge.target in tool.targets and edge.via == "Command"]
-            self.edges = [edge for edge in self.edges if edge not in known]
+            if known:
+                self.edges = [edge for edge in self.edges if edge not in known]
+                self.leaving[key] = [edge for edge in self._leaving(key) if edge not in known]
             targets = self._anywhere() if tool.is_open else tool.targets
             for to in targets:
-                self.edges.append(
+                self._put(
                     Edge(source=key, target=to, via=tool.name, chooses="model", trust=tool.trust, description=tool.does)
                 )
 
     def _leaving(self, key: str) -> list[Edge]:
-        return [edge for edge in self.edges if edge.source == key]
+        return self.leaving.get(key, [])
 
     def _no_way_out(self, key: str) -> None:
         """Add the end of a node that nothing follows: LangGraph ends when nothing is due."""
@@ -221,4 +246,8 @@ class _Found:
         return key
 
     def _add(self, start: str, to: str, *, via: str, chooses: Chooser, description: str = "") -> None:
-        self.edges.append(Edge(source=start, target=to, via=via, chooses=chooses, description=description))
+        self._put(Edge(source=start, target=to, via=via, chooses=chooses, description=description))
+
+    def _put(self, edge: Edge) -> None:
+        self.edges.append(edge)
+        self.leaving.setdefault(edge.source, []).append(edge)

@@ -47,12 +47,46 @@ def is_wrapped(runnable: object) -> bool:
     return hasattr(held, "__wrapped__")
 
 
-def node(key: str, spec: object) -> Node:
-    """Return a node by what runs in it.
+def node(key: str, spec: object, *, policy: object = None) -> Node:
+    """Return a node by what runs in it, as often as it is tried.
+
+    Args:
+        key: Its name.
+        spec: What it was added as.
+        policy: By which it is tried again if it has none of its own; None: it is not.
 
     Raises:
         Unreadable: if something that is read is not there.
     """
+    once = _once(key, spec)
+    tries = _tries(LANGGRAPH.find(spec, "retry_policy") or policy)
+    return once if once.calls is None else replace(once, calls=once.calls * tries)
+
+
+def _tries(policy: object) -> int:
+    """Return how often a node is tried: as often as that of several policies says which says the most."""
+    is_one = LANGGRAPH.made(policy, "RetryPolicy")  # which is a tuple too
+    several = policy if isinstance(policy, list | tuple) and not is_one else [policy]
+    each = [LANGGRAPH.find(one, "max_attempts") for one in several]
+    return max((count for count in each if isinstance(count, int)), default=1)
+
+
+def handled(one: Node, handler: Node) -> Node:
+    """Return a node with what handles its errors, which runs in the same step."""
+    calls = None if one.calls is None or handler.calls is None else one.calls + handler.calls
+    asks = "llm" in (one.kind, handler.kind)
+    return replace(
+        one,
+        kind="llm" if asks else one.kind,
+        calls=calls,
+        model=_one_of(each.model for each in (one, handler) if each.kind == "llm"),
+        max_output_tokens=_most_of(each.max_output_tokens for each in (one, handler) if each.kind == "llm"),
+        blind=one.blind or handler.blind,
+        is_counted=one.is_counted or handler.is_counted,
+    )
+
+
+def _once(key: str, spec: object) -> Node:
     runnable = LANGGRAPH.get(spec, "runnable")
     if is_graph(runnable):
         return _inner(key, runnable)
@@ -151,6 +185,8 @@ def trouble(key: str, spec: object) -> Iterator[str]:
     """Yield what a node has that a state has not."""
     if LANGGRAPH.find(spec, "retry_policy"):
         yield f"{key}: its retry_policy; the runner retries by Retry(...)"
+    if LANGGRAPH.find(spec, "error_handler_node"):
+        yield f"{key}: what handles its errors, which is one visit with it"
     if LANGGRAPH.find(spec, "defer"):
         yield f"{key}: it is put off until all others are done"
     runnable = LANGGRAPH.get(spec, "runnable")

@@ -103,7 +103,8 @@ class Plan:
     def hops(self) -> int:
         """How many hops a run may make."""
         most = sum(self.visits(key) for key in self.names)
-        return self.caps.hops or max(1, min(most, self.graph.cap.value or most))
+        cap = self.graph.cap.value if self.graph.cap.counts in ("steps", "requests") else None
+        return self.caps.hops or max(1, min(most, cap or most))
 
     @property
     def tokens(self) -> int:
@@ -120,17 +121,16 @@ class Plan:
 
     def leaving(self, key: str) -> tuple[Way, ...]:
         """Return the ways out of a node, one a target; one is added if no way leads to an end."""
-        known = {END: ANSWERED, **self.names}
         first: dict[str, Edge] = {}
         for edge in self.graph.leaving(key):
-            if edge.target in known:
+            if edge.target == END or edge.target in self.names:
                 first.setdefault(edge.target, edge)
         is_chosen = len(first) > 1
         is_model = is_chosen and self.graph.nodes[key].kind == "llm"
         ways = [
             Way(
                 (self.names[key],),
-                known[to],
+                ANSWERED if to == END else self.names[to],
                 self._told(edge) if is_chosen else edge.description,
                 _remark(edge, is_model),
             )
@@ -181,7 +181,9 @@ def plan(graph: Graph, caps: Caps) -> Plan:
     """Return what the machine of a graph will be; nodes that no run comes to are left out."""
     come_to = reached(graph)
     names: dict[str, str] = {}
+    taken = set(TAKEN)
     for key in (graph.entry, *graph.nodes):
         if key in come_to and key not in names:
-            names[key] = name_for(key, {*TAKEN, *names.values()})
+            names[key] = name_for(key, taken)
+            taken.add(names[key])
     return Plan(graph, caps, names, bounded=cyclic(graph) & come_to, ending=ending(graph))

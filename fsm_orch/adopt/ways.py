@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ..define.graph import reachable, reversed_graph, without
+from ..define.graph import knots, reachable, reversed_graph
 from .graph import END, Graph
 
 Ways = Mapping[str, tuple[str, ...]]
@@ -33,19 +33,9 @@ def ending(graph: Graph) -> frozenset[str]:
 def cycles(graph: Graph) -> tuple[Ways, ...]:
     """Return each greatest set of nodes that all reach each other, as a graph; a node alone is one if it has a loop."""
     every = ways(graph)
-    back: Ways = reversed_graph(every)
-    found: list[Ways] = []
-    done: set[str] = set()
-    for key in graph.nodes:
-        if key in done:
-            continue
-        after: frozenset[str] = reachable(every, [key])
-        before: frozenset[str] = reachable(back, [key])
-        mutual = after & before
-        done |= mutual
-        if len(mutual) > 1 or key in every[key]:
-            found.append(without(every, every.keys() - mutual))
-    return tuple(found)
+    return tuple(
+        {key: tuple(to for to in every[key] if to in nodes) for key in every if key in nodes} for nodes in knots(every)
+    )
 
 
 def cyclic(graph: Graph) -> frozenset[str]:

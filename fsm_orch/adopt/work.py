@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Mapping
 from functools import lru_cache
 from types import FunctionType
+from typing import Literal
 
 from .graph import Node
 
@@ -72,7 +73,8 @@ def node(key: str, functions: Mapping[str, object] | None = None, *, does: str =
     calls = None if None in counts else sum(filter(None, counts))
     said = does or next((line for function in each if (line := first_line(function))), "")
     is_code = calls == 0
-    return Node(key=key, kind="code" if is_code else "llm", does=said, calls=calls, blind=is_code)
+    kind: Literal["code", "llm"] = "code" if is_code else "llm"
+    return Node(key=key, kind=kind, does=said, calls=calls, blind=is_code, is_counted=bool(calls))
 
 
 def plain(value: object) -> FunctionType | None:

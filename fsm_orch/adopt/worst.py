@@ -1,11 +1,12 @@
 """What a run of a graph can cost where it stands: in its own framework, with nothing but that one's cap to stop it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from ..amounts import Price
-from .graph import END, Graph, Node
+from ..define.graph import reachable
+from .graph import END, Edge, Graph, Node
 from .ways import cyclic, reached, ways
 
 REPLY_TOKENS = 16_384
@@ -20,6 +21,12 @@ class Rates:
     window: int
     """Tokens that it may hold."""
 
+
+MOST_REQUESTS = 10**12
+"""Of a run; more are not counted, since a cap that allows them stops nothing."""
+
+_MOST_WORK = 2_000_000
+"""Edges that are followed to count a run; what its steps beyond them ask is bounded by the dearest node."""
 
 RatesOf = Callable[[str], Rates | None]
 """Returns the rates of a model by its name; None if they are not known."""
@@ -61,6 +68,8 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
     asked = {key: node for key, node in graph.nodes.items() if node.kind == "llm" and key in come_to}
     unbounded = _unbounded(graph, asked)
     requests = None if unbounded else _requests(graph, {key: node.calls or 1 for key, node in asked.items()})
+    if requests is not None and requests > MOST_REQUESTS:
+        unbounded, requests = f"{graph.cap.name} allows more than {MOST_REQUESTS:,} requests", None
     named = {key: node.model or model for key, node in asked.items()}
     rates = {name: rates_of(name) for name in dict.fromkeys(named.values()) if name}
     priced = requests if all(name and rates[name] for name in named.values()) else None
@@ -88,8 +97,10 @@ def _unbounded(graph: Graph, asked: Collection[str]) -> str:
     """Return why nothing bounds the requests of a run; empty if something does."""
     if graph.cap.value is None and not is_line(graph):
         return f"{graph.cap.name} is not set"
+    passed_on = graph.cap.counts == "messages"
     for key in sorted(graph.sends & reached(graph)):
-        if {edge.target for edge in graph.leaving(key)} & {*asked}:
+        after = {edge.target for edge in graph.leaving(key)}
+        if (reachable(ways(graph), after) if passed_on else after) & {*asked}:
             return f"{key} starts as many nodes as its code pleases"
     return graph.outside[0] if graph.outside else ""
 
@@ -111,7 +122,9 @@ def _requests(graph: Graph, of: Mapping[str, int]) -> int:
         case "requests":
             return cap.value if of else 0
         case "each":
-            return cap.value * sum(of.values())
+            return cap.value * sum(graph.often.get(key, 1) * count for key, count in of.items())
+        case "messages":
+            return _messages(graph, of, cap.value)
     return _walk(graph, of, cap.value)
 
 
@@ -120,8 +133,12 @@ def _walk(graph: Graph, of: Mapping[str, int], steps: int) -> int:
     following = {key: [to for to in after if to != END] for key, after in ways(graph).items()}
     most = {graph.entry: of.get(graph.entry, 0)}
     top = most[graph.entry]
-    for _ in range(steps - 1):
+    work = 0
+    for step in range(1, steps):
         came: dict[str, int] = {}
+        work += sum(len(following[key]) for key in most)
+        if work > _MOST_WORK:
+            return top + (steps - step) * max(of.values(), default=0)
         for key, before in most.items():
             for to in following[key]:
                 came[to] = max(came.get(to, 0), before + of.get(to, 0))
@@ -130,3 +147,34 @@ def _walk(graph: Graph, of: Mapping[str, int], steps: int) -> int:
         most = came
         top = max(top, *most.values())
     return top
+
+
+def _messages(graph: Graph, of: Mapping[str, int], steps: int) -> int:
+    """Return the most requests of a run of so many steps, in which each message that comes to a node is a visit of it.
+
+    A message is followed by itself: of the edges that shut each other out it takes the dearest, and all of the others.
+    """
+    leaving = {key: [edge for edge in graph.leaving(key) if not edge.is_waited] for key in graph.nodes}
+    most = dict.fromkeys(graph.nodes, 0)
+    work = 0
+    for _ in range(steps):
+        work += sum(map(len, leaving.values()))
+        if most[graph.entry] > MOST_REQUESTS or work > _MOST_WORK:
+            return MOST_REQUESTS + 1
+        before = most
+        most = {key: of.get(key, 0) + _sent(leaving[key], before) for key in graph.nodes}
+        if before == most:
+            break
+    return most[graph.entry]
+
+
+def _sent(edges: Iterable[Edge], costs: Mapping[str, int]) -> int:
+    """Return what the messages of one visit come to."""
+    total, dearest = 0, dict[int, int]()
+    for edge in edges:
+        cost = costs.get(edge.target, 0)
+        if edge.choice is None:
+            total += cost
+        else:
+            dearest[edge.choice] = max(dearest.get(edge.choice, 0), cost)
+    return total + sum(dearest.values())

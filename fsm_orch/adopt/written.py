@@ -4,6 +4,7 @@ import keyword
 import re
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, count
 
 _LINE = 79
 _PIECE = 72
@@ -16,8 +17,8 @@ def name_for(text: str, taken: Collection[str]) -> str:
     """Return a name for a variable that is like a text, and is not taken."""
     bare = re.sub(r"[^0-9a-z]+", "_", text.lower()).strip("_")[:_NAME].strip("_") or "state"
     bare = f"s_{bare}"[:_NAME] if bare[0].isdigit() else bare
-    choices = (bare, *(f"{bare[: _NAME - 4]}_{number}" for number in range(2, len(taken) + 3)))
-    return next(each for each in choices if each not in taken and not keyword.iskeyword(each))
+    more = (f"{bare[: _NAME - 4]}_{number}" for number in count(2))
+    return next(each for each in chain([bare], more) if each not in taken and not keyword.iskeyword(each))
 
 
 def quoted(text: str) -> str:

@@ -34,6 +34,9 @@ def import_(
     hops: Annotated[
         int | None, typer.Option(**_AT_LEAST_ONE, max=10_000, help="Hops of a run. Default: one for each visit.")
     ] = None,
+    calls: Annotated[
+        int, typer.Option(**_AT_LEAST_ONE, help="Requests of one visit of an agent, or more if it has tools.")
+    ] = 2,
     input_tokens: Annotated[int, typer.Option(**_AT_LEAST_ONE, help="Tokens of one request.")] = 2_048,
     output_tokens: Annotated[
         int, typer.Option(**_AT_LEAST_ONE, help="Tokens of one reply, where the agent has no cap of its own.")
@@ -60,7 +63,12 @@ def import_(
 
     with complaints():
         caps = Caps(
-            max_visits=max_visits, hops=hops, input_tokens=input_tokens, output_tokens=output_tokens, model=model
+            max_visits=max_visits,
+            hops=hops,
+            calls=calls,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            model=model,
         )
         if write is not None:
             _check_new(write)

@@ -83,10 +83,61 @@ def without(graph: Graph[N], removed: Collection[N]) -> dict[N, tuple[N, ...]]:
     }
 
 
-def shortest_cycle(graph: Graph[N]) -> tuple[N, ...] | None:
-    """Find a cycle with the fewest edges, its first node repeated at its end; None if there is none."""
+def knots(graph: Graph[N]) -> tuple[frozenset[N], ...]:
+    """Return each greatest set of nodes that all reach each other, those with an earlier node first.
+
+    A node alone is one if it follows itself. The time is in proportion to the graph (Kosaraju and Sharir, 1981).
+    """
+    back = reversed_graph(graph)
+    left = dict.fromkeys(reversed(_by_end(graph)))
+    found: list[frozenset[N]] = []
+    while left:
+        first = next(iter(left))
+        mutual, stack = {first}, [first]
+        del left[first]
+        while stack:
+            for before in back[stack.pop()]:
+                if before in left:
+                    del left[before]
+                    mutual.add(before)
+                    stack.append(before)
+        if len(mutual) > 1 or first in graph[first]:
+            found.append(frozenset(mutual))
+    place = {node: at for at, node in enumerate(graph)}
+    return tuple(sorted(found, key=lambda nodes: min(place[node] for node in nodes)))
+
+
+def _by_end(graph: Graph[N]) -> list[N]:
+    """Return the nodes in the order in which a search into the depth is done with them."""
+    seen: set[N] = set()
+    done: list[N] = []
+    for root in graph:
+        stack = [] if root in seen else [(root, iter(graph[root]))]
+        seen.add(root)
+        while stack:
+            node, successors = stack[-1]
+            further = next((each for each in successors if each not in seen), None)
+            if further is None:
+                done.append(node)
+                stack.pop()
+            else:
+                seen.add(further)
+                stack.append((further, iter(graph[further])))
+    return done
+
+
+def shortest_cycle(graph: Graph[N], *, through: Iterable[N] | None = None) -> tuple[N, ...] | None:
+    """Find a cycle with the fewest edges, its first node repeated at its end; None if there is none.
+
+    Args:
+        graph: To search.
+        through: One of these stands on the cycle; by default any, for a time that grows with the square of its cycles.
+    """
     best: tuple[N, ...] | None = None
-    for node in graph:
+    closed = {node for knot in knots(graph) for node in knot}
+    for node in graph if through is None else through:
+        if node not in closed:
+            continue
         for successor in graph[node]:
             way_back = shortest_path(graph, [successor], lambda n, home=node: n == home)  # type: ignore[misc]
             if way_back is not None and (best is None or len(way_back) < len(best) - 1):

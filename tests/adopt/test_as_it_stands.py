@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fsm_orch.adopt import worst as counting
 from fsm_orch.adopt.assumed import assumptions
 from fsm_orch.adopt.examine import examine, is_bounded
 from fsm_orch.adopt.graph import END, Cap, Edge, Graph, Node
@@ -83,16 +84,19 @@ def test_what_both_numbers_hold_under_is_all_said() -> None:
         ask("a", calls=None, tools=("search",)),
         ask("b", max_output_tokens=None),
         ask("c", kind="code", blind=True),
+        ask("d", is_counted=True),
     )
     edges = (way("a", "b", trust="assumed"), way("b", "c"), way("c", END))
     full = graph(nodes, *edges, assumed=("hidden tools are left out",))
 
     assert (
         "as it stands: no run is started with another limit",
+        "as it stands: no client repeats a request that failed, though most do so twice",
         "as it stands: one request a visit where nothing bounds them, so the true number is more",
         "as it stands: every request fills the window of its model, at the list price of cheap",
         "as it stands: 16,384 tokens of a reply that nothing bounds, though some models write more",
         "as a machine: at most 2 requests a visit of a, where nothing bounds them now",
+        "no more requests a visit of d than were seen in the code",
         "no request to a model in c: none was seen there",
         "no request to a model in the tools of a: they are not looked into",
         "hidden tools are left out",
@@ -120,10 +124,79 @@ def test_the_dearer_branch_is_taken() -> None:
     assert 8 == as_it_stands(graph(nodes, way("a", "b"), way("a", "c")), RATES.get).requests
 
 
-@pytest.mark.parametrize(("counts", "requests"), [("requests", 5), ("each", 15), ("steps", 8)])
+@pytest.mark.parametrize(("counts", "requests"), [("requests", 5), ("each", 15), ("steps", 8), ("messages", 8)])
 def test_a_limit_bounds_what_it_counts(counts: Any, requests: int) -> None:
-    """Requests themselves, visits of each node, or steps of one node each."""
+    """Requests themselves, visits of each node, steps of one node each, or steps of a message each."""
     assert requests == as_it_stands(replace(LOOP, cap=replace(LOOP.cap, counts=counts)), RATES.get).requests
+
+
+def test_a_node_may_run_more_often_than_the_cap_counts() -> None:
+    """Three times for each of five turns, at two requests, and once for the other at one."""
+    each = replace(LOOP, cap=replace(LOOP.cap, counts="each"), often={"a": 3})
+
+    assert 5 * (3 * 2 + 1) == as_it_stands(each, RATES.get).requests
+
+
+FANNED = graph(
+    tuple(ask(key, calls=1) for key in "abcde"),
+    *(way("a", "b"), way("a", "c"), way("a", "d", choice=1), way("a", "e", choice=1)),
+    *(way("b", "a"), way("c", "a"), way("d", "a"), way("e", "a")),
+    counts="messages",
+)
+"""One message becomes three in two steps: by two edges, and by one of two that shut each other out."""
+
+
+@pytest.mark.parametrize(("steps", "requests"), [(1, 1), (2, 1 + 3), (3, 1 + 3 + 3), (5, 1 + 3 + 3 + 9 + 9)])
+def test_messages_multiply(steps: int, requests: int) -> None:
+    """Each is a visit of its own, of which there are as many in a step as messages."""
+    assert requests == as_it_stands(replace(FANNED, cap=replace(FANNED.cap, value=steps)), RATES.get).requests
+
+
+def test_an_edge_that_waits_for_another_sends_nothing_of_its_own() -> None:
+    """A node that waits for two runs once."""
+    edges = (way("a", "b"), way("a", "c"), way("b", "d"), way("c", "d", is_waited=True))
+    joined = graph(tuple(ask(key, calls=1) for key in "abcd"), *edges, counts="messages")
+
+    assert 4 == as_it_stands(joined, RATES.get).requests
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        replace(FANNED, cap=replace(FANNED.cap, value=100_000)),
+        replace(LOOP, cap=replace(LOOP.cap, value=10**15)),
+        replace(LOOP, cap=replace(LOOP.cap, value=10**15, counts="each")),
+        replace(LOOP, cap=replace(LOOP.cap, value=10**15, counts="messages")),
+    ],
+)
+def test_what_no_cap_really_stops_has_no_number(of: Graph) -> None:
+    """More than a trillion requests are said to be that, and are found without walking all steps."""
+    worst = as_it_stands(of, RATES.get)
+
+    assert (None, "limit allows more than 1,000,000,000,000 requests") == (worst.requests, worst.unbounded)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 50, 999])
+def test_a_walk_that_is_cut_short_is_no_less(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that are not walked are each counted as one of the dearest node."""
+    long = replace(LOOP, cap=replace(LOOP.cap, value=steps))
+    exact = as_it_stands(long, RATES.get).requests
+    monkeypatch.setattr(counting, "_MOST_WORK", 20)
+    short = as_it_stands(long, RATES.get).requests
+
+    assert exact is not None
+    assert short is not None
+    assert exact <= short <= 2 * exact
+
+
+def test_many_messages_on_the_way_to_a_model_have_no_number() -> None:
+    """Where each message is a visit, those of code in between are passed on."""
+    nodes = (ask("a", calls=0, kind="code"), ask("b", calls=0, kind="code"), ask("c"))
+    flood = graph(nodes, way("a", "b"), way("b", "c"), sends=frozenset({"a"}), counts="messages")
+    each = replace(flood, cap=replace(flood.cap, counts="each"))
+
+    assert "a starts as many nodes as its code pleases" == as_it_stands(flood, RATES.get).unbounded
+    assert 10 == as_it_stands(each, RATES.get).requests
 
 
 def test_a_visit_without_a_bound_is_never_silent() -> None:

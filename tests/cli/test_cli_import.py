@@ -246,7 +246,7 @@ def test_an_end_is_added_by_name(said: Said) -> None:
 
 
 def test_caps_are_what_was_asked(said: Said) -> None:
-    """Visits, tokens and the model of the command are those of the machine."""
+    """Visits, calls, tokens and the model of the command are those of the machine."""
     options = [
         "--max-visits",
         "1",
@@ -259,7 +259,9 @@ def test_caps_are_what_was_asked(said: Said) -> None:
     ]
     less = json.loads(said("import", "foreign_app:swarm", "--json", *options).stdout)["as_a_machine"]
     more = json.loads(said("import", "foreign_app:swarm", "--json").stdout)["as_a_machine"]
+    often = json.loads(said("import", "foreign_app:swarm", "--json", "--calls", "9").stdout)["as_a_machine"]
 
+    assert more["calls"] < often["calls"]
     assert less["tokens"] < more["tokens"]
     assert 0 < less["cost_usd"] < more["cost_usd"]
 

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch.define.graph import least, reachable, reversed_graph, shortest_cycle, shortest_path, without
+from fsm_orch.define.graph import knots, least, reachable, reversed_graph, shortest_cycle, shortest_path, without
 
 Graph = dict[Hashable, tuple[Hashable, ...]]
 NODES: tuple[Hashable, ...] = (0, "a", (1, 2), frozenset({3}), 5, 6)
@@ -107,6 +107,34 @@ def test_shortest_cycle_is_a_shortest_closed_walk(graph: Graph) -> None:
         assert is_walk(graph, cycle)
         assert min(lengths) == len(cycle) - 1
         assert len(set(cycle)) == len(cycle) - 1
+
+
+@given(graphs())
+def test_knots_are_the_nodes_that_reach_each_other(graph: Graph) -> None:
+    """Two nodes are in one knot if a walk leads there and back, and a node is in one if a walk leads back to it."""
+
+    walks = distances(graph).keys()
+    expected = {frozenset(b for b in graph if {(a, b), (b, a)} <= walks) for a in graph if (a, a) in walks}
+
+    found = knots(graph)
+    firsts = [min(map([*graph].index, nodes)) for nodes in found]
+
+    assert expected == {*found}
+    assert len(expected) == len(found)
+    assert sorted(firsts) == firsts
+
+
+@given(graphs(), st.data())
+def test_a_shortest_cycle_may_be_asked_for_through_some_nodes(graph: Graph, data: st.DataObject) -> None:
+    """It starts with one of them, and is as short as any that does."""
+
+    through = data.draw(st.lists(st.sampled_from(list(graph))))
+    lengths = [edges for (a, b), edges in distances(graph).items() if a == b and a in through]
+
+    cycle = shortest_cycle(graph, through=through)
+
+    assert (min(lengths) if lengths else None) == (None if cycle is None else len(cycle) - 1)
+    assert cycle is None or cycle[0] in through
 
 
 def test_self_loop_is_the_shortest_cycle() -> None:

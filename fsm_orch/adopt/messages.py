@@ -1,0 +1,79 @@
+"""How many messages a function sends in one visit, as its source tells: a reading, never a proof."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from types import FunctionType
+
+from .source import followed
+from .work import tree
+
+_SENDS = "send_message"
+_LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_DEEPEST = 4
+
+
+def sends_many(functions: Mapping[str, object]) -> bool:
+    """Return whether one of the functions may send several messages in a visit, itself or by one that it calls.
+
+    Args:
+        functions: By name; those of a class find each other as `self.name`.
+    """
+    return any(_Reading(functions).most(function, ()) > 1 for function in functions.values())
+
+
+class _Reading:
+    """Counts messages of functions that may call each other."""
+
+    def __init__(self, functions: Mapping[str, object]) -> None:
+        self.functions = functions
+
+    def most(self, function: object, seen: tuple[FunctionType, ...]) -> int:
+        """Return the most messages of one call of a function, 2 standing for any number."""
+        parsed = tree(function) if isinstance(function, FunctionType) and function not in seen else None
+        if not isinstance(function, FunctionType) or parsed is None or len(seen) == _DEEPEST:
+            return 0
+        inner = {each.__name__: each for each in followed(parsed, function, (*seen, function))}
+        outer = next(
+            (part for part in ast.walk(parsed) if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)), None
+        )
+        total = 0 if outer is None else self._block(outer.body, inner, (*seen, function))
+        return total * (2 if _calls_itself(parsed, function.__name__) else 1)
+
+    def _block(
+        self, lines: Sequence[ast.stmt], inner: Mapping[str, FunctionType], seen: tuple[FunctionType, ...]
+    ) -> int:
+        """Return the most messages of statements; of two branches, one of which returns, one is run."""
+        total = 0
+        for at, line in enumerate(lines):
+            if not isinstance(line, ast.If):
+                total += self._each(line, inner, seen)
+                continue
+            then = self._block(line.body, inner, seen)
+            if line.body and isinstance(line.body[-1], ast.Return | ast.Raise):
+                rest = [*line.orelse, *lines[at + 1 :]]
+                return total + self._each(line.test, inner, seen) + max(then, self._block(rest, inner, seen))
+            total += self._each(line.test, inner, seen) + max(then, self._block(line.orelse, inner, seen))
+        return total
+
+    def _each(self, part: ast.AST, inner: Mapping[str, FunctionType], seen: tuple[FunctionType, ...]) -> int:
+        """Return the most messages of all calls in a part."""
+        total = 0
+        looped = {each for loop in ast.walk(part) if isinstance(loop, _LOOPS) for each in ast.walk(loop)}
+        for call in (each for each in ast.walk(part) if isinstance(each, ast.Call)):
+            total += self._call(call.func, inner, seen) * (2 if call in looped else 1)
+        return total
+
+    def _call(self, called: ast.expr, inner: Mapping[str, FunctionType], seen: tuple[FunctionType, ...]) -> int:
+        match called:
+            case ast.Attribute(attr=name) if name == _SENDS:
+                return 1
+            case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                return self.most(self.functions.get(name), seen)
+            case ast.Name(id=name):
+                return self.most(inner.get(name), seen)
+        return 0
+
+
+def _calls_itself(parsed: ast.AST, name: str) -> bool:
+    called = [part.func for part in ast.walk(parsed) if isinstance(part, ast.Call)]
+    return any(name in (getattr(each, "id", None), getattr(each, "attr", None)) for each in called)

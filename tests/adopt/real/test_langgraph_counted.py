@@ -1,0 +1,92 @@
+"""Requests of nodes of LangGraph that are tried again, or whose errors are handled, against what is printed of them."""
+
+from typing import Any, TypedDict
+
+import pytest
+from support.counted import Asked, standing, too_small
+
+pytest.importorskip("langgraph", reason="LangGraph is not installed; nox -s adopt installs it")
+
+from contextlib import suppress
+
+from langgraph.errors import GraphRecursionError
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command, RetryPolicy
+
+client = Asked()
+
+
+class Notes(TypedDict):
+    text: str
+
+
+def fails(notes: Notes) -> Notes:
+    client.create()
+    raise ConnectionError
+
+
+def answers(notes: Notes) -> dict[str, str]:
+    client.create()
+    return {}
+
+
+def handles(notes: Notes) -> Notes:
+    client.create()
+    client.create()
+    return notes
+
+
+def tries_again(notes: Notes) -> Command[Any]:
+    client.create()
+    return Command(goto="work")
+
+
+def policy(attempts: int, on: type[Exception] = Exception) -> RetryPolicy:
+    """Return how often a node is tried, without a wait."""
+    return RetryPolicy(max_attempts=attempts, initial_interval=0.0, jitter=False, retry_on=on)
+
+
+def one(work: Any = fails, **options: Any) -> StateGraph[Any, Any, Any, Any]:
+    """Return a graph of one node, and one after it."""
+    graph = StateGraph(Notes)
+    graph.add_node("work", work, **options).add_node("after", answers)
+    return graph.add_edge(START, "work").add_edge("work", "after").add_edge("after", END)
+
+
+HOSTILE = {
+    "tried five times": lambda: one(retry_policy=policy(5)),
+    "the policy of several that tries most": lambda: one(retry_policy=[policy(2, ValueError), policy(4)]),
+    "tried by default": lambda: one().set_node_defaults(retry_policy=policy(6)),
+    "handled": lambda: one(error_handler=handles),
+    "handled by default, tried too": lambda: one().set_node_defaults(error_handler=handles, retry_policy=policy(3)),
+    "handled by another try for ever": lambda: one(error_handler=tries_again),
+    "several at once": lambda: one(answers).add_edge(START, "after"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_number_is_too_small(name: str) -> None:
+    """Neither that of a graph as it stands, compiled or not, nor what is proved of a machine."""
+    builder, before = HOSTILE[name](), client.requests
+    graph = builder.compile().with_config(recursion_limit=9)
+    with suppress(ConnectionError, GraphRecursionError):
+        graph.invoke({"text": "x"})
+    requests = client.requests - before
+
+    assert requests > 1
+    assert [] == too_small(graph, requests)
+    assert [] == too_small(HOSTILE[name](), requests)
+
+
+def test_tries_are_counted() -> None:
+    """Each node asks once, and its handler twice; what is a default holds for both nodes, and for handlers too."""
+    both = {"error_handler": handles, "retry_policy": policy(6)}
+
+    assert 5 + 1 == standing(one(retry_policy=policy(5)))
+    assert (1 + 2) + 1 == standing(one(error_handler=handles))
+    assert 2 * (1 + 2) == standing(one().set_node_defaults(error_handler=handles))
+    assert (
+        2 * (6 + 2 * 6)
+        == standing(one().set_node_defaults(**both))
+        == standing(one().set_node_defaults(**both).compile())
+    )

@@ -1,0 +1,77 @@
+"""How many messages are seen in the code of an executor, and where that is any number."""
+
+from typing import Any
+
+import pytest
+
+from fsm_orch.adopt.messages import sends_many
+
+
+async def either(ctx: Any) -> None:
+    if ctx.is_left:
+        await ctx.send_message("left")
+    else:
+        await ctx.send_message("right")
+
+
+async def returns_first(ctx: Any) -> None:
+    if ctx.is_left:
+        await ctx.send_message("left")
+        return
+    await ctx.send_message("right")
+
+
+async def nothing(ctx: Any) -> None:
+    await ctx.yield_output("text")
+
+
+async def both(ctx: Any) -> None:
+    await ctx.send_message("left")
+    await ctx.send_message("right")
+
+
+async def one_and_more(ctx: Any) -> None:
+    if ctx.is_left:
+        await ctx.send_message("left")
+    await ctx.send_message("right")
+
+
+async def in_a_loop(ctx: Any) -> None:
+    for each in ctx.all:
+        await ctx.send_message(each)
+
+
+async def in_a_list(ctx: Any) -> None:
+    [await ctx.send_message(each) for each in ctx.all]
+
+
+async def by_another(ctx: Any) -> None:
+    await both(ctx)
+
+
+async def for_ever(ctx: Any) -> None:
+    await ctx.send_message("once")
+    await for_ever(ctx)
+
+
+async def by_itself(self: Any, ctx: Any) -> None:
+    await self.deeper(ctx)
+    await self.deeper(ctx)
+
+
+@pytest.mark.parametrize("function", [either, returns_first, nothing, print])
+def test_one_at_most_is_seen(function: Any) -> None:
+    """Of two branches one is run; what has no source sends nothing that is seen."""
+    assert not sends_many({"handle": function})
+
+
+@pytest.mark.parametrize("function", [both, one_and_more, in_a_loop, in_a_list, by_another, for_ever])
+def test_several_are_seen(function: Any) -> None:
+    """In a row, in a loop, or in a function that is called, be it itself."""
+    assert sends_many({"handle": function})
+
+
+def test_methods_find_each_other() -> None:
+    """A method that is called twice sends twice."""
+    assert sends_many({"handle": by_itself, "deeper": either})
+    assert not sends_many({"handle": by_itself, "deeper": nothing})
