@@ -69,9 +69,11 @@ class Playing:
         return {"raised": "nothing", "said": "the process has ended"}
 
     def kill(self) -> None:
-        """Kill it, if it does not do so itself, and see that it is dead by that."""
+        """Kill it, if it has not done so itself, and check that it is dead by that."""
+        assert self.process.stdout is not None
         self.process.send_signal(signal.SIGKILL)
         assert self.process.wait() == -signal.SIGKILL
+        self.process.stdout.close()
 
 
 def killed(program: str, moment: str, folder: Path) -> dict[str, Any]:
