@@ -129,12 +129,13 @@ async def test_a_strangers_store(chromium: Browser) -> None:
 @pytest.mark.slow
 async def test_what_was_done_and_told_is_seen_at_the_end(chromium: Browser) -> None:
     """A landing says which tools were used before it, and the end of a run what each field holds."""
-    async with inspected(paying({"sky": 1}), QUERY) as url, opened(chromium, url) as page:
+    async with inspected(paying({"sky": 1}), QUERY) as url, opened(chromium, url, size=(1440, 560)) as page:
         await page.locator("form.card").get_by_role("button", name="Approve").click()
         await expect(page.locator("#ending")).to_contain_text("Used before: pay_back (once). What they did stands.")
         end = page.locator(".record.at", has_text="ends in human")
         await expect(end.locator("dt")).to_have_text([*Claim.model_fields])
         await expect(end.locator("dd").first).to_have_text("order 41")
+        await page.reload()
         await expect(end.locator("dd").last).to_be_in_viewport(ratio=1)
         await expect(page.locator("#fork")).to_have_attribute("title", re.compile(r"record \d+, before it was landed$"))
 
