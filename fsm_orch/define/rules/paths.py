@@ -44,18 +44,11 @@ def traps(definition: Definition) -> Iterator[Finding]:
             )
     goals = [name for name, final in definition.finals.items() if not final.fallback]
     can_finish = reachable(reversed_graph(definition.successors), goals)
-    shut = [name for name, state in definition.states.items() if not state.handoffs]
-    # a state that leads to one without a handoff is no second finding: to mend that one may mend both
-    explained = reachable(reversed_graph(definition.successors), shut) - {*shut}
     for name, state in definition.states.items():
-        if name not in can_finish and name not in explained:
-            yield codes.finding(
-                "FSM104",
-                where=state.where,
-                problem=f"no handoff leaves {name!r}, so a run that enters it can only be landed"
-                if name in shut
-                else f"from {name!r} only the fallback can be reached",
-            )
+        if name not in can_finish:
+            stays = f"no handoff leaves {name!r}, so a run that enters it can only be landed"
+            gives_up = f"from {name!r} only the fallback can be reached"
+            yield codes.finding("FSM104", where=state.where, problem=gives_up if state.handoffs else stays)
 
 
 def cycles(definition: Definition) -> Iterator[Finding]:
