@@ -26,6 +26,7 @@ from typing import Any, cast
 
 import pydantic
 
+from .define.changes import describe
 from .define.machine import AnyMachine, is_machine
 from .errors import DefinitionError, DiscoveryError
 
@@ -85,7 +86,7 @@ class Module:
             raise DiscoveryError(f"{ends}. Let it do so under if __name__ == '__main__'") from error
         except Exception as error:
             if not (isinstance(error, ModuleNotFoundError) and f"{self.name}.".startswith(f"{error.name}.")):
-                raised = f"raised {type(error).__name__}{_line(error)}: {error}"
+                raised = f"raised {type(error).__name__}{_line(error)}: {_said(error)}"
                 raise DiscoveryError(f"Importing {self.spelling!r} {raised}") from error
         file = Path(getattr(module, "__file__", None) or "")
         if not (file.is_file() and file.samefile(self.path)):
@@ -325,6 +326,14 @@ def _top(path: Path) -> Path:
     above = [folder for folder in {Path(entry).resolve() for entry in sys.path} if top.is_relative_to(folder)]
     named = [folder for folder in above if "." not in "".join(top.relative_to(folder).parts)]
     return max(named, key=lambda folder: len(folder.parts), default=top)
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says; of a name that is not there, such as a misspelt state, also one that is close."""
+    if isinstance(error, NameError) and error.name:
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        return f"{error}.{_meant(error.name, {**frame.f_globals, **frame.f_locals}, error.name)}"
+    return f"{error.title}: {describe(error)}" if isinstance(error, pydantic.ValidationError) else str(error)
 
 
 def _line(error: BaseException) -> str:

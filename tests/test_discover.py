@@ -68,6 +68,7 @@ FILES = {
     "misses.py": "import nowhere_to_be_found",
     "refuses.py": "from fsm_orch import *\nLLMAgent(' ')",
     "misnames.py": "from fsm_orch import Limits\nLimits(deadline=30)",
+    "misspells.py": "from fsm_orch import *\nclass Desk(Machine[Context]):\n    triage = Final()\n    triag\n",
     "none.py": "from fsm_orch import *",
     "gathers.py": "from desks.shop import Shop as Front\nOld = Front",
     "../elsewhere/away.py": SOURCE,
@@ -146,7 +147,8 @@ WRONG = {
     "unparsed": "Importing 'unparsed' raised SyntaxError at {here}/unparsed.py:1: ",
     "misses": "raised ModuleNotFoundError at {here}/misses.py:1: No module named 'nowhere_to_be_found'",
     "refuses": "raised ValueError at {here}/refuses.py:2: an LLMAgent needs instructions",
-    "misnames": "raised ValidationError at {here}/misnames.py:2: 1 validation error for Limits deadline",
+    "misnames": "raised ValidationError at {here}/misnames.py:2: Limits: deadline: Extra inputs are not permitted",
+    "misspells": "raised NameError at {here}/misspells.py:4: name 'triag' is not defined. Did you mean 'triage'?",
     "none": "'none' defines no machine. Write one, class X(Machine[...])",
     "gathers": "'gathers' defines no machine. Write one, class X(Machine[...]), "
     "or name one that it imports: gathers:Front, gathers:Old",

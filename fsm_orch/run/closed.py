@@ -38,9 +38,9 @@ def _told(compiled: CompiledMachine, now: Configuration, landed: Landed, own: Se
     raised = {each.handoff: each.detail for each in own[entered:] if isinstance(each, GuardRaised)}
     for name, error in raised.items():
         yield f"{name!r} since its guard raised {error}"
-    begun, state = own[entered], compiled.states.get(landed.source)
-    if state is None or (isinstance(begun, VisitStarted) and begun.legal and not state.spec.proposes):
-        return  # code that wrote something, which is gone: its guards were asked on that
+    if landed.source not in compiled.states:
+        return
+    # what code has written is gone with its reply, but a guard that reads such a field counts as open before it
     before = replace(now, state=landed.source, hops=now.hops - 1, status="running")
     for handoff, against in menu(compiled, before):
         if against is not None and handoff.name not in raised and _is_known(compiled, before, handoff, against):

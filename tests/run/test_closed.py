@@ -68,8 +68,24 @@ class Scale(Machine[Parcel]):
     lorry = scale.to(sent, guard=is_heavy)
 
 
-def test_of_code_only_a_guard_that_raised_is_told() -> None:
-    """The context is the one before it wrote, on which its guards would answer otherwise."""
+class Late(Machine[Parcel]):
+    """A parcel that may be weighed once more is not, and is a bag once the run was landed."""
+
+    scale = State(LLMAgent("Weigh it."), initial=True, max_visits=1)
+    sent, kept = Final(), Final(fallback=True, sets={Parcel.kind: "bag"})
+    again = scale.to(scale, "weigh it again", guard=is_box)
+    label = scale.to(sent, "label it", guard=is_labelled)
+
+
+def test_of_a_guard_that_reads_what_the_landing_has_set_nothing_is_told() -> None:
+    """Before, it held, and a limit closed its exit; now it does not hold."""
+    result = Runner(Late, model=ScriptedModel([])).run_sync(Parcel())
+
+    assert result.closed == ("'label' since its guard does not hold",)
+
+
+def test_of_code_nothing_is_told_of_a_guard_that_reads_what_it_wrote() -> None:
+    """The context is the one before it wrote, on which that guard would answer otherwise."""
     result = Runner(Scale).run_sync(Parcel())
 
     assert result.landing is not None

@@ -461,7 +461,10 @@ async def test_all_questions_that_are_late_expire_at_once() -> None:
     ("answer", "why"),
     [
         ({"handoff": "yes", "note": "x", "nota": "y"}, r"not asked for; it does not take 'nota'; it takes all of \{"),
-        ({"handoff": "yes", "nota": "y"}, r"fit: note: Field required; it does not take 'nota'; it takes all of \{"),
+        (
+            {"handoff": "yes", "nota": "y"},
+            r"does not fit: note: Field required; it does not take 'nota'; it takes all of \{",
+        ),
         ({"handoff": "yes", "a": 1, "b": 1, "c" * 99: 1, "d": 1}, f"'a', 'b', '{'c' * 64}', and 1 more; it takes all"),
     ],
 )

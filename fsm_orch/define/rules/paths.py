@@ -46,11 +46,9 @@ def traps(definition: Definition) -> Iterator[Finding]:
     can_finish = reachable(reversed_graph(definition.successors), goals)
     for name, state in definition.states.items():
         if name not in can_finish:
-            yield codes.finding(
-                "FSM104",
-                where=state.where,
-                problem=f"from {name!r} only the fallback can be reached",
-            )
+            stays = f"no handoff leaves {name!r}, so a run that enters it can only be landed"
+            gives_up = f"from {name!r} only the fallback can be reached"
+            yield codes.finding("FSM104", where=state.where, problem=gives_up if state.handoffs else stays)
 
 
 def cycles(definition: Definition) -> Iterator[Finding]:

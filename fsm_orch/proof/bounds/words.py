@@ -120,7 +120,7 @@ def verdict_in_words(certificate: Certificate, measure: Literal["tokens", "cost"
     beyond = certificate.bounds[measure].bound - limit
     return (
         f"guarded: {shown(beyond, measure)} above the limit of {shown(limit, measure)}, so a run may be cut short and "
-        "landed; leave it if that is meant, else make it fit, and have require_slack keep it so"
+        "landed; leave it if that is meant, else make it fit, and have --require-slack keep it so"
     )
 
 

@@ -67,7 +67,7 @@ def test_good_machines_have_no_findings(path: Path) -> None:
         ),
         case(
             "all paths are looked at once the parts are sound",
-            "from 'b' only the fallback can be reached",
+            "no handoff leaves 'b', so a run that enters it can only be landed",
             """
             b = State(work, reads=(Ticket.answer, Ticket.level))  # FSM104 FSM110 FSM110
             c = State(work)  # FSM103

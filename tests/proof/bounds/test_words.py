@@ -76,7 +76,7 @@ def test_the_verdict_is_told_with_the_limit():
     )
     assert verdict_in_words(certify(Support.definition, limits=tight), "tokens") == (
         "guarded: 200 tokens above the limit of 8,000 tokens, so a run may be cut short and landed; "
-        "leave it if that is meant, else make it fit, and have require_slack keep it so"
+        "leave it if that is meant, else make it fit, and have --require-slack keep it so"
     )
     assert verdict_in_words(certify(Support.definition, limits=tight, prices=PRICES), "cost") == (
         "slack: within the limit of $0.100000, so no run is ever cut short for lack of money"
