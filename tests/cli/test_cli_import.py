@@ -149,9 +149,11 @@ def test_a_factory_is_called(said: Said, name: str) -> None:
     assert "openai-agents" == json.loads(result.stdout)["graph"]["framework"]
 
 
-def test_a_package_in_a_package_of_its_name_is_found(said: Said, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_package_in_a_package_of_its_name_is_found(
+    said: Said, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A project is often laid out so, and is imported from its own folder."""
-    inner = tmp_path / "project" / "airline" / "airline"
+    inner = tmp_path_factory.mktemp("project") / "airline" / "airline"
     inner.mkdir(parents=True)
     for folder in (inner, inner.parent):
         (folder / "__init__.py").touch()
