@@ -183,7 +183,7 @@ def test_the_next_command_can_be_pasted(said: Said) -> None:
         ("foreign_app", "names no object"),
         ("foreign_app:make_of()", "missing a required argument: 'name'. Write one without arguments"),
         ("foreign_app:fails()", "raised ValueError"),
-        ("foreign_app:Desk().grap()", "Did you mean 'Desk().graph()'?"),
+        ("foreign_app:Desk().grph()", "Did you mean 'Desk().graph()'?"),
         ("foreign_app:Desk.graph()", "missing a required argument: 'self'"),
         ("foreign_app:nothing()", "is no function: leave out the brackets"),
         ("machines.refund:Refunds", "is a machine already: fsm-orch check machines.refund:Refunds"),
