@@ -304,4 +304,5 @@ def test_what_has_no_cycle_ends_without_a_limit() -> None:
     assert not any("started with another" in clause for clause in assumptions(line, worst, Caps()))
     for wide in ("forks", "may_fork", "sends"):
         assert as_it_stands(replace(line, **{wide: frozenset({"a"})}), RATES.get).requests is None
+    assert as_it_stands(replace(line, joins={"b": ("a",)}), RATES.get).requests is None
     assert as_it_stands(replace(LOOP, cap=replace(LOOP.cap, value=None)), RATES.get).requests is None

@@ -149,9 +149,11 @@ def test_a_factory_is_called(said: Said, name: str) -> None:
     assert "openai-agents" == json.loads(result.stdout)["graph"]["framework"]
 
 
-def test_a_package_in_a_package_of_its_name_is_found(said: Said, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_package_in_a_package_of_its_name_is_found(
+    said: Said, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A project is often laid out so, and is imported from its own folder."""
-    inner = tmp_path / "project" / "airline" / "airline"
+    inner = tmp_path_factory.mktemp("project") / "airline" / "airline"
     inner.mkdir(parents=True)
     for folder in (inner, inner.parent):
         (folder / "__init__.py").touch()
@@ -181,7 +183,7 @@ def test_the_next_command_can_be_pasted(said: Said) -> None:
         ("foreign_app", "names no object"),
         ("foreign_app:make_of()", "missing a required argument: 'name'. Write one without arguments"),
         ("foreign_app:fails()", "raised ValueError"),
-        ("foreign_app:Desk().grap()", "Did you mean 'Desk().graph()'?"),
+        ("foreign_app:Desk().grph()", "Did you mean 'Desk().graph()'?"),
         ("foreign_app:Desk.graph()", "missing a required argument: 'self'"),
         ("foreign_app:nothing()", "is no function: leave out the brackets"),
         ("machines.refund:Refunds", "is a machine already: fsm-orch check machines.refund:Refunds"),
