@@ -61,11 +61,18 @@ class Measures:
     prices: Mapping[str, Price]
     room: int
     on_progress: OnProgress | None
+    most_steps: int | None = None
+    """Of the walk for hops and calls; None: as many as `walk` takes."""
 
     @property
     def is_complete(self) -> bool:
         """Whether every run was looked at for hops and calls; if not, they are what was found so far."""
         return self._lean.is_complete
+
+    @property
+    def steps(self) -> int:
+        """How many steps of the kernel were taken to find hops and calls."""
+        return self._lean.steps
 
     @property
     def is_tight(self) -> bool:
@@ -126,7 +133,7 @@ class Measures:
 
     @cached_property
     def _lean(self) -> Walk:
-        return walk(self._play, self.room, self.on_progress, on_visit=self._lookout)
+        return walk(self._play, self.room, self.on_progress, on_visit=self._lookout, most_steps=self.most_steps)
 
     @cached_property
     def _spending(self) -> Walk:

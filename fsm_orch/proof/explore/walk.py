@@ -84,6 +84,7 @@ def walk(
     until_broken: bool = False,
     is_subsuming: bool = False,
     on_visit: OnVisit | None = None,
+    most_steps: int | None = None,
 ) -> Walk:
     """Walk through all runs of a play and return what was found.
 
@@ -95,8 +96,10 @@ def walk(
         is_subsuming: follow no position that can do no more than one before it; what runs use at most is not found
             then.
         on_visit: called with each node at which a visit begins, once all paths to it are known, and its position.
+        most_steps: where the walk ends early too; None: `STEPS_EACH` for each configuration.
     """
     walked = Walk(play, room, on_progress, on_visit, until_broken=until_broken, is_subsuming=is_subsuming)
+    walked.most_steps = room * STEPS_EACH if most_steps is None else most_steps
     walked.go()
     return walked
 
@@ -120,6 +123,7 @@ class Walk:
     ) -> None:
         self.tree = SearchTree()
         self.steps = 0
+        self.most_steps = room * STEPS_EACH
         self.is_complete = False
         self.deepest = Sighting(-1, ROOT)
         self.entered: dict[str, Sightings] = {}
@@ -187,7 +191,7 @@ class Walk:
         results: dict[tuple[int, Hashable, str | None], tuple[Successor, tuple[Outcome, ...]]] = {}
         is_certain = True
         for moved, answered in self.play.take(source and source.position, event):
-            if self.steps >= self._room * STEPS_EACH:
+            if self.steps >= self.most_steps:
                 raise _WalkEnd
             self.steps += 1
             is_certain = is_certain and not answered and not self.play.oracle.recalled

@@ -11,9 +11,12 @@ from ...define.graph import shortest_cycle
 from ...errors import Finding
 from ...limits import MOST_HOPS
 from ..explore.exploration import Exploration
+from ..explore.measures import Measures
 
 _MOST_CONFIGURATIONS = 1_000
 """Of the look at longer runs; what it has not seen by then is not said."""
+_MOST_STEPS = 4_000
+"""Of that look too, or as many as the proof took before: it is no dearer than that, or is over in about a second."""
 
 
 def cut_short(definition: Definition, exploration: Exploration, known: Iterable[Finding] = ()) -> Iterator[Finding]:
@@ -26,8 +29,7 @@ def cut_short(definition: Definition, exploration: Exploration, known: Iterable[
     if enough <= limits.hops or not exploration.is_complete or any(finding.code == "FSM301" for finding in known):
         return
     # guards may keep runs from the longest way that is drawn, so it is asked how far they get with hops enough
-    more = limits.model_copy(update={"hops": enough})
-    seen = replace(exploration.measures, limits=more, room=_MOST_CONFIGURATIONS)
+    seen = longer(exploration, enough)
     hops, trace = seen.hops
     if hops > limits.hops:
         cut = trace.legs[limits.hops - 1]  # the last hop is kept for landing, unless this one ends the run
@@ -42,9 +44,17 @@ def cut_short(definition: Definition, exploration: Exploration, known: Iterable[
             about=handoff.name,
             problem=f"no hop is left to take {handoff.name!r}: hops={limits.hops}, and {way} {hops}, {trace}"
             + f", if {hangs_on}" * bool(hangs_on),
-            fix=f"give the machine Limits(hops={hops}){', unless its hops bound it, and not its visits' * has_cycle}",
+            fix=f"give the machine Limits(hops={hops}){' or more' * (not seen.is_complete)}"
+            + f"{', unless its hops bound it, and not its visits' * has_cycle}",
             level="note" if has_cycle or hangs_on else "warning",
         )
+
+
+def longer(exploration: Exploration, hops: int) -> Measures:
+    """Return what runs with so many hops can use, as far as a look that has an end comes."""
+    more = exploration.measures.limits.model_copy(update={"hops": hops})
+    steps = max(_MOST_STEPS, exploration.steps)
+    return replace(exploration.measures, limits=more, room=_MOST_CONFIGURATIONS, most_steps=steps)
 
 
 def _enough(definition: Definition) -> int:

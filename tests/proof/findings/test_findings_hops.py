@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import random
 import re
 import types
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.random_machines import build
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, Visit, guard
 from fsm_orch.define.definition import Definition
 from fsm_orch.errors import Finding
 from fsm_orch.proof import prove
+from fsm_orch.proof.explore.exploration import explore
 from fsm_orch.proof.findings import hops
+from fsm_orch.testing import Tape
 
 STATES = "abcdefg"
 
@@ -137,3 +142,21 @@ def test_of_a_way_that_hangs_on_guards_it_is_said_on_which() -> None:
     path = "a -to_b-> b -b_to_c-> c -c_ends-> done"
     said = f"no hop is left to take 'b_to_c': hops=2, and a way may take 3, {path}, if is_small and is_big"
     assert (said, "note") == (finding.problem, finding.level)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("most", [2, 4])
+def test_the_look_at_longer_runs_has_an_end(most: int) -> None:
+    """It takes 4,000 steps, or as many as the proof, of a machine whose longer runs take more than 20,000."""
+    chance = random.Random(38)
+    drawn = build(Tape(bytes(chance.randrange(256) for _ in range(90)))).definition
+    definition = replace(drawn, limits=drawn.limits.model_copy(update={"hops": most}))
+    explored = explore(definition)
+
+    seen = hops.longer(explored, 15)
+
+    assert seen.hops.amount > most
+    assert seen.steps <= max(4_000, explored.steps)
+    assert not seen.is_complete
+    (finding,) = hops.cut_short(definition, explored)
+    assert "or more" in finding.fix
