@@ -162,7 +162,7 @@ def plan(graph: Graph, caps: Caps) -> Plan:
     """Return what the machine of a graph will be; nodes that no run comes to are left out."""
     come_to = reached(graph)
     names: dict[str, str] = {}
-    taken = set(TAKEN)
+    taken: set[str] = {*TAKEN}
     for key in (graph.entry, *graph.nodes):
         if key in come_to and key not in names:
             names[key] = name_for(key, taken)
