@@ -49,6 +49,7 @@ def read(thing: object, name: str) -> Graph:
         forks=start.forks | {key for key in methods if _is_fork(key, edges)},
         often=_often(methods, edges),
         lost=tuple(_lost(methods, said)),
+        assumed=tuple(_assumed(said)),
         unused=tuple(_unused(methods, said)),
         on_unknown="ends the flow as if well",
     )
@@ -87,7 +88,7 @@ def _edges(source: str, methods: Mapping[str, object], said: tuple[frozenset[str
         for event in _events(CREWAI.get(method, "listen")) + _events(CREWAI.get(method, "start")):
             if event == source:
                 yield Edge(source=source, target=key, via="listens", chooses="always")
-            elif event in texts or _ANY in texts:
+            elif event in texts or (_ANY in texts and event not in methods):
                 yield Edge(source=source, target=key, via=f"router says {event!r}", chooses="code", trust=trust)
 
 
@@ -160,6 +161,12 @@ def _lost(methods: Mapping[str, object], said: Mapping[str, tuple[frozenset[str]
             yield f"{key}: nobody listens to {', '.join(map(repr, dead))}, and the flow then ends as if well"
         if CREWAI.get(method, "human_feedback") is not None:
             yield f"{key}: asks a human, and may ask a model what the answer means"
+
+
+def _assumed(said: Mapping[str, tuple[frozenset[str], Trust]]) -> Iterator[str]:
+    computed = [key for key, (texts, _) in said.items() if _ANY in texts]
+    if computed:
+        yield f"no name of a method is said by {', '.join(computed)}, which would run who listens to that"
 
 
 def _unused(methods: Mapping[str, object], said: Mapping[str, tuple[frozenset[str], Trust]]) -> Iterator[str]:

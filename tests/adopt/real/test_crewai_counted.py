@@ -11,6 +11,8 @@ from contextlib import suppress
 
 from crewai.flow.flow import Flow, and_, listen, or_, router, start
 
+from fsm_orch.adopt import detect
+
 client = Asked()
 
 
@@ -119,7 +121,6 @@ class TwoRouters(Flow):
         (StartAgain, {}),
         (StartAndListen, {}),
         (Round, {"max_method_calls": 150}),
-        (ByName, {}),
         (Diamond, {}),
         (TwoRouters, {}),
     ],
@@ -133,6 +134,19 @@ def test_no_number_is_too_small(flow: Any, options: dict[str, int]) -> None:
 
     assert requests > 1
     assert [] == too_small(made, requests)
+
+
+def test_a_router_that_says_the_name_of_a_method_is_assumed_away() -> None:
+    """Who listens to that method runs, though nothing that was read leads there."""
+    made, before = ByName(), client.requests
+    with suppress(RecursionError):
+        made.kickoff()
+
+    assert client.requests > before
+    assert 0 == standing(made)
+    assert ("no name of a method is said by route, which would run who listens to that",) == detect.read(
+        made, "x"
+    ).assumed
 
 
 def test_the_cap_of_an_object_is_its_own() -> None:
