@@ -19,9 +19,9 @@ from .values import PaidResponse, Post
 
 _PROMPT = msgspec.json.Decoder(KeptPrompt)
 
-Column = Literal["input", "request", "response", "answer", "who", "prompt"]
+Column = Literal["input", "request", "response", "answer", "who", "canceller", "prompt"]
 """What is kept under a codec: an input of a journal; the hash of what a model was asked, and what it answered; what a
-human answered, and who that was; a prompt with its reply."""
+human answered, and who that was; who cancelled a run; a prompt with its reply."""
 
 
 class Place(Struct, frozen=True):
@@ -31,7 +31,7 @@ class Place(Struct, frozen=True):
     column: Column
     key: str
     """Which of the run: the position of an input, the key of a response, the question of an answer, the numbers of a
-    prompt."""
+    prompt; empty if a run has one alone."""
 
     @property
     def bound(self) -> bytes:

@@ -44,16 +44,18 @@ async def filled(url: str, *keys: bytes) -> SqlStore:
 
 @KINDS
 async def test_what_is_stored_holds_no_word(kind: str, tmp_path: Path) -> None:
-    """Inputs, responses with their requests, answers and who gave them are read by the key alone."""
+    """Inputs, responses with their requests, answers, who gave them and who cancelled are read by the key alone."""
     url = url_of(kind, tmp_path, "coded")
     store = await filled(url, KEY)
+    await store.ask_cancel("r", who=SECRET)
     claim = await store.claim("r")
     assert claim is not None
 
     assert SECRET not in repr(rows_of(url))
     assert tuple(said(SECRET, "b", "c")) == await store.load("r")
     assert tuple(PaidResponse(key, SECRET, f"{SECRET} {key}") for key in ("k", "l")) == claim.responses
-    assert News("r", (Post("q", "7", {"said": SECRET}, SECRET), Post("p", "8", "no", SECRET))) == claim.news
+    posts = (Post("q", "7", {"said": SECRET}, SECRET), Post("p", "8", "no", SECRET))
+    assert News("r", posts, is_cancel_asked=True, cancelled_by=SECRET) == claim.news
     assert (claim.news,) == await store.beat()
     store.close()
     if kind == "sqlite":
@@ -133,6 +135,24 @@ async def test_what_was_moved_or_changed_is_told_by_its_place(
     claim = await store.claim("r")
     assert claim is not None
     assert 2 == claim.epoch  # the claim that failed claimed nothing
+    store.close()
+
+
+@KINDS
+async def test_a_name_that_was_moved_is_nobodys(kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A run is landed all the same if who cancelled it cannot be read, as of another run: that is logged, no name."""
+    url = url_of(kind, tmp_path, "coded")
+    store = await filled(url, KEY)
+    await store.append("s", 0, said(SECRET), HEAD, epoch=1)
+    for run_id in "rs":
+        await store.ask_cancel(run_id, who=SECRET)
+    change(url, SWAP.format(table="runs", column="cancelled_by", one="id='r'", other="id='s'"))
+
+    claim = await store.claim("r")
+    assert claim is not None
+    assert (True, None) == (claim.news.is_cancel_asked, claim.news.cancelled_by)
+    assert "canceller '' of run 'r' cannot be read (InvalidTag)" in caplog.text
+    assert SECRET not in caplog.text
     store.close()
 
 

@@ -76,11 +76,23 @@ class Claims:
         return [
             None
             if (run := found.get(run_id)) is None
-            else _claimed(run, _news(run_id, posts.get(run_id, ()), run.is_cancel_asked, run.cancelled_by), responses)
+            else self._claimed(run, posts.get(run_id, ()), responses.get(run_id, ()))
             if run_id in ours
             else lease_held(run_id, str(run.owner))
             for run_id in ids
         ]
+
+    def _claimed(self, run: _Found, posts: tuple[Post, ...], responses: Sequence[PaidResponse]) -> Claim:
+        return Claim(
+            epoch=run.epoch + (not run.is_finished),
+            head=Head(run.state, run.status, run.hops, run.tokens, run.expires_at),
+            inputs=run.inputs,
+            taken_from=None if run.is_finished else run.owner,
+            news=self._news(run.id, posts, run.is_cancel_asked, run.cancelled_by),
+            responses=tuple(responses),
+            stored_at=run.stored_at,
+            origin=origin_of(run.origin),
+        )
 
     def _is_held(self, run: _Found) -> bool:
         return bool(run.is_alive) and run.owner != self._owner
@@ -97,7 +109,7 @@ class Claims:
         mine = {"run_id": run_id, "my_epoch": epoch, "me": self._owner}
         # the row is locked first: whoever posted, and found the run owned, had posted before
         if unless_news and (found := session.rows(self._sql.mine, mine)):
-            news = _news(run_id, self._inbox.posts(session, [run_id], is_strict=False)[run_id], *found[0])
+            news = self._news(run_id, self._inbox.posts(session, [run_id], is_strict=False)[run_id], *found[0])
             if news.is_any:
                 return news
         session.each(self._sql.release, [{**mine, "left_to": RELEASED if is_open else None}])
@@ -109,21 +121,7 @@ class Claims:
         session.each(self._sql.bury, [{"over_s": _OVER_S}])
         found = session.rows(self._sql.news, {"me": self._owner})
         posts = self._inbox.posts(session, [run_id for run_id, *_ in found], is_strict=False)
-        return tuple(_news(run_id, posts[run_id], *cancelled) for run_id, *cancelled in found)
+        return tuple(self._news(run_id, posts[run_id], *cancelled) for run_id, *cancelled in found)
 
-
-def _news(run_id: str, posts: tuple[Post, ...], is_cancel_asked: bool, cancelled_by: str | None) -> News:
-    return News(run_id, posts, bool(is_cancel_asked), cancelled_by)
-
-
-def _claimed(run: _Found, news: News, responses: dict[str, list[PaidResponse]]) -> Claim:
-    return Claim(
-        epoch=run.epoch + (not run.is_finished),
-        head=Head(run.state, run.status, run.hops, run.tokens, run.expires_at),
-        inputs=run.inputs,
-        taken_from=None if run.is_finished else run.owner,
-        news=news,
-        responses=tuple(responses.get(run.id, ())),
-        stored_at=run.stored_at,
-        origin=origin_of(run.origin),
-    )
+    def _news(self, run_id: str, posts: tuple[Post, ...], is_cancel_asked: bool, cancelled_by: str | None) -> News:
+        return News(run_id, posts, bool(is_cancel_asked), self._inbox.canceller(run_id, cancelled_by))

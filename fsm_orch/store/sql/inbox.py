@@ -1,4 +1,4 @@
-"""The inbox of runs in a database: answers of humans that no append has folded."""
+"""The inbox of runs in a database: answers of humans that no append has folded, and that a run is to be landed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .statements import Statements
 
 
 class Inbox:
-    """Reads and writes answers.
+    """Reads and writes answers, and who cancels a run.
 
     Args:
         coded: makes what is kept of texts.
@@ -60,6 +60,19 @@ class Inbox:
         session.each(self._sql.add_post, [{**of, **row, **said, "is_folded": False}])
         ((counts,),) = session.rows(self._sql.counting_post, of)
         return str(counts)
+
+    def ask_cancel(self, session: Session, run_id: str, who: str | None) -> bool:
+        """Ask for a run to be landed; return whether it is known and has not finished. The first name stays."""
+        said = None if who is None else self._coded.encode(run_id, "canceller", "", who)
+        return bool(session.rows(self._sql.ask_cancel, {"run_id": run_id, "who": said}))
+
+    def canceller(self, run_id: str, stored: str | None) -> str | None:
+        """Return who cancelled a run; None: nobody has said so, or it cannot be read, which is logged."""
+        try:
+            return None if stored is None else self._coded.decode(run_id, "canceller", "", stored)
+        except StoreError as error:
+            report("%s", error)  # the run is landed all the same
+            return None
 
     def refuse(self, session: Session, mine: Values, question: str, id: str) -> None:
         """Take an answer out of the inbox of a run, if it is owned as `mine` says."""

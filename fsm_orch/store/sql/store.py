@@ -287,8 +287,7 @@ class SqlStore:
     async def ask_cancel(self, run_id: str, *, who: str | None = None) -> bool:
         """Ask whoever drives a run to land it. Return whether it is known and has not finished."""
         check_names(run_id, who)
-        asked = {"run_id": run_id, "who": who}
-        return bool(await self._do(lambda session: session.rows(self._statements.ask_cancel, asked)))
+        return bool(await self._do(partial(self._inbox.ask_cancel, run_id=run_id, who=who)))
 
     async def charge(self, account: str, amount: Amount) -> None:
         """Add to what is taken of an account. If the answer of the database is lost, it may be charged twice."""
