@@ -51,7 +51,7 @@ def imported(target: str, ends: tuple[str, ...], caps: Caps, module: str) -> Imp
     found = examine(graph, where)
     source = skeleton(graph, caps, target)
     worst = as_it_stands(graph, _rates, model=caps.model)
-    return Imported(graph, found, worst, assumptions(graph, worst, caps), _proved(source, module), source)
+    return Imported(graph, found, worst, assumptions(graph, worst, caps), proved_source(source, module), source)
 
 
 def _read(target: str) -> Graph:
@@ -103,7 +103,7 @@ def _where(target: str) -> str:
     return f"{module.path}:1"
 
 
-def _proved(source: str, module: str) -> Proved | DefinitionError:
+def proved_source(source: str, module: str) -> Proved | DefinitionError:
     """Build the machine of a module, and prove it, as if it were written already."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"{module}.py")

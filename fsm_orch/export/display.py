@@ -119,7 +119,7 @@ def certificate_html(certificate: Certificate) -> str:
 
 
 def result_html(result: RunResult[Any]) -> str:
-    """Return a run as tables, as HTML: where it ended, its path, the fields of its context, and what it used."""
+    """Return a run as tables, as HTML: where it ended or waits, its path, the fields of its context, what it used."""
     landing = result.landing
     end = stands_in_words(result) if landing is None else f"Landed in {result.state.name} ({landing.reason})"
     taken = [record for record in result.records if isinstance(record, (HandedOff, Landed))]
@@ -129,7 +129,7 @@ def result_html(result: RunResult[Any]) -> str:
     ]
     fields = [(name, cut(value)) for name, value in shown(result.context).items()]
     return _joined(
-        _heading(end, landing.detail if landing else ""),
+        _heading(end, "; ".join([landing.detail or landing.words, *result.closed]) if landing else ""),
         _line(f"used before: {result.used_before}") if landing and result.used_before else "",
         _table(("hop", "state", "handoff", "to", "tokens left"), path),
         _table(("field", "value"), fields),

@@ -140,7 +140,7 @@ class Driven:
         """Land a run if it is driven on this store, be it that it is not begun, or not loaded, yet."""
         for driven in tuple(self._on_store):
             for place in tuple(driven._places.get(run_id, ())):
-                place.lands = why
+                place.lands = place.lands or why  # the first who asks counts
             driven.tell(run_id, partial(Run.land, detail=why))
 
     def begin_draining(self) -> None:

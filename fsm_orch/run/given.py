@@ -221,8 +221,10 @@ def check_run_id(run_id: object) -> None:
 def check_canceller(who: object) -> None:
     """Check the name of the human who cancels a run.
 
-    Raises StartError: if it is no text that UTF-8 can encode.
+    Raises StartError: if it is no text that UTF-8 can encode, or is empty.
     """
+    if who == "":
+        raise StartError("who= names a human, and '' names nobody: leave it out")
     if who is not None:
         _check_text("who", who, StartError)
 

@@ -121,7 +121,7 @@ class RunResult(Generic[C]):
         """Return where the run ended or waits, its path, the fields of its context, and what it used, a line each."""
         ended = stands_in_words(self)
         if self.landing is not None:
-            why = "; ".join([self.landing.detail or self.landing.words, *self.closed])
+            why = _printed("; ".join([self.landing.detail or self.landing.words, *self.closed]))
             ended = f"Landed in {self.state.name} ({self.landing.reason}): {why}"
             ended += f"; used before: {self.used_before}" if self.used_before else ""
         fields = (f"  {name}: {_in_a_line(value)}" for name, value in shown(self.context).items())
@@ -179,8 +179,13 @@ def cut(value: object) -> str:
 
 
 def _in_a_line(value: object) -> str:
+    return cut(_printed(value))
+
+
+def _printed(value: object) -> str:
+    """Return a value as a text that stays in its line."""
     text = str(value)
-    return cut(text if text.isprintable() else repr(value))
+    return text if text.isprintable() else repr(value)
 
 
 def used_in_words(result: RunResult[Any]) -> str:

@@ -248,7 +248,7 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Looking[C], Replaying[C, 
         events = given.journal_of(journal)
         return self._results.folded(start.compiled_for(self.compiled, events[0] if events else None), events)
 
-    def replayed(self, journal: Sequence[Input], steps: Sequence[Step]) -> RunResult[C]:
+    def replay_folded(self, journal: Sequence[Input], steps: Sequence[Step]) -> RunResult[C]:
         """Return what `replay` returns, of a journal that has been folded already.
 
         Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -171,7 +172,7 @@ def _all_of(question: Question) -> str:
 def _one_of(schema: Mapping[str, Any]) -> str:
     """Return the values that a field of a form takes, if they are few; the first mistake may hide that one is wrong."""
     choices = schema.get("enum", ())
-    return " or ".join(f'"{choice}"' for choice in choices) if 0 < len(choices) <= _NAMED else "..."
+    return " or ".join(map(json.dumps, choices)) if 0 < len(choices) <= _NAMED else "..."
 
 
 def _as_input(run: Run, question: Question, answer: Any, *, id: str, who: str | None) -> inputs.Answered:

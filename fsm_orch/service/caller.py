@@ -26,7 +26,7 @@ class Caller:
     tenant: str | None = None
     """For whom its runs are, and the only ones whose runs it sees; None: those that are nobody's."""
     who: str | None = None
-    """Its name, which the journal keeps beside the answers that it gives to questions, and of runs that it cancels."""
+    """Its name, which the journal keeps beside the answers that it gives, and in why a run landed that it cancels."""
 
     def __post_init__(self) -> None:
         names: dict[str, object] = {"tenant": self.tenant, "who": self.who}

@@ -278,12 +278,13 @@ def _goes_on(request: Request) -> dict[str, Any]:
     return form(request, SOLVED) if '"result"' in request.messages[-1].content else LOOK
 
 
-@pytest.mark.skipif(bool(ABSENT), reason="not all of the frameworks that the page shows are installed")
-def test_the_page_of_the_bridges_runs() -> None:
+@pytest.mark.skipif(bool(ABSENT), reason="not all of the frameworks that the pages show are installed")
+@pytest.mark.parametrize(("page", "count"), [("bring-your-agents", 3), ("import", 1)])
+def test_a_page_with_bridges_runs(page: str, count: int) -> None:
     """Its blocks run one after the other, as a reader would type them."""
     names: dict[str, object] = {"__name__": "__main__"}
-    found = [block for block in blocks(ROOT / "notebooks/how-to/bring-your-agents.md") if block.language == "py"]
+    found = [block for block in blocks(ROOT / f"notebooks/how-to/{page}.md") if block.language == "py"]
     for block in found:
         execute(block, names)
 
-    assert 3 == len(found)
+    assert count == len(found)

@@ -126,7 +126,7 @@ async def test_a_bare_word_is_told_what_an_answer_looks_like() -> None:
     with pytest.raises(AnswerError) as told:
         await runner.resume(run_id, "pay")
 
-    says = 'An answer is an object, not a str, such as {"cents": ..., "level": ..., "handoff": "pay"}.'
+    says = 'An answer is an object, not a str, such as {"cents": ..., "level": ..., "handoff": "pay"};'
     assert says in str(told.value)
 
 

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, State, Visit, guard
+from fsm_orch.export.display import result_html
 
 
 class Parcel(Context):
@@ -82,6 +83,8 @@ def test_of_a_guard_that_reads_what_the_landing_has_set_nothing_is_told() -> Non
     result = Runner(Late, model=ScriptedModel([])).run_sync(Parcel())
 
     assert result.closed == ("'label' since its guard does not hold",)
+    for shown in (str(result), result_html(result)):
+        assert "since its guard does not hold" in shown
 
 
 def test_of_code_nothing_is_told_of_a_guard_that_reads_what_it_wrote() -> None:

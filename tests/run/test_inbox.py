@@ -309,6 +309,26 @@ async def test_a_run_that_is_driven_is_cancelled_from_outside() -> None:
 
 
 @pytest.mark.looptime
+async def test_the_first_who_cancels_is_the_one_who_is_told() -> None:
+    """Also if the second asks the runner that drives the run, which has not heard of the first yet."""
+    store = MemoryStore()
+    runner = worker(store)
+    task = await begun(runner, 2.5)
+    await worker(store).cancel("r", who="ann")
+    await runner.cancel("r", who="bob")
+    result = await task
+
+    assert result.landing is not None
+    assert "it was cancelled from outside, by ann" == result.landing.detail
+
+
+async def test_an_empty_name_cancels_nothing() -> None:
+    """Who cancels says who they are, or nothing."""
+    with pytest.raises(StartError, match="'' names nobody"):
+        await worker(MemoryStore()).cancel("r", who="")
+
+
+@pytest.mark.looptime
 @pytest.mark.parametrize("lease_s", [LEASE_S, None])
 async def test_a_run_of_ones_own_is_reached_at_once(lease_s: float | None) -> None:
     """A runner that drives a run itself need not wait for a beat, and needs none."""

@@ -343,7 +343,7 @@ async def test_a_journal_is_folded_once(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(Runner, "replay", None)
         found = (await client.get(f"{API}/runs/{run_id}")).json()
 
-    assert folded == runner.replayed(journal, steps)
+    assert folded == runner.replay_folded(journal, steps)
     assert stands.items() <= found["run"].items()
 
 

@@ -7,7 +7,7 @@ from fsm_orch.adopt.plan import Caps
 from fsm_orch.adopt.skeleton import skeleton
 from fsm_orch.adopt.ways import cyclic
 from fsm_orch.adopt.worst import as_it_stands
-from fsm_orch.cli.imported import _proved
+from fsm_orch.cli.imported import proved_source
 from fsm_orch.errors import DefinitionError
 
 
@@ -42,5 +42,5 @@ def _calls(graph: Graph) -> int | None:
     """Return what is proved of the requests of a machine; None if nothing is, or it caps what the graph does not."""
     if cyclic(graph) or not is_bounded(graph) or any(node.calls is None for node in graph.nodes.values()):
         return None
-    proved = _proved(skeleton(graph, Caps(calls=1), "app:thing"), "counted_machine")
+    proved = proved_source(skeleton(graph, Caps(calls=1), "app:thing"), "counted_machine")
     return None if isinstance(proved, DefinitionError) or not proved.proof.is_sound() else proved.proof.bounds.calls

@@ -20,6 +20,11 @@ from ..stored import CodecName, RunId, StoreUrl, found, opened, option_of
 from . import listed
 from .go_on import GoingOn, Result, going_on
 
+Who = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Who does so; kept in the journal. Default: your user name.", show_default=False),
+]
+
 
 def resume(
     run_id: RunId,
@@ -65,12 +70,7 @@ def answer(
     question: Annotated[
         str | None, typer.Option(metavar="KEY", help="Which question is answered, if there are several.")
     ] = None,
-    who: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Who answers; kept in the journal. Default: your user name.", show_default=False
-        ),
-    ] = None,
+    who: Who = None,
     model: start.ModelName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -93,18 +93,19 @@ def land(
     *,
     store: StoreUrl,
     codec: CodecName = None,
+    who: Who = None,
     model: start.ModelName = None,
     as_json: AsJson = False,
 ) -> None:
     """Land a run: it ends in its fallback, with the default answer.
 
     Whoever drives it is asked to. If nobody does, it is landed here with its MODULE, and else by whoever goes on with
-    it. The journal keeps your user name.
+    it.
 
     Exit codes: 0 it was landed, or is asked to be; 2 it has ended, or is not known; 130 it was interrupted.
     """
     with complaints(), opened(store) as kept, interrupted("nothing has changed"):
-        is_open = asyncio.run(kept.ask_cancel(run_id, who=user_name()))
+        is_open = asyncio.run(kept.ask_cancel(run_id, who=who or user_name()))
         run = found(kept, run_id)
         if not is_open:
             raise CommandError(f"run {run_id!r} has ended in {run.head.state!r}: there is nothing to land")

@@ -50,7 +50,7 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         # in a thread: a long journal takes long to fold, and the loop has others to answer
         compiled = start.compiled_for(runner.compiled, journal[0])
         steps = list(walked(compiled, journal))
-        result = runner.replayed(journal, [step for step, _ in steps])
+        result = runner.replay_folded(journal, [step for step, _ in steps])
         ending = ending_json(compiled, result)
         most = most_json(compiled)
         told = {"row": row_json(row), **journal_json(compiled, journal, steps), "ending": ending, "most": most}

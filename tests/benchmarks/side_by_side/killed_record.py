@@ -135,7 +135,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def _went_on(came: dict[str, Any], never: dict[str, Any]) -> str:
-    """Say how a run went on."""
+    """Return how a run went on, in words."""
     twice = came["tokens"] - never["tokens"]
     paid = f", {twice:,} tokens more" if twice else ""
     end = "" if came.get("answer") == never["answer"] else f": `{came.get('raised', came.get('answer'))}`"
@@ -150,8 +150,8 @@ def main() -> None:
         print(table(json.loads(FILE.read_text(encoding="utf-8"))))
         return
     with tempfile.TemporaryDirectory() as made:
-        python = Path(os.environ.get("KILLED_PEERS") or made) / "bin" / "python"
-        if not python.exists():
+        python = Path(os.environ.get("KILLED_PEERS", made)) / "bin" / "python"
+        if "KILLED_PEERS" not in os.environ:
             subprocess.run([sys.executable, "-m", "venv", made], check=True)
             subprocess.run([python, "-m", "pip", "install", "-q", *PINNED, f"{ROOT}[openai,sql]"], check=True)
         subprocess.run([python, __file__, "here"], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)

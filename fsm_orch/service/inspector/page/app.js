@@ -75,8 +75,9 @@ function crumbs(now, at) {
 
 function happened(upto, now) {
   const { row, inputs } = run.details ?? {}, parent = row?.origin?.parent, questions = look.upto === null ? run.questions : [];
+  const made = upto && inputs ? inputs.findIndex((each) => each.records >= upto) : -1;
   const button = (word, onclick) => h("button", { key: word, class: "beside", onclick }, word);
-  const head = h("h2", { key: "head" }, "Records ", h("small", {}, `${upto} of ${run.records.length}${inputs ? `, input ${inputs.findIndex((each) => each.records >= upto) + 1} of ${inputs.length}` : ""}`),
+  const head = h("h2", { key: "head" }, "Records ", h("small", {}, `${upto} of ${run.records.length}${made < 0 ? "" : `, input ${made + 1} of ${inputs.length}`}`),
     parent && !beside ? button("beside its parent", () => compare(parent)) : null,
     beside ? button("alone", () => { beside = null; show(); }) : null,
     row && row.status !== "finished" ? button("cancel", () => tried(act("cancel"))) : null,
