@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 
 import pytest
 from alembic import command
@@ -18,7 +21,9 @@ from support.databases import KINDS, url_of
 
 from fsm_orch.errors import StoreError
 from fsm_orch.store.sql import SqlStore, tables
+from fsm_orch.store.sql import sqlite as sqlite_driver
 from fsm_orch.store.sql.schema import VERSION_TABLE, metadata
+from fsm_orch.store.sql.session import Opened, Session
 from fsm_orch.store.sql.url import opened
 
 WRITES = Path(__file__).parents[1] / "support" / "writes.py"
@@ -39,6 +44,32 @@ def test_two_processes_that_make_the_tables_at_once_both_find_them(kind: str, tm
 
     assert 1 == sum(bool(line) for line in codes)  # they write one run, which is one's
     assert 2 == sum(b"a run id names one run" in error for error in errors)
+
+
+async def test_a_new_file_that_another_holds_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tables are made once its lock is free, also if that was taken just before they were to be made."""
+    monkeypatch.setattr(sqlite_driver, "_BUSY_S", 0.01)
+    holder = sqlite3.connect(tmp_path / "runs.db", isolation_level=None, check_same_thread=False)
+    found, is_held = tables._version, Event()
+
+    def looked(database: Opened, session: Session) -> str | None:
+        version = found(database, session)
+        if not is_held.is_set():
+            holder.execute("BEGIN IMMEDIATE")
+            is_held.set()
+        return version
+
+    monkeypatch.setattr(tables, "_version", looked)
+    store = SqlStore(f"sqlite:///{tmp_path / 'runs.db'}")
+    listing = asyncio.ensure_future(store.list())
+    await asyncio.to_thread(is_held.wait)
+    await asyncio.sleep(0.3)
+    assert not listing.done()
+    holder.execute("ROLLBACK")
+
+    assert [] == list(await listing)
+    holder.close()
+    store.close()
 
 
 @KINDS

@@ -24,8 +24,15 @@ def migrate(dialect: str, connect: Callable[[], Any]) -> None:
         connect: opens a connection of the driver.
 
     Raises alembic.util.CommandError: if a newer package made the tables.
+    Raises what the driver raises.
     """
-    engine = sa.create_engine(f"{dialect}://", creator=connect, poolclass=NullPool)
+    try:
+        _upgrade(sa.create_engine(f"{dialect}://", creator=connect, poolclass=NullPool))
+    except sa.exc.DBAPIError as error:
+        raise error.orig or error  # which says if it is worth another try, as that of a locked file
+
+
+def _upgrade(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         # two processes that start at once would both make the tables, and one would fail: whoever comes second waits
         # here, and finds them made
