@@ -29,7 +29,8 @@ def migrate(dialect: str, connect: Callable[[], Any]) -> None:
     try:
         _upgrade(sa.create_engine(f"{dialect}://", creator=connect, poolclass=NullPool))
     except sa.exc.DBAPIError as error:
-        raise error.orig or error  # which says if it is worth another try, as that of a locked file
+        # that of the driver says if it is worth another try, as with a locked file
+        raise (error.orig or error) from None
 
 
 def _upgrade(engine: sa.Engine) -> None:
