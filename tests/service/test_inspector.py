@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -197,16 +198,19 @@ async def test_others_are_answered_while_a_journal_is_folded(monkeypatch: pytest
     """It may be long: it is folded beside the loop, for the run that is shown and for why runs were landed."""
     begun, let_go = threading.Event(), threading.Event()
     runner = desk()
-    replay = runner.replay
 
-    def slow(journal: Any) -> Any:
-        begun.set()
-        assert let_go.wait(timeout=30)
-        return replay(journal)
+    def slowed(replay: Callable[..., Any]) -> Callable[..., Any]:
+        def slow(*words: Any) -> Any:
+            begun.set()
+            assert let_go.wait(timeout=30)
+            return replay(*words)
+
+        return slow
 
     async with served(runner, inspector="own") as client:
         run_id = (await client.post("/runs", json=body("break"))).json()["run_id"]
-        monkeypatch.setattr(runner, "replay", slow)
+        for name in ("replay", "replay_folded"):
+            monkeypatch.setattr(runner, name, slowed(getattr(runner, name)))
         for path in (f"runs/{run_id}", "fleet"):
             begun.clear()
             let_go.clear()
