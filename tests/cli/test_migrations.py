@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.databases import KINDS, rows_of, url_of
+from support.databases import rows_of, url_of
 from support.in_flight import journals, model, put_all, source, to_the_end
 from support.repository import Repository
 from typer.testing import CliRunner
@@ -125,9 +125,16 @@ def test_a_run_that_a_new_version_could_not_go_on_with_stays() -> None:
     assert "reads Claim.name, which was redacted" in case.judged.why
 
 
+ON_STORES = [
+    pytest.param(kind, *change.values, id=f"{change.id}-{kind}", marks=() if at % 2 == on_odd else pytest.mark.long)
+    for at, change in enumerate(CHANGES)
+    for on_odd, kind in enumerate(("sqlite", "postgresql"))
+]
+"""Each change on one of the two stores; on the other it takes the long lane."""
+
+
 @pytest.mark.slow
-@KINDS
-@pytest.mark.parametrize(("change", "words", "becomes"), CHANGES)
+@pytest.mark.parametrize(("kind", "change", "words", "becomes"), ON_STORES)
 def test_what_continues_goes_on_in_the_new_version_and_the_rest_in_the_old(
     repository: Repository, kind: str, change: str, words: tuple[str, ...], becomes: Callable[[Sequence[str]], str]
 ) -> None:
