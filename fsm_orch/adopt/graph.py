@@ -112,6 +112,9 @@ class Graph:
     edges: tuple[Edge, ...]
     cap: Cap
 
+    is_entry_added: bool = False
+    """Whether the entry was put before the starts by the reader, and so takes no step there."""
+
     joins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each node that waits for several others: those."""
 

@@ -35,6 +35,7 @@ def read(thing: object, name: str) -> Graph:
         framework=LANGGRAPH.name,
         name=called_so if isinstance(called_so, str) and called_so != "LangGraph" else name.removesuffix("()"),
         entry=found.entry,
+        is_entry_added=found.entry not in found.specs,
         nodes=found.nodes,
         edges=tuple(found.edges),
         cap=Cap(

@@ -125,7 +125,7 @@ def _requests(graph: Graph, of: Mapping[str, int]) -> int:
             return cap.value * sum(graph.often.get(key, 1) * count for key, count in of.items())
         case "messages":
             return _messages(graph, of, cap.value)
-    return _walk(graph, of, cap.value)
+    return _walk(graph, of, cap.value + graph.is_entry_added)
 
 
 def _walk(graph: Graph, of: Mapping[str, int], steps: int) -> int:

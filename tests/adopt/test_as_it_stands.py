@@ -306,3 +306,13 @@ def test_what_has_no_cycle_ends_without_a_limit() -> None:
         assert as_it_stands(replace(line, **{wide: frozenset({"a"})}), RATES.get).requests is None
     assert as_it_stands(replace(line, joins={"b": ("a",)}), RATES.get).requests is None
     assert as_it_stands(replace(LOOP, cap=replace(LOOP.cap, value=None)), RATES.get).requests is None
+
+
+def test_an_entry_that_was_added_takes_no_step() -> None:
+    """Of five steps it is none, so that a, b, a, b, a come after it."""
+    edges = (way("start", "a"), way("a", "b"), way("b", "a"))
+    added = graph((ask("start", calls=0, kind="code"), ask("a"), ask("b", calls=1)), *edges, is_entry_added=True)
+
+    assert (8, 6) == tuple(
+        as_it_stands(each, RATES.get).requests for each in (added, replace(added, is_entry_added=False))
+    )

@@ -82,7 +82,7 @@ def test_requests_are_seen_through_helpers_and_in_loops() -> None:
 
 
 def test_a_graph_alone_has_an_assumed_start() -> None:
-    """The entrypoint is the application's, and the reader says what it took for it; nothing lost is taken for a node."""
+    """The entrypoint is the application's, and the reader says what it took for it; what is lost names no other."""
     whole = burr.read(burr_mail.application, "application")
     alone = burr.read(burr_mail.application.graph, "graph")
 

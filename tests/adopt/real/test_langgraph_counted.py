@@ -1,6 +1,6 @@
 """Requests of nodes of LangGraph that are tried again, or whose errors are handled, against what is printed of them."""
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import pytest
 from support.counted import Asked, standing, too_small
@@ -53,6 +53,17 @@ def one(work: Any = fails, **options: Any) -> StateGraph[Any, Any, Any, Any]:
     return graph.add_edge(START, "work").add_edge("work", "after").add_edge("after", END)
 
 
+def to_work(notes: Notes) -> Literal["work"]:
+    return "work"
+
+
+def again(limit: int = 5) -> Any:
+    """Return a graph whose first node a router chooses, and whose node goes to itself; each step asks once."""
+    graph = StateGraph(Notes)
+    graph.add_node("work", answers).set_conditional_entry_point(to_work, ["work"]).add_edge("work", "work")
+    return graph.compile().with_config(recursion_limit=limit)
+
+
 HOSTILE = {
     "tried five times": lambda: one(retry_policy=policy(5)),
     "the policy of several that tries most": lambda: one(retry_policy=[policy(2, ValueError), policy(4)]),
@@ -76,6 +87,16 @@ def test_no_number_is_too_small(name: str) -> None:
     assert requests > 1
     assert [] == too_small(graph, requests)
     assert [] == too_small(HOSTILE[name](), requests)
+
+
+@pytest.mark.parametrize("limit", [1, 5])
+def test_what_chooses_the_first_node_takes_no_step(limit: int) -> None:
+    """As many requests are printed as a run of so many steps makes."""
+    before = client.requests
+    with suppress(GraphRecursionError):
+        again(limit).invoke({"text": "x"})
+
+    assert limit == client.requests - before == standing(again(limit))
 
 
 def test_tries_are_counted() -> None:
