@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import FunctionType
 
 from .source import followed
-from .work import tree
+from .work import plain, tree
 
 _SENDS = "send_message"
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -27,10 +27,11 @@ class _Reading:
     def __init__(self, functions: Mapping[str, object]) -> None:
         self.functions = functions
 
-    def most(self, function: object, seen: tuple[FunctionType, ...]) -> int:
+    def most(self, called: object, seen: tuple[FunctionType, ...]) -> int:
         """Return the most messages of one call of a function, 2 standing for any number."""
-        parsed = tree(function) if isinstance(function, FunctionType) and function not in seen else None
-        if not isinstance(function, FunctionType) or parsed is None or len(seen) == _DEEPEST:
+        function = plain(called)  # what a framework wraps around it has other globals
+        parsed = None if function is None or function in seen or len(seen) == _DEEPEST else tree(function)
+        if function is None or parsed is None:
             return 0
         inner = {each.__name__: each for each in followed(parsed, function, (*seen, function))}
         outer = next(

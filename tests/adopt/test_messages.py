@@ -1,5 +1,6 @@
 """How many messages are seen in the code of an executor, and where that is any number."""
 
+from functools import cache, singledispatch
 from typing import Any
 
 import pytest
@@ -65,9 +66,12 @@ def test_one_at_most_is_seen(function: Any) -> None:
     assert not sends_many({"handle": function})
 
 
-@pytest.mark.parametrize("function", [both, one_and_more, in_a_loop, in_a_list, by_another, for_ever])
+@pytest.mark.parametrize(
+    "function",
+    [both, one_and_more, in_a_loop, in_a_list, by_another, for_ever, singledispatch(by_another), cache(by_another)],
+)
 def test_several_are_seen(function: Any) -> None:
-    """In a row, in a loop, or in a function that is called, be it itself."""
+    """In a row, in a loop, or in a function that is called, be it itself; also behind what is wrapped around it."""
     assert sends_many({"handle": function})
 
 
