@@ -125,7 +125,7 @@ class Plan:
         for edge in self.graph.leaving(key):
             if edge.target == END or edge.target in self.names:
                 first.setdefault(edge.target, edge)
-        is_chosen = len(first) > 1
+        is_chosen = len(first) + (key not in self.ending) > 1
         is_model = is_chosen and self.graph.nodes[key].kind == "llm"
         ways = [
             Way(

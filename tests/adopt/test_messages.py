@@ -71,7 +71,7 @@ def test_one_at_most_is_seen(function: Any) -> None:
     [both, one_and_more, in_a_loop, in_a_list, by_another, for_ever, singledispatch(by_another), cache(by_another)],
 )
 def test_several_are_seen(function: Any) -> None:
-    """In a row, in a loop, or in a function that is called, be it itself; also behind what is wrapped around it."""
+    """In a row, in a loop, or in a function that is called, be it itself; also behind a wrapper."""
     assert sends_many({"handle": function})
 
 
