@@ -13,6 +13,13 @@ REPLY_TOKENS = 16_384
 """Tokens of one reply that has no cap: what gpt-4o writes at most, by OpenAI's page of models."""
 
 
+MOST_REQUESTS = 10**12
+"""Of a run; more are not counted, since a cap that allows them stops nothing."""
+
+_MOST_WORK = 2_000_000
+"""Edges that are followed to count a run: what further steps ask is bounded by the dearest node, or not counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """What one request to a model costs at most."""
@@ -21,12 +28,6 @@ class Rates:
     window: int
     """Tokens that it may hold."""
 
-
-MOST_REQUESTS = 10**12
-"""Of a run; more are not counted, since a cap that allows them stops nothing."""
-
-_MOST_WORK = 2_000_000
-"""Edges that are followed to count a run; what its steps beyond them ask is bounded by the dearest node."""
 
 RatesOf = Callable[[str], Rates | None]
 """Returns the rates of a model by its name; None if they are not known."""
@@ -69,7 +70,7 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
     unbounded = _unbounded(graph, asked)
     requests = None if unbounded else _requests(graph, {key: node.calls or 1 for key, node in asked.items()})
     if requests is not None and requests > MOST_REQUESTS:
-        unbounded, requests = f"{graph.cap.name} allows more than {MOST_REQUESTS:,} requests", None
+        unbounded, requests = f"{graph.cap.name} allows more requests than are counted", None
     named = {key: node.model or model for key, node in asked.items()}
     rates = {name: rates_of(name) for name in dict.fromkeys(named.values()) if name}
     priced = requests if all(name and rates[name] for name in named.values()) else None
