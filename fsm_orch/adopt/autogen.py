@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from .graph import END, Cap, Chooser, Edge, Graph, Node
 from .library import Library, called
 from .starts import Opening, opening
-from .work import node
+from .work import node, outermost
 
 AUTOGEN = Library("AutoGen", "autogen-agentchat", "autogen_agentchat", "0.7.5")
 
@@ -245,7 +245,7 @@ def _node(key: str, agent: object) -> Node:
     if AUTOGEN.made(agent, "SocietyOfMindAgent"):
         return Node(key=key, kind="llm", does=does, calls=None)
     if not AUTOGEN.made(agent, "AssistantAgent"):
-        return node(key, AUTOGEN.methods_around(type(agent)), does=does)
+        return node(key, outermost(AUTOGEN.methods_around(type(agent))), does=does)
     client = AUTOGEN.get(agent, "_model_client")
     options = AUTOGEN.find(client, "_create_args")
     told = [AUTOGEN.find(message, "content") for message in AUTOGEN.many(agent, "_system_messages")]

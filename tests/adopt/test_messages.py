@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fsm_orch.adopt.messages import sends_many
+from fsm_orch.adopt.messages import _Reading, sends_many
 
 
 async def either(ctx: Any) -> None:
@@ -60,6 +60,14 @@ async def by_itself(self: Any, ctx: Any) -> None:
     await self.deeper(ctx)
 
 
+class Hiding:
+    async def handle(self, ctx: Any) -> None:
+        await self.__deeper(ctx)
+
+    async def __deeper(self, ctx: Any) -> None:
+        await both(ctx)
+
+
 @pytest.mark.parametrize("function", [either, returns_first, nothing, print])
 def test_one_at_most_is_seen(function: Any) -> None:
     """Of two branches one is run; what has no source sends nothing that is seen."""
@@ -79,3 +87,11 @@ def test_methods_find_each_other() -> None:
     """A method that is called twice sends twice."""
     assert sends_many({"handle": by_itself, "deeper": either})
     assert not sends_many({"handle": by_itself, "deeper": nothing})
+
+
+def test_methods_find_those_that_are_hidden() -> None:
+    """Python keeps `__deeper` under a name with that of its class."""
+    hidden = dict(vars(Hiding))
+
+    assert sends_many({"handle": hidden["handle"], "_Hiding__deeper": hidden["_Hiding__deeper"]})
+    assert 2 == _Reading(hidden).most(hidden["handle"], ())

@@ -81,6 +81,21 @@ class ByName(Executor):
         await send_two(ctx)
 
 
+class ByMethod(Asking):
+    """Asks by a method of its own."""
+
+    @handler
+    async def one(self, message: str, ctx: WorkflowContext[str]) -> None:
+        self.ask(message)
+        await ctx.send_message("x")
+
+    def ask(self, message: str) -> None:
+        self.__ask(message)
+
+    def __ask(self, message: str) -> None:
+        self.client.create(message)
+
+
 def _true(_: Any) -> bool:
     return True
 
@@ -148,7 +163,12 @@ def named(client: Asked) -> Workflow:
     return WorkflowBuilder(start_executor=first).add_edge(first, last).build()
 
 
-COUNTED = {diamond: 5, doubling: 61, crowd: 20, conditions: 3, joined: 12, switched: 8, itself: 7}
+def by_methods(client: Asked) -> Workflow:
+    first, last = ByMethod("first", client), ByMethod("last", client)
+    return WorkflowBuilder(start_executor=first).add_edge(first, last).build()
+
+
+COUNTED = {by_methods: 2, diamond: 5, doubling: 61, crowd: 20, conditions: 3, joined: 12, switched: 8, itself: 7}
 """What is printed, which is what a real run asks."""
 
 
