@@ -1,4 +1,7 @@
-"""What a run of a graph can cost where it stands: in its own framework, with nothing but that one's cap to stop it."""
+"""What a run of a graph can cost where it stands: in its own framework, with nothing but that one's cap to stop it.
+
+But for a graph without a cycle in which nothing runs side by side: it ends by itself.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
