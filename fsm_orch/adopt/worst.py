@@ -10,7 +10,7 @@ from fractions import Fraction
 from ..amounts import Price
 from ..define.graph import reachable
 from .graph import END, Edge, Graph, Node
-from .ways import cyclic, reached, ways
+from .ways import is_line, reached, ways
 
 REPLY_TOKENS = 16_384
 """Tokens of one reply that has no cap: what gpt-4o writes at most, by OpenAI's page of models."""
@@ -90,11 +90,6 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
         has_open_replies=any(node.max_output_tokens is None for node in asked.values()),
         unnamed=tuple(key for key, name in named.items() if not name),
     )
-
-
-def is_line(graph: Graph) -> bool:
-    """Return whether a run comes to each node once at most, and to one at a time, so that it ends by itself."""
-    return not (cyclic(graph) & reached(graph) or graph.forks or graph.may_fork or graph.sends or graph.joins)
 
 
 def _unbounded(graph: Graph, asked: Collection[str]) -> str:

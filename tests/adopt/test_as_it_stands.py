@@ -309,6 +309,19 @@ def test_what_has_no_cycle_ends_without_a_limit() -> None:
     assert as_it_stands(replace(LOOP, cap=replace(LOOP.cap, value=None)), RATES.get).requests is None
 
 
+def test_what_is_found_does_not_contradict_that_a_run_ends() -> None:
+    """Of a graph without a cycle it is not said that a run goes on, nor that something stops a visit without a bound."""
+    line = graph((ask("a", calls=None), ask("b", calls=1)), way("a", "b"), way("b", END), steps=None)
+    again = replace(line, edges=(*line.edges, way("b", "a")))
+
+    assert "a run that fails has no answer" in problems(line)
+    assert "a run that goes on or fails has no answer" in problems(again)
+    for each in (line, again, replace(line, cap=LOOP.cap)):
+        assert "'a' may make any number of requests: nothing bounds them\n" in problems(each)
+    asked = replace(line, cap=replace(LOOP.cap, counts="requests"))
+    assert "'a' may make any number of requests: only limit=5" in problems(asked)
+
+
 def test_an_entry_that_was_added_takes_no_step() -> None:
     """Of five steps it is none, so that a, b, a, b, a come after it."""
     edges = (way("start", "a"), way("a", "b"), way("b", "a"))
