@@ -120,7 +120,8 @@ def _is_fork(leaving: Sequence[Edge]) -> bool:
 
 def _may_fork(leaving: Sequence[Edge]) -> bool:
     """Return whether several ways may be taken at once from an executor: those of one switch shut each other out."""
-    return len({at if edge.choice is None else -1 - edge.choice for at, edge in enumerate(leaving)}) > 1
+    switches = {edge.choice for edge in leaving} - {None}
+    return sum(edge.choice is None for edge in leaving) + len(switches) > 1
 
 
 def _sends_many(executor: object) -> bool:

@@ -310,7 +310,7 @@ def test_what_has_no_cycle_ends_without_a_limit() -> None:
 
 
 def test_what_is_found_does_not_contradict_that_a_run_ends() -> None:
-    """Of a graph without a cycle it is not said that a run goes on, nor that something stops a visit without a bound."""
+    """Without a cycle it is not said that a run goes on, nor that something stops a visit without a bound."""
     line = graph((ask("a", calls=None), ask("b", calls=1)), way("a", "b"), way("b", END), steps=None)
     again = replace(line, edges=(*line.edges, way("b", "a")))
 
