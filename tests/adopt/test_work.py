@@ -107,7 +107,10 @@ class _Circle:
         return self.__back(helper(text)) if text else ""
 
     def __back(self, text: str) -> str:
-        return self.there(helper(text))
+        return self.there(self.asks(text))
+
+    def asks(self, text: str) -> str:
+        return helper(text)
 
 
 def test_what_a_method_calls_is_counted_once() -> None:

@@ -147,6 +147,8 @@ async def test_middleware_may_ask_again() -> None:
 
     assert (6, 2) == (between - before, client.requests - between)
     assert [(1, True)] * 2 == [(worst.requests, worst.is_more) for worst in (retried, asked_twice)]
+    twice.builder.nodes["model"].runnable.func = None
+    assert as_it_stands(detect.read(twice, "agent"), lambda _: None).is_more
     assert (1, False) == (agent()[1].requests, agent()[1].is_more)
 
 
