@@ -105,7 +105,8 @@ class Plan:
         """How many hops a run may make."""
         most = sum(self.visits(key) for key in self.names)
         cap = self.graph.cap.value if self.graph.cap.counts in ("steps", "requests") else None
-        return self.caps.hops or max(1, min(most, cap or most, MOST_HOPS))
+        there = cap + self.graph.is_entry_added if cap else most
+        return self.caps.hops or max(1, min(most, there, MOST_HOPS))
 
     @property
     def tokens(self) -> int:

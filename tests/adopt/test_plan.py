@@ -50,6 +50,11 @@ def test_hops_are_those_of_all_visits_or_less(steps: int | None, asked: int | No
     assert hops == plan(loop(steps), Caps(max_visits=3, hops=asked)).hops
 
 
+def test_an_entry_that_was_added_takes_a_hop() -> None:
+    """Though it takes no step there."""
+    assert 5 == plan(replace(loop(4), is_entry_added=True), Caps(max_visits=3)).hops
+
+
 def test_no_more_hops_than_a_machine_may_have() -> None:
     """Two nodes of 6,000 visits make 10,000 hops, whatever the framework allows."""
     assert MOST_HOPS == plan(loop(10_007), Caps(max_visits=6_000)).hops
