@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from .graph import END, Cap, Edge, Graph, Node, by_source
 from .library import Library
 from .messages import sends_many
-from .work import node
+from .work import node, outermost
 
 AGENT_FRAMEWORK = Library("agent-framework", "agent-framework-core", "agent_framework", "1.23.0")
 
@@ -120,7 +120,8 @@ def _is_fork(leaving: Sequence[Edge]) -> bool:
 
 def _may_fork(leaving: Sequence[Edge]) -> bool:
     """Return whether several ways may be taken at once from an executor: those of one switch shut each other out."""
-    return len({at if edge.choice is None else -1 - edge.choice for at, edge in enumerate(leaving)}) > 1
+    switches = {edge.choice for edge in leaving} - {None}
+    return sum(edge.choice is None for edge in leaving) + len(switches) > 1
 
 
 def _sends_many(executor: object) -> bool:
@@ -142,7 +143,7 @@ def _node(key: str, executor: object) -> Node:
         return _agent(key, AGENT_FRAMEWORK.get(executor, "agent"))
     if AGENT_FRAMEWORK.made(executor, "WorkflowExecutor"):
         return Node(key=key, kind="llm", does="A workflow of its own", calls=None)
-    return node(key, _functions(executor))
+    return node(key, outermost(_functions(executor)))
 
 
 def _functions(executor: object) -> dict[str, object]:

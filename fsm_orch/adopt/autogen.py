@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from .graph import END, Cap, Chooser, Edge, Graph, Node
 from .library import Library, called
 from .starts import Opening, opening
-from .work import node
+from .work import node, outermost
 
 AUTOGEN = Library("AutoGen", "autogen-agentchat", "autogen_agentchat", "0.7.5")
 
@@ -199,18 +199,17 @@ def _graph(
     often: dict[str, int],
     lost: tuple[str, ...],
 ) -> Graph:
-    is_beside = bool(start.forks or forks or may_fork or joins)
-    return Graph(
+    graph = Graph(
         framework=AUTOGEN.name,
         name=name,
         entry=start.entry,
+        is_entry_added=bool(start.nodes),
         nodes={**start.nodes, **{key: _node(key, agent) for key, agent in agents.items()}},
         edges=(*start.edges, *edges),
         cap=Cap(
             name="max_turns",
             value=AUTOGEN.number(thing, "_max_turns"),
-            unit="turns, each of all agents that are due" if is_beside else "turns of an agent",
-            counts="each" if is_beside else "steps",
+            unit="turns of an agent",
             then="the team stops with what it has",
         ),
         joins=joins,
@@ -220,6 +219,7 @@ def _graph(
         lost=(*lost, *_hidden(agents)),
         on_unknown="raises an error in the middle of the run",
     )
+    return graph.with_steps_of_each("turns, each of all agents that are due") if graph.is_beside else graph
 
 
 def _ended(thing: object, held_as: str) -> Iterator[str]:
@@ -245,7 +245,7 @@ def _node(key: str, agent: object) -> Node:
     if AUTOGEN.made(agent, "SocietyOfMindAgent"):
         return Node(key=key, kind="llm", does=does, calls=None)
     if not AUTOGEN.made(agent, "AssistantAgent"):
-        return node(key, AUTOGEN.methods_around(type(agent)), does=does)
+        return node(key, outermost(AUTOGEN.methods_around(type(agent))), does=does)
     client = AUTOGEN.get(agent, "_model_client")
     options = AUTOGEN.find(client, "_create_args")
     told = [AUTOGEN.find(message, "content") for message in AUTOGEN.many(agent, "_system_messages")]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from .graph import END, Cap, Edge, Graph, Node, by_source
 from .library import Library
+from .starts import begins_with
 from .work import first_line, node
 
 BURR = Library("Burr", "apache-burr", "burr", "0.43.0")
@@ -30,15 +31,17 @@ def read(thing: object, name: str) -> Graph:
     edges, unused = _edges(graph)
     leaving = by_source(edges)
     stops = tuple(_stop(key, leaving.get(key, ())) for key in actions)
+    first = next(iter(actions))
     return Graph(
         framework=BURR.name,
         name=name,
-        entry=next(iter(actions)) if thing is graph else BURR.text(thing, "entrypoint"),
+        entry=first if thing is graph else BURR.text(thing, "entrypoint"),
         nodes={key: _node(key, action) for key, action in actions.items()},
         edges=(*edges, *filter(None, stops)),
         cap=Cap(name="halt_after", value=None, unit="steps", then="the run never ends"),
         sends=frozenset(key for key, action in actions.items() if BURR.made(action, *_PARALLEL)),
-        lost=tuple(_lost(thing, graph, actions)),
+        lost=tuple(_lost(actions)),
+        assumed=(begins_with(first),) if thing is graph else (),
         unused=tuple(unused),
         on_unknown="refuses it when the application is built",
     )
@@ -96,10 +99,8 @@ def _node(key: str, action: object) -> Node:
     return node(key, methods if function is None else {"fn": function})
 
 
-def _lost(thing: object, graph: object, actions: dict[str, object]) -> list[str]:
-    lost = ["halt_after is said at every run: only an action that no transition leaves is taken for an end"]
-    if thing is graph:
-        lost.append("the first action is said by the application: taken to be the one that is listed first")
+def _lost(actions: dict[str, object]) -> list[str]:
+    lost = ["halt_after is said at every run, so only an action that no transition leaves is taken for an end"]
     for key, action in actions.items():
         needed = _inputs(action)
         if needed:

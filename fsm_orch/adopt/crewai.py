@@ -36,6 +36,7 @@ def read(thing: object, name: str) -> Graph:
         framework=CREWAI.name,
         name=name,
         entry=start.entry,
+        is_entry_added=bool(start.nodes),
         nodes={**start.nodes, **{key: _node(flow, key, method) for key, method in methods.items()}},
         edges=(*start.edges, *edges, *(edge for key in methods for edge in _ends(key, methods, said[key]))),
         cap=Cap(

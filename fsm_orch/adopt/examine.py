@@ -8,7 +8,7 @@ from ..define.graph import shortest_cycle
 from ..define.wording import number_of
 from ..errors import Finding, Level
 from .graph import END, Edge, Graph
-from .ways import cycles, ending, reached
+from .ways import cycles, ending, is_line, reached
 
 _LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 _TRIED = 100
@@ -32,7 +32,7 @@ def examine(graph: Graph, where: str) -> tuple[Finding, ...]:
 
 def is_bounded(graph: Graph) -> bool:
     """Return whether bounds of a machine made of it speak of all its work: none is side by side, or outside."""
-    return not (graph.joins or graph.forks or graph.may_fork or graph.sends or graph.outside)
+    return not (graph.is_beside or graph.outside)
 
 
 def stop(graph: Graph) -> str:
@@ -133,7 +133,8 @@ def _models(graph: Graph, where: str) -> Iterator[Finding]:
     if endless := [key for key in asked if graph.nodes[key].calls is None]:
         tools = sum(len(graph.nodes[key].tools) for key in endless)
         having = f", with {number_of(tools, 'tool')}" if tools else ""
-        problem = f"One visit of {_quoted(endless)} may make any number of requests{having}: {stop(graph)}"
+        ends = stop(graph) if graph.cap.counts == "requests" else "nothing bounds them"
+        problem = f"One visit of {_quoted(endless)} may make any number of requests{having}: {ends}"
         yield finding("FSM614", where=where, problem=problem, about=endless[0])
     if untold := [edge for key in asked for edge in graph.leaving(key) if _is_untold(edge)]:
         chosen = _quoted(dict.fromkeys(edge.target for edge in untold))
@@ -165,9 +166,8 @@ def _left_out(graph: Graph, where: str) -> Iterator[Finding]:
 
 def _landing(graph: Graph, where: str) -> Iterator[Finding]:
     cap = graph.cap
-    problem = (
-        f"There is no landing: {cap.name} is not set, and a run that goes on or fails has no answer for its caller"
-    )
+    run = "a run that fails" if is_line(graph) else "a run that goes on or fails"
+    problem = f"There is no landing: {cap.name} is not set, and {run} has no answer for its caller"
     if cap.value is not None:
         ends = f"when a run comes to {cap.name}={cap.value:,}, {cap.then}"
         problem = f"There is no landing: {ends}, and the caller has no answer"

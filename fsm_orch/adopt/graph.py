@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -112,6 +112,9 @@ class Graph:
     edges: tuple[Edge, ...]
     cap: Cap
 
+    is_entry_added: bool = False
+    """Whether the entry was put before the starts by the reader, and so takes no step there."""
+
     joins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each node that waits for several others: those."""
 
@@ -144,6 +147,19 @@ class Graph:
 
     on_unknown: str
     """What the framework does with a target that does not exist."""
+
+    @property
+    def is_beside(self) -> bool:
+        """Return whether nodes run side by side, or may."""
+        return bool(self.joins or self.forks or self.may_fork or self.sends)
+
+    def with_steps_of_each(self, unit: str) -> Graph:
+        """Return the graph of a framework in which a step is one of each node that is due.
+
+        Args:
+            unit: What its cap counts there.
+        """
+        return replace(self, cap=replace(self.cap, unit=unit, counts="each"))
 
     def not_kept(self) -> Mapping[str, tuple[str, ...]]:
         """Return what is lost, each once, with the nodes that lose it; with none if it is lost of the whole graph."""

@@ -6,7 +6,6 @@ Its own drawing is not used: it leaves out targets of a router that declares non
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import FunctionType
-from typing import Literal
 
 from . import single, source
 from .graph import END, Cap, Chooser, Edge, Graph, Node, Trust
@@ -31,10 +30,11 @@ def read(thing: object, name: str) -> Graph:
     builder = LANGGRAPH.get(thing, "builder") if is_compiled else thing
     found = _Found(builder)
     called_so = LANGGRAPH.find(thing, "name")
-    return Graph(
+    graph = Graph(
         framework=LANGGRAPH.name,
         name=called_so if isinstance(called_so, str) and called_so != "LangGraph" else name.removesuffix("()"),
         entry=found.entry,
+        is_entry_added=found.entry not in found.specs,
         nodes=found.nodes,
         edges=tuple(found.edges),
         cap=Cap(
@@ -42,7 +42,6 @@ def read(thing: object, name: str) -> Graph:
             value=_limit(thing),
             unit="steps",
             then="GraphRecursionError is raised",
-            counts=found.counts,
         ),
         joins=found.joins,
         forks=frozenset(found.forks),
@@ -51,6 +50,7 @@ def read(thing: object, name: str) -> Graph:
         lost=(*found.lost, *_interrupts(thing, found.nodes if is_compiled else {})),
         on_unknown="ends the run as if all were well, with a line in the log",
     )
+    return graph.with_steps_of_each("steps") if graph.is_beside else graph
 
 
 def _limit(thing: object) -> int:
@@ -116,11 +116,6 @@ class _Found:
             self._no_way_out(key)
         self._at_once()
         self.entry = self._open()
-
-    @property
-    def counts(self) -> Literal["steps", "each"]:
-        """What the limit bounds: where nodes run side by side, a step is one of each of them."""
-        return "each" if self.forks or self.may_fork or self.sends or self.joins else "steps"
 
     def _plain(self) -> None:
         found = LANGGRAPH.many(self.builder, "edges")

@@ -13,6 +13,8 @@ LANGGRAPH = Library("LangGraph", "langgraph", "langgraph", "1.2.24")
 
 _DESTINATION = "__handoff_destination"
 """The key under which langgraph-swarm and langgraph-supervisor say where a tool hands a run to."""
+_AROUND = ("wrap_model_call_handler", "awrap_model_call_handler")
+"""What create_agent calls the middleware around a request in its functions; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def _once(key: str, spec: object) -> Node:
     held = models(runnable)
     if not held:
         return seen
-    return _asking(replace(seen, kind="llm", calls=seen.calls or None, blind=False), held, function)
+    return _asking(replace(seen, kind="llm", calls=seen.calls or None, blind=False), held, runnable)
 
 
 def _inner(key: str, runnable: object) -> Node:
@@ -119,19 +121,31 @@ def _inner(key: str, runnable: object) -> Node:
     )
 
 
-def _asking(seen: Node, held: list[object], function: FunctionType | None) -> Node:
-    """Return a node with what is known of its models: a name and a cap only if they hold for all of them."""
+def _asking(seen: Node, held: list[object], runnable: object) -> Node:
+    """Return a node with what is known of its models: a name and a cap only if they hold for all of them.
+
+    The node of create_agent asks once, or as often as a middleware pleases that stands around its request.
+    """
+    function = function_of(runnable)
     told = closed_over(function).get("system_message") if function is not None else None
     text = None if told is None else LANGGRAPH.find(told, "content")
     is_theirs = function is not None and function.__module__.startswith(("langchain", "langgraph"))
     return replace(
         seen,
         does="" if is_theirs else seen.does,
-        calls=1 if is_theirs else seen.calls,  # the node of create_agent asks once
+        calls=seen.calls if not is_theirs else None if _is_taken_over(runnable) else 1,
+        is_counted=seen.is_counted and not is_theirs,
         model=_one_of(map(name_of, held)),
         max_output_tokens=_most_of(map(cap_of, held)),
         instructions=text if isinstance(text, str) else None,
     )
+
+
+def _is_taken_over(runnable: object) -> bool:
+    """Return whether a middleware stands around the request of a node of create_agent, be it for async runs alone."""
+    functions = (work.plain(LANGGRAPH.find(runnable, name)) for name in ("func", "afunc"))
+    inside = (closed_over(function) for function in functions if function is not None)
+    return any(names.get(name) is not None for names in inside for name in _AROUND)
 
 
 def _one_of(names: Iterable[str | None]) -> str | None:

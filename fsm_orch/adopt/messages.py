@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from types import FunctionType
 
 from .source import followed
-from .work import tree
+from .work import DEEPEST, LOOPS, kept_as, plain, tree
 
 _SENDS = "send_message"
-_LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_DEEPEST = 4
 
 
 def sends_many(functions: Mapping[str, object]) -> bool:
@@ -27,10 +25,11 @@ class _Reading:
     def __init__(self, functions: Mapping[str, object]) -> None:
         self.functions = functions
 
-    def most(self, function: object, seen: tuple[FunctionType, ...]) -> int:
+    def most(self, called: object, seen: tuple[FunctionType, ...]) -> int:
         """Return the most messages of one call of a function, 2 standing for any number."""
-        parsed = tree(function) if isinstance(function, FunctionType) and function not in seen else None
-        if not isinstance(function, FunctionType) or parsed is None or len(seen) == _DEEPEST:
+        function = plain(called)  # what a framework wraps around it has other globals
+        parsed = None if function is None or function in seen or len(seen) == DEEPEST else tree(function)
+        if function is None or parsed is None:
             return 0
         inner = {each.__name__: each for each in followed(parsed, function, (*seen, function))}
         outer = next(
@@ -58,7 +57,7 @@ class _Reading:
     def _each(self, part: ast.AST, inner: Mapping[str, FunctionType], seen: tuple[FunctionType, ...]) -> int:
         """Return the most messages of all calls in a part."""
         total = 0
-        looped = {each for loop in ast.walk(part) if isinstance(loop, _LOOPS) for each in ast.walk(loop)}
+        looped = {each for loop in ast.walk(part) if isinstance(loop, LOOPS) for each in ast.walk(loop)}
         for call in (each for each in ast.walk(part) if isinstance(each, ast.Call)):
             total += self._call(call.func, inner, seen) * (2 if call in looped else 1)
         return total
@@ -68,7 +67,7 @@ class _Reading:
             case ast.Attribute(attr=name) if name == _SENDS:
                 return 1
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
-                return self.most(self.functions.get(name), seen)
+                return self.most(self.functions.get(kept_as(name, seen[-1])), seen)
             case ast.Name(id=name):
                 return self.most(inner.get(name), seen)
         return 0

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ..limits import MOST_HOPS
 from .graph import END, Chooser, Edge, Graph, Node
 from .ways import cyclic, ending, reached
 from .written import name_for
@@ -23,7 +24,7 @@ class Caps:
     """Of each state that a run may come back to."""
 
     hops: int | None = None
-    """None: as many as all visits, or the framework's own cap if that is less."""
+    """None: as many as all visits, or the framework's own cap if that is less; no more than a machine may have."""
 
     calls: int = 2
     """Requests of one visit of a state with a model, or more if it has tools."""
@@ -104,7 +105,8 @@ class Plan:
         """How many hops a run may make."""
         most = sum(self.visits(key) for key in self.names)
         cap = self.graph.cap.value if self.graph.cap.counts in ("steps", "requests") else None
-        return self.caps.hops or max(1, min(most, cap or most))
+        there = cap + self.graph.is_entry_added if cap else most
+        return self.caps.hops or max(1, min(most, there, MOST_HOPS))
 
     @property
     def tokens(self) -> int:
@@ -125,7 +127,7 @@ class Plan:
         for edge in self.graph.leaving(key):
             if edge.target == END or edge.target in self.names:
                 first.setdefault(edge.target, edge)
-        is_chosen = len(first) > 1
+        is_chosen = len(first) + (key not in self.ending) > 1
         is_model = is_chosen and self.graph.nodes[key].kind == "llm"
         ways = [
             Way(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from .graph import END, Cap, Edge, Graph, Node
 from .library import Library, called
+from .starts import begins_with
 from .work import first_line, node
 
 PYDANTIC_GRAPH = Library("pydantic-graph", "pydantic-graph", "pydantic_graph", "0.3.6 and 2.68.0")
@@ -34,17 +35,16 @@ def _of_nodes(thing: object, name: str) -> Graph:
     """Return the graph of classes whose `run` says by its annotation what may come next."""
     definitions = PYDANTIC_GRAPH.table(thing, "node_defs")
     edges = tuple(edge for key, definition in definitions.items() for edge in _returned(key, definition, definitions))
+    first = next(iter(definitions))
     return Graph(
         framework=PYDANTIC_GRAPH.name,
         name=name,
-        entry=next(iter(definitions)),
+        entry=first,
         nodes={key: _class(key, PYDANTIC_GRAPH.get(each, "node")) for key, each in definitions.items()},
         edges=edges,
         cap=_CAP,
-        lost=(
-            "the first node is given at every run: taken to be the one that is listed first",
-            "the state and the fields of nodes, which carry values from one to the next",
-        ),
+        lost=("the state and the fields of nodes, which carry values from one to the next",),
+        assumed=(begins_with(first),),
         on_unknown="raises GraphRuntimeError in the middle of the run",
     )
 

@@ -1,13 +1,16 @@
 """What type a field has of what a model puts out in a given shape: `model.with_structured_output(Reply).invoke(...)`.
 
-Types of a graph's state are not taken for that: nothing holds a run to them.
+Only models of pydantic are taken for that, for LangChain holds replies to no others, such as a TypedDict; and types of
+a graph's state are not: nothing holds a run to them.
 """
 
 import ast
 import enum
 from collections.abc import Mapping
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
 
 Bound = Mapping[str, list[ast.expr | None]]
 """What the variables of a function are set to, by their names; None is what nothing says."""
@@ -25,15 +28,14 @@ def field_type(held: ast.expr, name: str, bound: Bound, names: Mapping[str, Any]
     asked = _asked(held, bound)
     shape = None if asked is None else _named(asked, names)
     try:
-        return get_type_hints(shape).get(name) if isinstance(shape, type) else None
+        is_held_to = isinstance(shape, type) and issubclass(shape, BaseModel)
+        return get_type_hints(shape).get(name) if is_held_to else None
     except (NameError, TypeError):  # of what only a type checker imports
         return None
 
 
 def is_one(hint: Any) -> bool:
     """Return whether values of a type are surely no collections, but for text."""
-    if get_origin(hint) is Annotated:
-        return is_one(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
         return all(is_one(each) for each in get_args(hint))
     is_plain = hint in (str, int, bool, NoneType) or get_origin(hint) is Literal

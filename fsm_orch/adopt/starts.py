@@ -1,4 +1,4 @@
-"""A graph with several starts, all taken at once: a node of our own stands before them, and forks."""
+"""Where a run starts: of several starts, all taken at once, a node of our own stands before them, and forks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,3 +25,8 @@ def opening(starts: Sequence[str], taken: Mapping[str, object]) -> Opening:
     )
     edges = tuple(Edge(source=key, target=start, via="start", chooses="always") for start in starts)
     return Opening(key, {key: Node(key=key, calls=0)}, edges, frozenset({key}))
+
+
+def begins_with(key: str) -> str:
+    """Return what is assumed where each run is told its first node, and the graph is not."""
+    return f"a run begins with {key}, which is listed first"

@@ -41,3 +41,8 @@ def cycles(graph: Graph) -> tuple[Ways, ...]:
 def cyclic(graph: Graph) -> frozenset[str]:
     """Return the nodes that a run may come back to."""
     return frozenset(key for cycle in cycles(graph) for key in cycle)
+
+
+def is_line(graph: Graph) -> bool:
+    """Return whether a run comes to each node once at most, and to one at a time, so that it ends by itself."""
+    return not (graph.is_beside or cyclic(graph) & reached(graph))

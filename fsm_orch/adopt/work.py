@@ -9,7 +9,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import FunctionType
 from typing import Literal
@@ -56,8 +56,11 @@ FRAMEWORKS = {"agents", "langgraph", "crewai", "autogen_agentchat", "agent_frame
 _RUN = re.compile("run(_[a-z_]+)?|iter|a?invoke|a?stream|a?batch|a?call|kickoff(_[a-z_]+)?")
 """What methods that run agents are called."""
 
-_LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_DEEPEST = 4
+LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+"""What may run any number of times."""
+
+DEEPEST = 4
+"""How many functions deep is looked."""
 
 
 def node(key: str, functions: Mapping[str, object] | None = None, *, does: str = "") -> Node:
@@ -121,22 +124,52 @@ def tree(function: FunctionType) -> ast.AST | None:
 def count(function: FunctionType, *, seen: tuple[FunctionType, ...] = ()) -> int | None:
     """Return how many requests to models a function is seen to make at most; None if nothing is seen to bound them."""
     parsed = tree(function)
-    if parsed is None or function in seen or len(seen) == _DEEPEST:
+    if parsed is None or function in seen or len(seen) == DEEPEST:
         return 0
-    repeated = {part for loop in ast.walk(parsed) if isinstance(loop, _LOOPS) for part in ast.walk(loop)}
-    names, total = around(function), 0
-    for call in (part for part in ast.walk(parsed) if isinstance(part, ast.Call)):
-        makes = _made(call, function, names, seen)
+    repeated = {part for loop in ast.walk(parsed) if isinstance(loop, LOOPS) for part in ast.walk(loop)}
+    total = 0
+    for call, made in _calls(function):
+        makes = count(made, seen=(*seen, function)) if isinstance(made, FunctionType) else made
         if makes is None or (makes and call in repeated):
             return None
         total += makes
     return total
 
 
-def _made(
-    call: ast.Call, function: FunctionType, names: Mapping[str, object], seen: tuple[FunctionType, ...]
-) -> int | None:
-    """Return the requests of one call: of an SDK, of an agent, or of a function of the user's."""
+def outermost(functions: Mapping[str, object]) -> dict[str, object]:
+    """Return those of the methods of a class whose requests are not counted with another's, which calls them.
+
+    Where several call each other in a circle, all of them are returned.
+
+    Args:
+        functions: By name.
+    """
+    inside = {function: _counted_with(function) for each in functions.values() if (function := plain(each))}
+    kept = {one for one in inside if not any(one in inside[by] and by not in inside[one] for by in inside)}
+    kept |= {one for one in inside if not any(one in inside[by] for by in kept)}
+    return {name: each for name, each in functions.items() if plain(each) in kept}
+
+
+def _counted_with(function: FunctionType) -> set[FunctionType]:
+    """Return the functions whose requests are counted as those of a function that calls them, itself or by others."""
+    found: set[FunctionType] = set()
+    level = {function}
+    for _ in range(DEEPEST - 1):
+        level = {made for one in level for _, made in _calls(one) if isinstance(made, FunctionType)} - found
+        found |= level
+    return found
+
+
+def _calls(function: FunctionType) -> Iterator[tuple[ast.Call, int | FunctionType | None]]:
+    """Yield the calls in a function, with what each makes."""
+    parsed, names = tree(function), around(function)
+    for call in ast.walk(parsed) if parsed is not None else ():
+        if isinstance(call, ast.Call):
+            yield call, _made(call, function, names)
+
+
+def _made(call: ast.Call, function: FunctionType, names: Mapping[str, object]) -> int | FunctionType | None:
+    """Return the requests of one call, of an SDK or of an agent, or the function of the user's that it runs."""
     path = _dotted(call.func)
     held, _, methods = path.partition(".")
     library, method = type(names.get(held)).__module__.partition(".")[0], methods.rpartition(".")[2]
@@ -144,8 +177,7 @@ def _made(
         return None
     if _REQUEST.search(path) or (library in SDKS and _VERB.fullmatch(method)):
         return 1
-    inner = run_by(call, function)
-    return 0 if inner is None else count(inner, seen=(*seen, function))
+    return run_by(call, function) or 0
 
 
 def run_by(call: ast.Call, function: FunctionType) -> FunctionType | None:
@@ -157,7 +189,7 @@ def run_by(call: ast.Call, function: FunctionType) -> FunctionType | None:
         case ast.Name(id=name):
             inner = plain(around(function).get(name))
         case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name) if not _is_library(function):
-            inner = plain(inspect.getattr_static(_class_around(function), name, None))
+            inner = plain(inspect.getattr_static(_class_around(function), kept_as(name, function), None))
         case _:
             return None
     return inner if inner is not None and _is_of(inner, function) else None
@@ -169,11 +201,20 @@ def _is_library(function: FunctionType) -> bool:
 
 
 def _class_around(function: FunctionType) -> object:
-    """Return the class of a module that a function is written in; None if it is in none."""
+    """Return the class of a module that a function is written in; None if it is in none, or in one of a function."""
     found: object = None
+    if "<locals>" in function.__qualname__:
+        return None
     for name in function.__qualname__.split(".")[:-1]:
         found = function.__globals__.get(name) if found is None else inspect.getattr_static(found, name, None)
     return found
+
+
+def kept_as(name: str, function: FunctionType) -> str:
+    """Return the name under which Python keeps an attribute that a method uses: `__ask` of `Desk` is `_Desk__ask`."""
+    owner = function.__qualname__.rpartition(".")[0].rpartition(".")[2].lstrip("_")
+    is_hidden = name.startswith("__") and not name.endswith("__") and owner
+    return f"_{owner}{name}" if is_hidden else name
 
 
 def around(function: FunctionType) -> Mapping[str, object]:

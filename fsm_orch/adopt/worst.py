@@ -1,4 +1,7 @@
-"""What a run of a graph can cost where it stands: in its own framework, with nothing but that one's cap to stop it."""
+"""What a run of a graph can cost where it stands: in its own framework, with nothing but that one's cap to stop it.
+
+But for a graph without a cycle in which nothing runs side by side: it ends by itself.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -7,10 +10,17 @@ from fractions import Fraction
 from ..amounts import Price
 from ..define.graph import reachable
 from .graph import END, Edge, Graph, Node
-from .ways import cyclic, reached, ways
+from .ways import is_line, reached, ways
 
 REPLY_TOKENS = 16_384
 """Tokens of one reply that has no cap: what gpt-4o writes at most, by OpenAI's page of models."""
+
+
+MOST_REQUESTS = 10**12
+"""Of a run; more are not counted, since a cap that allows them stops nothing."""
+
+_MOST_WORK = 2_000_000
+"""Edges that are followed to count a run: what further steps ask is bounded by the dearest node, or not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +31,6 @@ class Rates:
     window: int
     """Tokens that it may hold."""
 
-
-MOST_REQUESTS = 10**12
-"""Of a run; more are not counted, since a cap that allows them stops nothing."""
-
-_MOST_WORK = 2_000_000
-"""Edges that are followed to count a run; what its steps beyond them ask is bounded by the dearest node."""
 
 RatesOf = Callable[[str], Rates | None]
 """Returns the rates of a model by its name; None if they are not known."""
@@ -69,7 +73,7 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
     unbounded = _unbounded(graph, asked)
     requests = None if unbounded else _requests(graph, {key: node.calls or 1 for key, node in asked.items()})
     if requests is not None and requests > MOST_REQUESTS:
-        unbounded, requests = f"{graph.cap.name} allows more than {MOST_REQUESTS:,} requests", None
+        unbounded, requests = f"{graph.cap.name} allows more requests than are counted", None
     named = {key: node.model or model for key, node in asked.items()}
     rates = {name: rates_of(name) for name in dict.fromkeys(named.values()) if name}
     priced = requests if all(name and rates[name] for name in named.values()) else None
@@ -86,11 +90,6 @@ def as_it_stands(graph: Graph, rates_of: RatesOf, *, model: str | None = None) -
         has_open_replies=any(node.max_output_tokens is None for node in asked.values()),
         unnamed=tuple(key for key, name in named.items() if not name),
     )
-
-
-def is_line(graph: Graph) -> bool:
-    """Return whether a run comes to each node once at most, and to one at a time, so that it ends by itself."""
-    return not (cyclic(graph) & reached(graph) or graph.forks or graph.may_fork or graph.sends or graph.joins)
 
 
 def _unbounded(graph: Graph, asked: Collection[str]) -> str:
@@ -125,7 +124,7 @@ def _requests(graph: Graph, of: Mapping[str, int]) -> int:
             return cap.value * sum(graph.often.get(key, 1) * count for key, count in of.items())
         case "messages":
             return _messages(graph, of, cap.value)
-    return _walk(graph, of, cap.value)
+    return _walk(graph, of, cap.value + graph.is_entry_added)
 
 
 def _walk(graph: Graph, of: Mapping[str, int], steps: int) -> int:

@@ -26,6 +26,7 @@ _UNBOUND = 100_000
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but tab and newline, marks of the direction of text or the end of a line, lone surrogates."""
 
+_DEFINITION = re.compile(r"\s*(async\s+def|def|class)\s")
 
 LEVEL_COLOURS: Mapping[Level, str] = {"error": "red", "warning": "yellow", "note": "cyan"}
 
@@ -140,10 +141,7 @@ def show_each(out: Console, findings: Sequence[Finding]) -> None:
 def show_finding(finding: Finding) -> Text:
     """Return a finding as a compiler shows one: problem, place, what is expected, and fix. A note is shorter."""
     file, _, line = finding.where.rpartition(":")
-    source = linecache.getline(file, int(line)).rstrip() if line.isdecimal() else ""
-    while source.lstrip().startswith("@"):  # a decorator says little: the function below it is what is meant
-        line = str(int(line) + 1)
-        source = linecache.getline(file, int(line)).rstrip()
+    line, source = _meant(linecache.getlines(file), int(line)) if line.isdecimal() else (line, "")
     margin = " " * len(line) if source else ""
     level = "" if finding.level == "error" else f" {finding.level}"
     shown = Text("\n").append(f"{finding.code}{level}", style=f"bold {LEVEL_COLOURS[finding.level]}")
@@ -156,6 +154,17 @@ def show_finding(finding: Finding) -> Text:
         shown.append(f"{margin} |\n", style="blue")
     shown.append(f"{margin} = ", style="blue").append("expected: ", style="bold").append(f"{safe(finding.expected)}\n")
     return shown.append(f"{margin} = ", style="blue").append("fix: ", style="bold").append(safe(finding.fix))
+
+
+def _meant(lines: Sequence[str], line: int) -> tuple[str, str]:
+    """Return the line that a finding is about, with its number: below a decorator, that of the function or class."""
+    numbered = [*enumerate(lines, 1)][line - 1 :] if line else []
+    if not numbered:
+        return str(line), ""
+    number, source = numbered[0]
+    if source.lstrip().startswith("@"):  # which says little
+        number, source = next((each for each in numbered if _DEFINITION.match(each[1])), numbered[0])
+    return str(number), source.rstrip()
 
 
 def place(where: str) -> str:

@@ -89,16 +89,17 @@ def knots(graph: Graph[N]) -> tuple[frozenset[N], ...]:
     A node alone is one if it follows itself. The time is in proportion to the graph (Kosaraju and Sharir, 1981).
     """
     back = reversed_graph(graph)
-    left = dict.fromkeys(reversed(_by_end(graph)))
+    left = set(graph)
     found: list[frozenset[N]] = []
-    while left:
-        first = next(iter(left))
+    for first in reversed(_by_end(graph)):
+        if first not in left:
+            continue
         mutual, stack = {first}, [first]
-        del left[first]
+        left.remove(first)
         while stack:
             for before in back[stack.pop()]:
                 if before in left:
-                    del left[before]
+                    left.remove(before)
                     mutual.add(before)
                     stack.append(before)
         if len(mutual) > 1 or first in graph[first]:

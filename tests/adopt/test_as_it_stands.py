@@ -167,13 +167,14 @@ def test_an_edge_that_waits_for_another_sends_nothing_of_its_own() -> None:
         replace(LOOP, cap=replace(LOOP.cap, value=10**15)),
         replace(LOOP, cap=replace(LOOP.cap, value=10**15, counts="each")),
         replace(LOOP, cap=replace(LOOP.cap, value=10**15, counts="messages")),
+        replace(LOOP, cap=replace(LOOP.cap, value=10**6, counts="messages")),
     ],
 )
 def test_what_no_cap_really_stops_has_no_number(of: Graph) -> None:
-    """More than a trillion requests are said to be that, and are found without walking all steps."""
+    """More than a trillion requests, or more than the work to count them, are found without walking all steps."""
     worst = as_it_stands(of, RATES.get)
 
-    assert (None, "limit allows more than 1,000,000,000,000 requests") == (worst.requests, worst.unbounded)
+    assert (None, "limit allows more requests than are counted") == (worst.requests, worst.unbounded)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 50, 999])
@@ -306,3 +307,26 @@ def test_what_has_no_cycle_ends_without_a_limit() -> None:
         assert as_it_stands(replace(line, **{wide: frozenset({"a"})}), RATES.get).requests is None
     assert as_it_stands(replace(line, joins={"b": ("a",)}), RATES.get).requests is None
     assert as_it_stands(replace(LOOP, cap=replace(LOOP.cap, value=None)), RATES.get).requests is None
+
+
+def test_what_is_found_does_not_contradict_that_a_run_ends() -> None:
+    """Without a cycle it is not said that a run goes on, nor that something stops a visit without a bound."""
+    line = graph((ask("a", calls=None), ask("b", calls=1)), way("a", "b"), way("b", END), steps=None)
+    again = replace(line, edges=(*line.edges, way("b", "a")))
+
+    assert "a run that fails has no answer" in problems(line)
+    assert "a run that goes on or fails has no answer" in problems(again)
+    for each in (line, again, replace(line, cap=LOOP.cap)):
+        assert "'a' may make any number of requests: nothing bounds them\n" in problems(each)
+    asked = replace(line, cap=replace(LOOP.cap, counts="requests"))
+    assert "'a' may make any number of requests: only limit=5" in problems(asked)
+
+
+def test_an_entry_that_was_added_takes_no_step() -> None:
+    """Of five steps it is none, so that a, b, a, b, a come after it."""
+    edges = (way("start", "a"), way("a", "b"), way("b", "a"))
+    added = graph((ask("start", calls=0, kind="code"), ask("a"), ask("b", calls=1)), *edges, is_entry_added=True)
+
+    assert (8, 6) == tuple(
+        as_it_stands(each, RATES.get).requests for each in (added, replace(added, is_entry_added=False))
+    )

@@ -1,10 +1,11 @@
 """How many messages are seen in the code of an executor, and where that is any number."""
 
+from functools import cache, singledispatch
 from typing import Any
 
 import pytest
 
-from fsm_orch.adopt.messages import sends_many
+from fsm_orch.adopt.messages import _Reading, sends_many
 
 
 async def either(ctx: Any) -> None:
@@ -59,15 +60,26 @@ async def by_itself(self: Any, ctx: Any) -> None:
     await self.deeper(ctx)
 
 
+class Hiding:
+    async def handle(self, ctx: Any) -> None:
+        await self.__deeper(ctx)
+
+    async def __deeper(self, ctx: Any) -> None:
+        await both(ctx)
+
+
 @pytest.mark.parametrize("function", [either, returns_first, nothing, print])
 def test_one_at_most_is_seen(function: Any) -> None:
     """Of two branches one is run; what has no source sends nothing that is seen."""
     assert not sends_many({"handle": function})
 
 
-@pytest.mark.parametrize("function", [both, one_and_more, in_a_loop, in_a_list, by_another, for_ever])
+@pytest.mark.parametrize(
+    "function",
+    [both, one_and_more, in_a_loop, in_a_list, by_another, for_ever, singledispatch(by_another), cache(by_another)],
+)
 def test_several_are_seen(function: Any) -> None:
-    """In a row, in a loop, or in a function that is called, be it itself."""
+    """In a row, in a loop, or in a function that is called, be it itself; also behind a wrapper."""
     assert sends_many({"handle": function})
 
 
@@ -75,3 +87,11 @@ def test_methods_find_each_other() -> None:
     """A method that is called twice sends twice."""
     assert sends_many({"handle": by_itself, "deeper": either})
     assert not sends_many({"handle": by_itself, "deeper": nothing})
+
+
+def test_methods_find_those_that_are_hidden() -> None:
+    """Python keeps `__deeper` under a name with that of its class."""
+    hidden = dict(vars(Hiding))
+
+    assert sends_many({"handle": hidden["handle"], "_Hiding__deeper": hidden["_Hiding__deeper"]})
+    assert 2 == _Reading(hidden).most(hidden["handle"], ())

@@ -7,6 +7,7 @@ import pytest
 
 from fsm_orch.adopt.graph import END, Cap, Edge, Graph, Node
 from fsm_orch.adopt.plan import Caps, plan
+from fsm_orch.limits import MOST_HOPS
 
 
 def loop(steps: int | None = None, **node: Any) -> Graph:
@@ -47,6 +48,17 @@ def test_a_visit_has_a_bound_on_its_requests(calls: int | None, tools: tuple[str
 def test_hops_are_those_of_all_visits_or_less(steps: int | None, asked: int | None, hops: int) -> None:
     """The framework's own cap counts if it is less; what was asked counts before both."""
     assert hops == plan(loop(steps), Caps(max_visits=3, hops=asked)).hops
+
+
+def test_an_entry_that_was_added_takes_a_hop() -> None:
+    """Though it takes no step there."""
+    assert 5 == plan(replace(loop(4), is_entry_added=True), Caps(max_visits=3)).hops
+
+
+def test_no_more_hops_than_a_machine_may_have() -> None:
+    """Two nodes of 6,000 visits make 10,000 hops, whatever the framework allows."""
+    assert MOST_HOPS == plan(loop(10_007), Caps(max_visits=6_000)).hops
+    assert 9_000 == plan(loop(9_000), Caps(max_visits=6_000)).hops
 
 
 def test_only_what_a_run_comes_back_to_is_bounded() -> None:

@@ -132,7 +132,13 @@ def nothing(state: State):
     pass
 
 
-class Reply(TypedDict):
+class Loose(TypedDict):
+    """Stand for what a model is asked for, which LangChain holds no reply to."""
+
+    to: Literal["a", "b"]
+
+
+class Reply(BaseModel):
     """Stand for what a model is asked for."""
 
     to: Literal["a", "b"]
@@ -154,7 +160,7 @@ def of_a_typed_state(notes: Notes):
 
 def of_a_model(state: State):
     reply = llm.with_structured_output(Reply).invoke(state)
-    to = reply["to"] if reply else reply.get("to", "b")
+    to = reply.to if reply else "b"
     if to == "b":
         to = HERE
     return to
@@ -166,7 +172,11 @@ async def of_a_model_in_steps(state: State):
 
 
 def several_of_a_model(state: State):
-    return llm.with_structured_output(Reply).invoke(state)["several"]
+    return llm.with_structured_output(Reply).invoke(state).several
+
+
+def of_a_dictionary(state: State):
+    return llm.with_structured_output(Loose).invoke(state)["to"]
 
 
 def raw_of_a_model(state: State):
@@ -189,6 +199,7 @@ OPEN = [
     said_any,
     nothing,
     several_of_a_model,
+    of_a_dictionary,
     raw_of_a_model,
     of_a_typed_state,
 ]
@@ -235,7 +246,11 @@ def by_another(state: State):
 
 
 def to_what_a_model_said(state: State):
-    return Command(goto=llm.with_structured_output(Reply).invoke(state)["to"])
+    return Command(goto=llm.with_structured_output(Reply).invoke(state).to)
+
+
+def to_what_a_dictionary_says(state: State):
+    return Command(goto=llm.with_structured_output(Loose).invoke(state).get("to", "a"))
 
 
 def by_a_method(self, state: State):
@@ -252,7 +267,9 @@ def test_commands_to_one_are_sure(node: FunctionType) -> None:
     assert commands_one(node)
 
 
-@pytest.mark.parametrize("node", [to_what_was_said, by_a_mapping, by_another, by_a_method, by_none])
+@pytest.mark.parametrize(
+    "node", [to_what_was_said, to_what_a_dictionary_says, by_a_mapping, by_another, by_a_method, by_none]
+)
 def test_other_commands_are_not(node: FunctionType) -> None:
     """Where they go may be a list, or is said elsewhere."""
     assert not commands_one(node)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support.random_graphs import TEXTS, graphs
 
 from fsm_orch import MemoryStore, Runner, ScriptedModel
-from fsm_orch.adopt.graph import Graph
+from fsm_orch.adopt.graph import Cap, Edge, Graph, Node
 from fsm_orch.adopt.plan import Caps
 from fsm_orch.adopt.skeleton import skeleton
 from fsm_orch.adopt.written import literal, name_for, quoted
@@ -74,6 +74,19 @@ def test_a_written_machine_is_proved_and_its_runs_end(graph: Graph, caps: Caps, 
     assert {"finished", "landed", "waiting"} >= {result.status for result in results}
     assert proof.bounds.tokens >= max(result.usage.input_tokens + result.usage.output_tokens for result in results)
     assert proof.bounds.hops >= max(len(result.path) - 1 for result in results)
+
+
+def test_models_that_hand_to_each_other_for_ever_are_proved() -> None:
+    """The way out that is added is one of two, so that both are told when to be taken."""
+    nodes = {key: Node(key=key, kind="llm") for key in "ab"}
+    edges = tuple(Edge(source=source, target=to, via="edge", chooses="always") for source, to in ("ab", "ba"))
+    cap = Cap(name="limit", value=None, unit="steps", then="it never ends")
+    endless = Graph(
+        framework="f", name="endless", entry="a", nodes=nodes, edges=edges, cap=cap, lost=(), on_unknown="raises"
+    )
+    machine, _ = built(endless, Caps(model="openai:gpt-4o"))
+
+    assert [] == [str(found) for found in prove(machine).findings if found.level == "error"]
 
 
 @given(TEXTS)

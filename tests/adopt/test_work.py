@@ -7,7 +7,7 @@ import pytest
 
 from fsm_orch.adopt.source import routed, sent
 from fsm_orch.adopt.starts import opening
-from fsm_orch.adopt.work import count, node, plain
+from fsm_orch.adopt.work import count, node, outermost, plain
 
 client: Any = None
 agent: Any = None
@@ -82,6 +82,89 @@ class Desk:
 
     def of_another(self, other: Any) -> str:
         return other.helped("a")
+
+
+class Clerk:
+    """Stand for an executor that asks by methods of its own."""
+
+    def handle(self, text: str) -> str:
+        return self.ask(text) + self.__ask(text)
+
+    def ask(self, text: str) -> str:
+        return client.messages.create(text)
+
+    def __ask(self, text: str) -> str:
+        return self.ask(text)
+
+    def other(self, text: str) -> str:
+        return helper(text)
+
+
+class _Circle:
+    """Stand for one whose methods all call each other."""
+
+    def there(self, text: str) -> str:
+        return self.__back(helper(text)) if text else ""
+
+    def __back(self, text: str) -> str:
+        return self.there(self.asks(text))
+
+    def asks(self, text: str) -> str:
+        return helper(text)
+
+
+def test_what_a_method_calls_is_counted_once() -> None:
+    """A node asks what those of its methods ask that no other calls; all of them, where they call each other."""
+    clerk = {name: value for name, value in vars(Clerk).items() if callable(value)}
+    circle = {name: value for name, value in vars(_Circle).items() if callable(value)}
+
+    assert 2 == count(Clerk.handle)
+    assert 2 + 1 == node("a", outermost(clerk)).calls
+    assert {"handle", "other"} == {*outermost(clerk)}
+    assert 2 + 2 == node("a", outermost(circle)).calls
+
+
+class Deep:
+    """Stand for one whose requests are hidden deeper than is looked, and behind a name that looks like one."""
+
+    def handle(self, text: str) -> str:
+        return self.one(text)
+
+    def one(self, text: str) -> str:
+        return self.two(text)
+
+    def two(self, text: str) -> str:
+        return self.three(text)
+
+    def three(self, text: str) -> str:
+        return self.get_response(text) + self.four(text)
+
+    def four(self, text: str) -> str:
+        return helper(text)
+
+    def get_response(self, text: str) -> str:
+        return twice(text)
+
+
+def test_what_no_other_method_is_counted_with_is_not_left_out() -> None:
+    """Too deep, or taken for a request itself: it is counted by itself then."""
+    methods = {name: value for name, value in vars(Deep).items() if callable(value)}
+
+    assert 1 + 2 + 1 == node("a", outermost(methods)).calls
+    assert {"handle", "get_response", "four"} == {*outermost(methods)}
+
+
+def test_a_class_in_a_function_is_not_looked_for_outside() -> None:
+    """Another of its name in the module says nothing of it."""
+
+    class Desk:
+        def asks(self, text: str) -> str:
+            return self.helped(text)
+
+        def helped(self, text: str) -> str:
+            return text
+
+    assert 0 == count(Desk.asks)
 
 
 @pytest.mark.parametrize(

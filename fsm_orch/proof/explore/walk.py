@@ -98,8 +98,8 @@ def walk(
         on_visit: called with each node at which a visit begins, once all paths to it are known, and its position.
         most_steps: where the walk ends early too; None: `STEPS_EACH` for each configuration.
     """
-    walked = Walk(play, room, on_progress, on_visit, until_broken=until_broken, is_subsuming=is_subsuming)
-    walked.most_steps = room * STEPS_EACH if most_steps is None else most_steps
+    steps = room * STEPS_EACH if most_steps is None else most_steps
+    walked = Walk(play, room, steps, on_progress, on_visit, until_broken=until_broken, is_subsuming=is_subsuming)
     walked.go()
     return walked
 
@@ -109,12 +109,14 @@ class Walk:
 
     Args:
         room: the most configurations.
+        most_steps: the most steps.
     """
 
     def __init__(
         self,
         play: Play,
         room: int,
+        most_steps: int,
         on_progress: OnProgress | None,
         on_visit: OnVisit | None,
         *,
@@ -123,7 +125,7 @@ class Walk:
     ) -> None:
         self.tree = SearchTree()
         self.steps = 0
-        self.most_steps = room * STEPS_EACH
+        self._most_steps = most_steps
         self.is_complete = False
         self.deepest = Sighting(-1, ROOT)
         self.entered: dict[str, Sightings] = {}
@@ -191,7 +193,7 @@ class Walk:
         results: dict[tuple[int, Hashable, str | None], tuple[Successor, tuple[Outcome, ...]]] = {}
         is_certain = True
         for moved, answered in self.play.take(source and source.position, event):
-            if self.steps >= self.most_steps:
+            if self.steps >= self._most_steps:
                 raise _WalkEnd
             self.steps += 1
             is_certain = is_certain and not answered and not self.play.oracle.recalled

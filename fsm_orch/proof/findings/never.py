@@ -73,15 +73,16 @@ def _found(domain: Domain, cause: Guard[Any], owners: Sequence[_Owner]) -> Itera
         )
         return
     for owner in owners:
-        is_policy = isinstance(owner, Policy)
-        name = str(owner) if isinstance(owner, Policy) else repr(owner.name)
+        what, name, about = (
+            ("policy", str(owner), "") if isinstance(owner, Policy) else ("handoff", repr(owner.name), owner.name)
+        )
         yield codes.finding(
             "FSM204",
             where=owner.where,
-            about="" if isinstance(owner, Policy) else owner.name,
+            about=about,
             problem=f"the guard of {name} never holds: {cause!r}{why}",
-            fix=f"mend the guard, or remove the {'policy' if is_policy else 'handoff'}",
-            level="warning" if is_policy and not mistakes else "error",
+            fix=f"mend the guard, or remove the {what}",
+            level="warning" if what == "policy" and not mistakes else "error",
         )
 
 

@@ -8,10 +8,19 @@ from support.read_graphs import blind, the_edge, ways
 pytest.importorskip("agent_framework", reason="agent-framework is not installed; nox -s adopt installs it")
 
 from adopt.examples import framework_workflow
-from agent_framework import Executor, WorkflowBuilder, WorkflowContext, WorkflowExecutor, executor, handler
+from agent_framework import (
+    Case,
+    Default,
+    Executor,
+    WorkflowBuilder,
+    WorkflowContext,
+    WorkflowExecutor,
+    executor,
+    handler,
+)
 
 from fsm_orch.adopt import agent_framework
-from fsm_orch.adopt.graph import END
+from fsm_orch.adopt.graph import END, Graph
 from fsm_orch.errors import Unreadable
 
 
@@ -104,6 +113,25 @@ def test_a_fan_out_with_a_selection_is_a_fork_under_a_condition() -> None:
 
     assert {"selects"} == {edge.condition for edge in graph.leaving("one") if edge.target != END}
     assert {"one"} == graph.forks
+
+
+def test_the_cases_of_a_switch_shut_each_other_out() -> None:
+    """Those of two switches do not."""
+
+    async def passes(message: str, ctx: WorkflowContext[str]) -> None:
+        await ctx.send_message(message)
+
+    def switched(switches: int) -> Graph:
+        builder = WorkflowBuilder(start_executor=one)
+        for at in range(switches):
+            first, second = (executor(passes, id=f"{name}_{at}") for name in ("first", "second"))
+            cases: list[Any] = [Case(condition=is_late, target=first), Default(target=second)]
+            builder = builder.add_switch_case_edge_group(one, cases)
+        return agent_framework.read(builder.build(), "workflow")
+
+    alone, both = switched(1), switched(2)
+
+    assert (frozenset(), {"one"}) == (alone.forks | alone.may_fork, both.forks | both.may_fork)
 
 
 def test_what_an_agent_is_told_and_may_ask_is_read() -> None:

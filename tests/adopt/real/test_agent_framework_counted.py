@@ -73,6 +73,29 @@ async def send_two(ctx: WorkflowContext[str]) -> None:
     await ctx.send_message("x")
 
 
+class ByName(Executor):
+    """Sends two messages by a function."""
+
+    @handler
+    async def one(self, message: str, ctx: WorkflowContext[str]) -> None:
+        await send_two(ctx)
+
+
+class ByMethod(Asking):
+    """Asks by a method of its own."""
+
+    @handler
+    async def one(self, message: str, ctx: WorkflowContext[str]) -> None:
+        self.ask(message)
+        await ctx.send_message("x")
+
+    def ask(self, message: str) -> None:
+        self.__ask(message)
+
+    def __ask(self, message: str) -> None:
+        self.client.create(message)
+
+
 def _true(_: Any) -> bool:
     return True
 
@@ -135,7 +158,17 @@ def hidden(client: Asked) -> Workflow:
     return WorkflowBuilder(start_executor=first).add_edge(first, last).build()
 
 
-COUNTED = {diamond: 5, doubling: 61, crowd: 20, conditions: 3, joined: 12, switched: 8, itself: 7}
+def named(client: Asked) -> Workflow:
+    first, last = ByName(id="first"), Asking("last", client)
+    return WorkflowBuilder(start_executor=first).add_edge(first, last).build()
+
+
+def by_methods(client: Asked) -> Workflow:
+    first, last = ByMethod("first", client), ByMethod("last", client)
+    return WorkflowBuilder(start_executor=first).add_edge(first, last).build()
+
+
+COUNTED = {by_methods: 2, diamond: 5, doubling: 61, crowd: 20, conditions: 3, joined: 12, switched: 8, itself: 7}
 """What is printed, which is what a real run asks."""
 
 
@@ -145,7 +178,7 @@ async def ran(workflow: Workflow) -> None:
         await workflow.run("x")
 
 
-@pytest.mark.parametrize("build", [*COUNTED, flooded, hidden])
+@pytest.mark.parametrize("build", [*COUNTED, flooded, hidden, named])
 async def test_no_number_is_too_small(build: Any) -> None:
     """Neither that of the workflow as it stands, nor what is proved of a machine."""
     client = Asked()

@@ -82,11 +82,15 @@ def test_requests_are_seen_through_helpers_and_in_loops() -> None:
 
 
 def test_a_graph_alone_has_an_assumed_start() -> None:
-    """The entrypoint is the application's, and the reader says what it took for it."""
-    graph = burr.read(burr_mail.application.graph, "graph")
+    """The entrypoint is the application's, and the reader says what it took for it; what is lost names no other."""
+    whole = burr.read(burr_mail.application, "application")
+    alone = burr.read(burr_mail.application.graph, "graph")
 
-    assert "receive" == graph.entry
-    assert any("first action" in clause for clause in graph.lost)
+    assert "receive" == alone.entry
+    assert ((), ("a run begins with receive, which is listed first",)) == (whole.assumed, alone.assumed)
+    for graph in (whole, alone):
+        assert {*graph.nodes} >= {key for keys in graph.not_kept().values() for key in keys}
+        assert not any("listed first" in clause for clause in graph.lost)
 
 
 def test_parallel_actions_start_as_many_as_they_please() -> None:

@@ -11,11 +11,15 @@ pytest.importorskip("langgraph_swarm", reason="LangGraph is not installed; nox -
 
 from adopt.examples import langgraph_flows
 from adopt.examples.langgraph_flows import ChatOpenAI, Notes, alice, look, swarm
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.errors import GraphRecursionError
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Send
 from langgraph.types import Command as Sent
+from pydantic import BaseModel
 
 from fsm_orch.adopt import langgraph
 from fsm_orch.adopt.examine import examine, is_bounded
@@ -137,8 +141,12 @@ def test_a_command_may_name_several(node: Any) -> None:
     assert {"start"} == read(made).may_fork
 
 
-class Router(TypedDict):
+class Router(BaseModel):
     next: Literal["a", "b", "FINISH"]
+
+
+class Loose(TypedDict):
+    next: Literal["a", "b"]
 
 
 class Desk:
@@ -147,8 +155,11 @@ class Desk:
     llm: Any = None
 
     def ask(self, notes: Where) -> Command[Literal["a", "b", "__end__"]]:
-        goto = self.llm.with_structured_output(Router).invoke(notes["query"])["next"]
+        goto = self.llm.with_structured_output(Router).invoke(notes["query"]).next
         return Command(goto=END if goto == "FINISH" else goto)
+
+    def loose(self, notes: Where) -> Command[Literal["a", "b"]]:
+        return Command(goto=self.llm.with_structured_output(Loose).invoke(notes["query"])["next"])
 
     def back(self, notes: Where) -> Command[Literal["ask"]]:
         self.llm.invoke(notes["query"])
@@ -173,6 +184,34 @@ def test_nodes_that_are_methods_are_read() -> None:
     assert ["llm"] * 3 == [node.kind for node in graph.nodes.values()]
     assert {"model"} == {edge.chooses for edge in graph.leaving("ask")}
     assert {"code"} == {edge.chooses for key in "ab" for edge in graph.leaving(key)}
+
+
+def test_what_a_model_writes_into_a_dictionary_may_be_several() -> None:
+    """LangChain holds no reply to the types of a TypedDict."""
+
+    class Replies(BaseChatModel):
+        """Replies with a list where one of two names was asked for."""
+
+        @property
+        def _llm_type(self) -> str:
+            return "replies"
+
+        def bind_tools(self, tools: Any, **_: Any) -> Any:
+            return self
+
+        def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **_: Any) -> ChatResult:
+            call = {"name": "Loose", "args": {"next": ["a", "b"]}, "id": "1"}
+            return ChatResult(generations=[ChatGeneration(message=AIMessage("", tool_calls=[call]))])
+
+    class Loosely(Desk):
+        llm = Replies()
+
+    ran: list[str] = []
+    made = flow(start=Loosely().loose, a=lambda notes: ran.append("a"), b=lambda notes: ran.append("b"))
+    made.compile().invoke({"query": "", "to": []})
+
+    assert {"a", "b"} == {*ran}
+    assert {"start"} == read(made).may_fork
 
 
 def test_a_command_of_a_method_beside_a_node_is_seen() -> None:

@@ -1,6 +1,6 @@
 """Requests of nodes of LangGraph that are tried again, or whose errors are handled, against what is printed of them."""
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import pytest
 from support.counted import Asked, standing, too_small
@@ -9,9 +9,16 @@ pytest.importorskip("langgraph", reason="LangGraph is not installed; nox -s adop
 
 from contextlib import suppress
 
+from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware, ModelRetryMiddleware
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
 from langgraph.errors import GraphRecursionError
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, RetryPolicy
+
+from fsm_orch.adopt import detect
+from fsm_orch.adopt.worst import Worst, as_it_stands
 
 client = Asked()
 
@@ -53,6 +60,17 @@ def one(work: Any = fails, **options: Any) -> StateGraph[Any, Any, Any, Any]:
     return graph.add_edge(START, "work").add_edge("work", "after").add_edge("after", END)
 
 
+def to_work(notes: Notes) -> Literal["work"]:
+    return "work"
+
+
+def again(limit: int = 5) -> Any:
+    """Return a graph whose first node a router chooses, and whose node goes to itself; each step asks once."""
+    graph = StateGraph(Notes)
+    graph.add_node("work", answers).set_conditional_entry_point(to_work, ["work"]).add_edge("work", "work")
+    return graph.compile().with_config(recursion_limit=limit)
+
+
 HOSTILE = {
     "tried five times": lambda: one(retry_policy=policy(5)),
     "the policy of several that tries most": lambda: one(retry_policy=[policy(2, ValueError), policy(4)]),
@@ -76,6 +94,62 @@ def test_no_number_is_too_small(name: str) -> None:
     assert requests > 1
     assert [] == too_small(graph, requests)
     assert [] == too_small(HOSTILE[name](), requests)
+
+
+@pytest.mark.parametrize("limit", [1, 5])
+def test_what_chooses_the_first_node_takes_no_step(limit: int) -> None:
+    """As many requests are printed as a run of so many steps makes."""
+    before = client.requests
+    with suppress(GraphRecursionError):
+        again(limit).invoke({"text": "x"})
+
+    assert limit == client.requests - before == standing(again(limit))
+
+
+class Failing(BaseChatModel):
+    """Asks, and has no reply."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "failing"
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **_: Any) -> Any:
+        client.create()
+        raise ConnectionError
+
+
+class AsksTwice(AgentMiddleware[Any, Any]):
+    """Asks again, where a run is not blocked."""
+
+    async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+        for _ in range(2):
+            with suppress(ConnectionError):
+                await handler(request)
+        return AIMessage("no")
+
+
+def agent(*around: Any) -> tuple[Any, Worst]:
+    """Return an agent with middleware around its requests, and what is printed of it."""
+    made = create_agent(Failing(), middleware=around)
+    graph = detect.read(made, "agent")
+    assert not graph.nodes["model"].is_counted
+    return made, as_it_stands(graph, lambda _: None)
+
+
+async def test_middleware_may_ask_again() -> None:
+    """What stands around the request of an agent makes as many as it pleases, so the number is said to be more."""
+    retrying, retried = agent(ModelRetryMiddleware(max_retries=5, initial_delay=0.0, jitter=False))
+    twice, asked_twice = agent(AsksTwice())
+    before = client.requests
+    retrying.invoke({"messages": []})
+    between = client.requests
+    await twice.ainvoke({"messages": []})
+
+    assert (6, 2) == (between - before, client.requests - between)
+    assert [(1, True)] * 2 == [(worst.requests, worst.is_more) for worst in (retried, asked_twice)]
+    twice.builder.nodes["model"].runnable.func = None
+    assert as_it_stands(detect.read(twice, "agent"), lambda _: None).is_more
+    assert (1, False) == (agent()[1].requests, agent()[1].is_more)
 
 
 def test_tries_are_counted() -> None:

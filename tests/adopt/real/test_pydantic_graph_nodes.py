@@ -1,6 +1,7 @@
 """What is read of pydantic-graph 0.x, against pydantic-graph itself."""
 
 import pytest
+from support.counted import Asked, standing
 from support.read_graphs import blind, the_edge, ways
 
 pytest.importorskip("pydantic_graph.graph", reason="pydantic-graph 0.x is not installed; nox -s adopt installs it")
@@ -61,6 +62,34 @@ def test_a_base_node_may_be_any_node() -> None:
 
     assert {"Anything", "Last"} == ways(graph)["Anything"]
     assert {"assumed"} == {edge.trust for edge in graph.leaving("Anything")}
+
+
+client = Asked()
+
+
+@dataclass
+class First(BaseNode[None, None, int]):
+    async def run(self, ctx: GraphRunContext) -> "Second":
+        client.create()
+        return Second()
+
+
+@dataclass
+class Second(BaseNode[None, None, int]):
+    async def run(self, ctx: GraphRunContext) -> End[int]:
+        client.create()
+        return End(1)
+
+
+async def test_where_a_run_begins_is_assumed() -> None:
+    """A run that begins with another node than the first of the list may ask more than is printed, which is said."""
+    graph = Graph(nodes=(Second, First))
+    found = pydantic_graph.read(graph, "graph")
+    await graph.run(First())
+
+    assert (1, 2) == (standing(graph), client.requests)
+    assert ("a run begins with Second, which is listed first",) == found.assumed
+    assert {()} == {*found.not_kept().values()}
 
 
 def test_a_name_that_is_gone_is_named() -> None:
