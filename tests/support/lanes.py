@@ -35,9 +35,10 @@ def outdone(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """Return the tests with few examples which are to run with many too: what few examples show, many show."""
     alike = defaultdict[object, list[pytest.Item]](list)
     for item in items:
-        given = dict(item.callspec.indices) if hasattr(item, "callspec") else {}
+        given = dict(item.callspec.params) if hasattr(item, "callspec") else {}
         if isinstance(item, pytest.Function) and given.pop("examples", None) is not None:
-            alike[item.parent, item.originalname, *given.items()].append(item)
+            # of the other values, which may be anything, each is one object in all of its tests
+            alike[item.parent, item.originalname, *map(id, given.values())].append(item)
     return [item for same in alike.values() if len(same) > 1 for item in same if item.get_closest_marker("few")]
 
 
