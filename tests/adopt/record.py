@@ -111,7 +111,7 @@ def codes_recorded() -> dict[str, Any]:
 
 if __name__ == "__main__":
     if find_spec("agents") and find_spec("langgraph"):
-        text = json.dumps(codes_recorded(), sort_keys=True)
+        text = json.dumps(codes_recorded(), indent=1, sort_keys=True)
         CODES_RECORDED.write_text(text + "\n", encoding="utf-8")
     for name, example in EXAMPLES.items():
         if example.is_here:
