@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 _SCRIPTS = Path(__file__).parent / "migrations"
@@ -28,7 +29,7 @@ def migrate(dialect: str, connect: Callable[[], Any]) -> None:
     """
     try:
         _upgrade(sa.create_engine(f"{dialect}://", creator=connect, poolclass=NullPool))
-    except sa.exc.DBAPIError as error:
+    except DBAPIError as error:
         # that of the driver says if it is worth another try, as with a locked file
         raise (error.orig or error) from None
 
