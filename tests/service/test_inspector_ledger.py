@@ -69,7 +69,7 @@ async def test_the_ledger_says_no_other_bound_than_the_banner(chromium: Browser)
         await expect(ledger).to_contain_text(
             re.compile(r"ended after \d+\.\d\d s of at most 40 s; waiting for people is not")
         )
-        await expect(page.locator("#ending")).to_contain_text(re.compile(r"Begun .*20\d\d.*, ended .*20\d\d"))
+        await expect(page.locator("#ending")).to_contain_text(re.compile(r"Begun .*20\d\d, .*, ended .*\d:\d\d"))
         await expect(page.locator("#left .runs span[title]")).to_have_attribute(
             "title", re.compile("stored last .* ago")
         )
