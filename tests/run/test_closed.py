@@ -2,8 +2,10 @@
 
 from typing import Literal
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, State, Visit, guard
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Nested, Runner, ScriptedModel, State, Visit, guard
 from fsm_orch.export.display import result_html
+from fsm_orch.kernel.records import GuardRaised
+from fsm_orch.resilience import Breaker, Gate
 
 
 class Parcel(Context):
@@ -19,6 +21,11 @@ def is_box(parcel: Parcel) -> bool:
 @guard
 def is_labelled(parcel: Parcel) -> bool:
     return parcel.label is not None
+
+
+@guard
+def is_odd(parcel: Parcel) -> bool:
+    return {"tube": True, "bag": False}[parcel.kind]
 
 
 @guard
@@ -60,13 +67,68 @@ def test_each_exit_that_was_closed_is_told_with_what_closed_it() -> None:
     )
 
 
+class Round(Machine[Parcel]):
+    """A clerk who comes back once, with another parcel."""
+
+    clerk = State(LLMAgent("Send it."), initial=True)
+    sort = State(LLMAgent("Sort it.", does="sort", writes=Parcel.kind), max_visits=1)
+    sent, kept = Final(), Final(fallback=True)
+    odd = clerk.to(sent, "it is odd", guard=is_odd)
+    back = clerk.to(sort, "sort it again")
+    on = sort.to(clerk)
+    limits = Limits(tokens=20_000)
+
+
+def test_what_raised_in_a_visit_before_is_not_told() -> None:
+    """In the last one the guard answers, and closes its exit."""
+    result = Runner(Round, model=ScriptedModel([{"handoff": "back"}, {"kind": "bag"}])).run_sync(Parcel())
+
+    assert ["odd"] == [each.handoff for each in result.records if isinstance(each, GuardRaised)]
+    assert result.closed == (
+        "'odd' since its guard does not hold",
+        "'back' since 'sort' has been visited 1 times, which is its limit",
+    )
+
+
 class Scale(Machine[Parcel]):
-    """Code whose guards are asked on what it writes, which is gone once the run was landed."""
+    """Code whose guards are asked on what it writes, which is gone once the run was landed, and so is one hop more."""
 
     scale = State(weigh, writes=Parcel.kind, initial=True)
+    pack = State(weigh, writes=Parcel.kind)
     sent, kept = Final(), Final(fallback=True)
-    box = scale.to(sent, guard=is_box)
+    box = scale.to(pack, guard=is_box)
     lorry = scale.to(sent, guard=is_heavy)
+    on = pack.to(sent)
+    limits = Limits(hops=2, tokens=20_000)
+
+
+class Drop(Machine[Parcel]):
+    """A clerk who may give a parcel to a van, or label it."""
+
+    clerk = State(LLMAgent("Send it."), initial=True)
+    van = State(weigh, writes=Parcel.kind)
+    sent, kept = Final(), Final(fallback=True)
+    by_van = clerk.to(van, "send it")
+    label = clerk.to(sent, "label it", guard=is_labelled)
+    on = van.to(sent)
+
+
+class Labels(Machine[Parcel]):
+    """A scale that gives each parcel a label."""
+
+    scale = State(weigh, writes=Parcel.kind, initial=True)
+    sent, kept = Final(sets={Parcel.label: "sent"}), Final(fallback=True)
+    lorry = scale.to(sent, guard=is_heavy)
+    on_foot = scale.to(sent)
+
+
+class Depot(Machine[Parcel]):
+    """A scale inside, with a guard that raises there."""
+
+    scale = State(Nested(Labels, writes=Parcel.label), initial=True)
+    sent, kept = Final(), Final(fallback=True)
+    bare = scale.to(sent, guard=~is_labelled)
+    other = scale.to(sent, guard=~is_box)
 
 
 class Late(Machine[Parcel]):
@@ -85,6 +147,31 @@ def test_of_a_guard_that_reads_what_the_landing_has_set_nothing_is_told() -> Non
     assert result.closed == ("'label' since its guard does not hold",)
     for shown in (str(result), result_html(result)):
         assert "since its guard does not hold" in shown
+
+
+async def test_a_run_landed_for_what_is_shut_is_told_of_each_exit_too() -> None:
+    """A breaker that is open stands against one, a guard against the other."""
+    gate = Gate(breaker=Breaker(failures=1))
+    async with gate.entered(1) as tell:
+        await tell("error")
+    result = await Runner(Drop, model=ScriptedModel([]), gates={Drop.van: gate}).run(Parcel())
+
+    assert result.landing is not None
+    assert "shut" == result.landing.reason
+    assert result.closed == (
+        "'by_van' since the agent of 'van' is not available now",
+        "'label' since its guard does not hold",
+    )
+
+
+def test_nothing_is_told_of_exits_inside() -> None:
+    """A guard that raised in a run inside of this one is none of its own."""
+    result = Runner(Depot).run_sync(Parcel())
+
+    assert result.landing is not None
+    assert "lorry" in [each.handoff for each in result.records if isinstance(each, GuardRaised)]
+    assert "no_handoff" == result.landing.reason
+    assert result.closed == ("'other' since its guard does not hold",)
 
 
 def test_of_code_nothing_is_told_of_a_guard_that_reads_what_it_wrote() -> None:
