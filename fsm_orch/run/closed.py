@@ -29,17 +29,15 @@ def why_closed(compiled: CompiledMachine, now: Configuration, records: Sequence[
     if now.landing not in ("no_handoff", "shut"):
         return ()
     own = [record for record in records if not record.stamp.path]
-    landed = next(record for record in reversed(own) if isinstance(record, Landed))
+    landed = next(record for record in own if isinstance(record, Landed))
     return tuple(_told(compiled, now, landed, own))
 
 
 def _told(compiled: CompiledMachine, now: Configuration, landed: Landed, own: Sequence[Record]) -> Iterator[str]:
-    entered = next((at for at in reversed(range(len(own))) if isinstance(own[at], VisitStarted)), 0)
+    entered = next(at for at in reversed(range(len(own))) if isinstance(own[at], VisitStarted))
     raised = {each.handoff: each.detail for each in own[entered:] if isinstance(each, GuardRaised)}
     for name, error in raised.items():
         yield f"{name!r} since its guard raised {error}"
-    if landed.source not in compiled.states:
-        return
     # what code has written is gone with its reply, but a guard that reads such a field counts as open before it
     before = replace(now, state=landed.source, hops=now.hops - 1, status="running")
     for handoff, against in menu(compiled, before):
