@@ -322,6 +322,25 @@ async def test_the_first_who_cancels_is_the_one_who_is_told() -> None:
     assert "it was cancelled from outside, by ann" == result.landing.detail
 
 
+class Nameless(MemoryStore):
+    """A store of a user's own, made before those who cancel were named."""
+
+    async def ask_cancel(self, run_id: str) -> bool:  # type: ignore[override]
+        return await super().ask_cancel(run_id)
+
+
+async def test_a_store_that_takes_no_name_is_asked_without_one() -> None:
+    """As long as nobody says who cancels."""
+    runner = Runner(Asks, store=Nameless())
+    waiting = await runner.run(Pair(query="x"), run_id="r")
+    landed = await runner.cancel("r")
+
+    assert "waiting" == waiting.status
+    assert landed is not None
+    assert landed.landing is not None
+    assert "it was cancelled from outside" == landed.landing.detail
+
+
 async def test_an_empty_name_cancels_nothing() -> None:
     """Who cancels says who they are, or nothing."""
     with pytest.raises(StartError, match="'' names nobody"):
@@ -495,9 +514,11 @@ async def test_a_run_is_cancelled_before_its_store_knows_it(lease_s: float | Non
         running = asyncio.ensure_future(runner.run(Ticket(query="x"), run_id=f"r{seconds}"))
         await asyncio.sleep(seconds)
         assert () == await store.load(f"r{seconds}")
-        assert None is await runner.cancel(f"r{seconds}")
+        for who in ("ann", "bob"):
+            assert None is await runner.cancel(f"r{seconds}", who=who)
         result = await running
 
         assert result.landing is not None
         assert ("cancelled", []) == (result.landing.reason, model.requests)
+        assert "it was cancelled from outside, by ann" == result.landing.detail
         assert result.journal == await store.load(f"r{seconds}")
