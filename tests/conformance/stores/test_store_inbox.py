@@ -102,3 +102,20 @@ async def test_a_cancellation_is_asked_of_the_owner(opening: Opening) -> None:
 
         assert claim is not None
         assert claim.news.is_cancel_asked
+
+
+async def test_the_first_who_says_who_cancels_is_kept(opening: Opening) -> None:
+    """Whether a beat tells the owner, or a claim, or a release that is held back; nobody's wish takes no name away."""
+    async with opening() as worker:
+        mine, other = worker(), worker()
+        await mine.beat()
+        await put(mine, "a", 0, at(1))
+        for who in (None, "ann", "bob", None):
+            assert await other.ask_cancel("a", who=who)
+        news = News("a", (), is_cancel_asked=True, cancelled_by="ann")
+
+        assert (news,) == await mine.beat()
+        assert news == await mine.release("a", epoch=1, unless_news=True)
+        claim = await mine.claim("a")
+        assert claim is not None
+        assert news == claim.news
