@@ -22,6 +22,25 @@ async def returns_first(ctx: Any) -> None:
     await ctx.send_message("right")
 
 
+async def raises_first(ctx: Any) -> None:
+    if ctx.is_left:
+        await ctx.send_message("left")
+        raise ValueError
+    await ctx.send_message("right")
+
+
+async def too_deep(ctx: Any) -> None:
+    await deep_as_well(ctx)
+
+
+async def deep_as_well(ctx: Any) -> None:
+    await as_deep_as_is_seen(ctx)
+
+
+async def as_deep_as_is_seen(ctx: Any) -> None:
+    await by_another(ctx)
+
+
 async def nothing(ctx: Any) -> None:
     await ctx.yield_output("text")
 
@@ -35,6 +54,34 @@ async def one_and_more(ctx: Any) -> None:
     if ctx.is_left:
         await ctx.send_message("left")
     await ctx.send_message("right")
+
+
+async def else_and_more(ctx: Any) -> None:
+    if ctx.is_left:
+        await ctx.send_message("left")
+        return
+    else:  # noqa: RET505 -- as users write it
+        await ctx.send_message("right")
+    await ctx.send_message("more")
+
+
+async def two_or_none(ctx: Any) -> None:
+    if ctx.is_left:
+        pass
+    else:
+        await ctx.send_message("right")
+        await ctx.send_message("more")
+
+
+async def asks_and_returns(ctx: Any) -> None:
+    if await ctx.send_message("is it so"):
+        await ctx.send_message("left")
+        return
+
+
+async def asks_and_goes_on(ctx: Any) -> None:
+    if await ctx.send_message("is it so"):
+        await ctx.send_message("left")
 
 
 async def in_a_loop(ctx: Any) -> None:
@@ -55,6 +102,11 @@ async def for_ever(ctx: Any) -> None:
     await for_ever(ctx)
 
 
+async def again(self: Any, ctx: Any) -> None:
+    await ctx.send_message("once")
+    await self.again(ctx)
+
+
 async def by_itself(self: Any, ctx: Any) -> None:
     await self.deeper(ctx)
     await self.deeper(ctx)
@@ -68,15 +120,18 @@ class Hiding:
         await both(ctx)
 
 
-@pytest.mark.parametrize("function", [either, returns_first, nothing, print])
+@pytest.mark.parametrize("function", [either, returns_first, raises_first, too_deep, nothing, print])
 def test_one_at_most_is_seen(function: Any) -> None:
-    """Of two branches one is run; what has no source sends nothing that is seen."""
+    """Of two branches one is run; what has no source, or is too deep, sends nothing that is seen."""
     assert not sends_many({"handle": function})
 
 
 @pytest.mark.parametrize(
     "function",
-    [both, one_and_more, in_a_loop, in_a_list, by_another, for_ever, singledispatch(by_another), cache(by_another)],
+    [
+        *(both, one_and_more, else_and_more, two_or_none, asks_and_returns, asks_and_goes_on, in_a_loop, in_a_list),
+        *(by_another, as_deep_as_is_seen, for_ever, singledispatch(by_another), cache(by_another)),
+    ],
 )
 def test_several_are_seen(function: Any) -> None:
     """In a row, in a loop, or in a function that is called, be it itself; also behind a wrapper."""
@@ -84,7 +139,8 @@ def test_several_are_seen(function: Any) -> None:
 
 
 def test_methods_find_each_other() -> None:
-    """A method that is called twice sends twice."""
+    """A method that is called twice sends twice, and one that calls itself any number of times."""
+    assert sends_many({"again": again})
     assert sends_many({"handle": by_itself, "deeper": either})
     assert not sends_many({"handle": by_itself, "deeper": nothing})
 
