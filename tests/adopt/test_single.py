@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Callable
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any, Literal, TypedDict, cast
 
 import pytest
@@ -145,6 +145,20 @@ class Reply(BaseModel):
     several: list[str]
 
 
+class Wide(BaseModel):
+    """Stand for what a model is asked for, with a field that may be a list, one of an enum, and a text."""
+
+    to: str | list[str]
+    kind: Kind
+    several: str
+
+
+class Later(BaseModel):
+    """Stand for what a model is asked for, of which only type checkers know a name."""
+
+    to: "OnlyForTypeCheckers"  # type: ignore[name-defined]  # noqa: F821
+
+
 class Notes(BaseModel):
     """Stand for what a model is asked for, and for the state of a graph."""
 
@@ -152,6 +166,8 @@ class Notes(BaseModel):
 
 
 llm: Any = None
+more: dict[str, Any] = {"include_raw": True}
+models = SimpleNamespace(Notes=Notes)
 
 
 def of_a_typed_state(notes: Notes):
@@ -171,6 +187,39 @@ async def of_a_model_in_steps(state: State):
     return cast("Notes", await chain.ainvoke(state)).to
 
 
+def kind_of_a_model(state: State):
+    return llm.with_structured_output(Wide).invoke(state).kind
+
+
+def of_a_model_elsewhere(state: State):
+    return llm.with_structured_output(models.Notes).invoke(state).to
+
+
+def either_of_a_model(state: State):
+    return llm.with_structured_output(Wide).invoke(state).to
+
+
+def unknown_of_a_model(state: State):
+    return llm.with_structured_output(Later).invoke(state).to
+
+
+def perhaps_raw_of_a_model(state: State):
+    return llm.with_structured_output(Notes, **more).invoke(state).to
+
+
+def of_one_of_two_models(state: State):
+    reply = llm.with_structured_output(Wide).invoke(state)
+    if state:
+        reply = llm.with_structured_output(Reply).invoke(state)
+    return reply.several
+
+
+def of_itself(state: State):
+    reply = llm.with_structured_output(Notes).invoke(state)
+    reply = cast("Notes", reply)
+    return reply.to
+
+
 def several_of_a_model(state: State):
     return llm.with_structured_output(Reply).invoke(state).several
 
@@ -184,7 +233,7 @@ def raw_of_a_model(state: State):
 
 
 SURE = [said_text, said_choice, said_alias, said_either, constants, through_a_variable, declared_variable, compared]
-SURE += [of_a_model, of_a_model_in_steps]
+SURE += [of_a_model, of_a_model_in_steps, kind_of_a_model, of_a_model_elsewhere]
 OPEN = [
     several,
     given,
@@ -199,6 +248,11 @@ OPEN = [
     said_any,
     nothing,
     several_of_a_model,
+    either_of_a_model,
+    unknown_of_a_model,
+    perhaps_raw_of_a_model,
+    of_one_of_two_models,
+    of_itself,
     of_a_dictionary,
     raw_of_a_model,
     of_a_typed_state,
