@@ -60,11 +60,9 @@ def _asked(held: ast.expr | None, bound: Bound, depth: int = 8) -> ast.expr | No
 
 
 def _named(said: ast.expr, names: Mapping[str, Any]) -> Any:
-    """Return what an annotation names."""
+    """Return what an expression names."""
     match said:
         case ast.Name(id=name):
-            return names.get(name)
-        case ast.Constant(value=str(name)):
             return names.get(name)
         case ast.Attribute(value=inner, attr=name):
             return getattr(_named(inner, names), name, None)

@@ -94,10 +94,8 @@ def _is_one(value: ast.expr | None, around: _Around, seen: frozenset[str] = froz
             return _is_one(one, around, seen) and _is_one(other, around, seen)
         case ast.BoolOp(values=several):
             return all(_is_one(each, around, seen) for each in several)
-        case ast.Subscript(value=held, slice=ast.Constant(value=str(name))) | ast.Attribute(value=held, attr=name):
+        case ast.Attribute(value=held, attr=name):
             return around.is_field_one(held, name)
-        case ast.Call(func=ast.Attribute(value=held, attr="get"), args=[ast.Constant(value=str(name)), *other]):
-            return around.is_field_one(held, name) and all(_is_one(each, around, seen) for each in other)
         case ast.Call(func=ast.Name(id=name)):
             return name in _ONE and name not in around.names
         case ast.Call(func=ast.Attribute(attr=name)):
