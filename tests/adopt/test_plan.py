@@ -50,6 +50,14 @@ def test_hops_are_those_of_all_visits_or_less(steps: int | None, asked: int | No
     assert hops == plan(loop(steps), Caps(max_visits=3, hops=asked)).hops
 
 
+@pytest.mark.parametrize("counts", ["each", "messages"])
+def test_a_cap_that_counts_no_hops_bounds_none(counts: Any) -> None:
+    """A step of several nodes is no hop."""
+    graph = loop(4)
+
+    assert 6 == plan(replace(graph, cap=replace(graph.cap, counts=counts)), Caps(max_visits=3)).hops
+
+
 def test_an_entry_that_was_added_takes_a_hop() -> None:
     """Though it takes no step there."""
     assert 5 == plan(replace(loop(4), is_entry_added=True), Caps(max_visits=3)).hops
@@ -101,3 +109,12 @@ def test_what_several_nodes_lose_is_said_once() -> None:
     graph = replace(loop(), lost=("a: its guardrail", "the condition", "b: its guardrail", "b: its filter: all"))
 
     assert {"its guardrail": ("a", "b"), "the condition": (), "its filter: all": ("b",)} == graph.not_kept()
+
+
+def test_nodes_of_like_names_have_names_of_their_own() -> None:
+    """They are counted from the second on, and none is a name that the module takes itself."""
+    keys = ("a b", "A-B", "a.b", "limits")
+    edges = tuple(Edge(source="a b", target=key, via="to", chooses="code") for key in keys[1:])
+    graph = replace(loop(), entry="a b", nodes={key: Node(key=key) for key in keys}, edges=edges)
+
+    assert ["a_b", "a_b_2", "a_b_3", "limits_2"] == [*plan(graph, Caps()).names.values()]
