@@ -190,6 +190,14 @@ def test_a_walk_that_is_cut_short_is_no_less(steps: int, monkeypatch: pytest.Mon
     assert exact <= short <= 2 * exact
 
 
+def test_a_walk_that_is_cut_short_counts_each_step_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all nodes are as dear, it is exact."""
+    alone = graph((ask("a"),), way("a", "a"), steps=50)
+    monkeypatch.setattr(counting, "_MOST_WORK", 20)
+
+    assert 100 == as_it_stands(alone, RATES.get).requests
+
+
 def test_many_messages_on_the_way_to_a_model_have_no_number() -> None:
     """Where each message is a visit, those of code in between are passed on."""
     nodes = (ask("a", calls=0, kind="code"), ask("b", calls=0, kind="code"), ask("c"))
@@ -303,6 +311,8 @@ def test_what_has_no_cycle_ends_without_a_limit() -> None:
 
     assert (3, "") == (worst.requests, worst.unbounded)
     assert not any("started with another" in clause for clause in assumptions(line, worst, Caps()))
+    away = replace(line, nodes={**line.nodes, "c": ask("c")}, edges=(*line.edges, way("c", "c"), way("c", "a")))
+    assert 3 == as_it_stands(away, RATES.get).requests, "no run comes to that cycle"
     for wide in ("forks", "may_fork", "sends"):
         assert as_it_stands(replace(line, **{wide: frozenset({"a"})}), RATES.get).requests is None
     assert as_it_stands(replace(line, joins={"b": ("a",)}), RATES.get).requests is None
