@@ -1,6 +1,7 @@
 """What the source of a function tells of its requests, and of the texts it returns."""
 
 import functools
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -82,6 +83,48 @@ class Desk:
 
     def of_another(self, other: Any) -> str:
         return other.helped("a")
+
+
+class Called:
+    """Stand for what asks by its class, or by a method that Python names."""
+
+    def handle(self, text: str) -> str:
+        return self.__call__(text)
+
+    def __call__(self, text: str) -> str:
+        return client.messages.create(text)
+
+    @classmethod
+    def made(cls, text: str) -> str:
+        return cls.ask(text)
+
+    @staticmethod
+    def ask(text: str) -> str:
+        return twice(text)
+
+
+class Theirs:
+    """Stand for what a framework does by itself."""
+
+    def asks(self, text: str) -> str:
+        return self.helped(text)
+
+    def helped(self, text: str) -> str:
+        return client.messages.create(text)
+
+
+for each in (Theirs.asks, Theirs.helped):
+    each.__module__ = "langgraph.prebuilt"
+foreign = FunctionType(helper.__code__, globals(), "foreign")
+foreign.__module__ = "elsewhere.models"
+
+
+def of_another_package(text: str) -> str:
+    return foreign(text)
+
+
+def looped_silently(text: str) -> list[str]:
+    return [silent(part) for part in text]
 
 
 class Clerk:
@@ -172,6 +215,11 @@ def test_a_class_in_a_function_is_not_looked_for_outside() -> None:
     [
         (Desk.asks, 2),
         (Desk.of_another, 0),
+        (Called.handle, 1),
+        (plain(vars(Called)["made"]), 2),
+        (Theirs.asks, 0),
+        (of_another_package, 0),
+        (looped_silently, 0),
         (of_an_sdk, 1),
         (silent, 0),
         (chat, 1),
