@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -151,12 +151,18 @@ def stands_in_words(result: RunResult[Any]) -> str:
     return f"{words} in {result.state.name}" + (f": {_in_a_line(asked)}" if asked else "")
 
 
+def taken(records: Iterable[Record]) -> Iterator[HandedOff | Landed]:
+    """Yield the records of the transitions that a run itself took, in order, and of none inside it."""
+    for record in records:
+        if isinstance(record, HandedOff | Landed) and not record.stamp.path:
+            yield record
+
+
 def path_of(records: Sequence[Record]) -> tuple[Hop, ...]:
     """Return the transitions that a run itself took, in order."""
     return tuple(
         Hop(record.source, record.handoff if isinstance(record, HandedOff) else None, record.target)
-        for record in records
-        if isinstance(record, HandedOff | Landed) and not record.stamp.path
+        for record in taken(records)
     )
 
 
