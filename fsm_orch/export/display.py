@@ -20,7 +20,7 @@ from ..proof.bounds.certificate import Certificate
 from ..proof.bounds.skeleton import Measure
 from ..proof.bounds.words import bound_in_words, tolls_in_words, verdict_in_words
 from ..proof.report import Counterexample, Proof
-from ..run.result import RunResult, cut, stands_in_words, taken, used_in_words
+from ..run.result import RunResult, cut, stands_in_words, taken, used_in_words, why_landed
 from .diagram import diagram, printable
 from .table import HEADINGS, rows
 
@@ -127,7 +127,7 @@ def result_html(result: RunResult[Any]) -> str:
     ]
     fields = [(name, cut(value)) for name, value in shown(result.context).items()]
     return _joined(
-        _heading(end, "; ".join([landing.detail or landing.words, *result.closed]) if landing else ""),
+        _heading(end, why_landed(result, landing) if landing else ""),
         _line(f"used before: {result.used_before}") if landing and result.used_before else "",
         _table(("hop", "state", "handoff", "to", "tokens left"), path),
         _table(("field", "value"), fields),

@@ -121,8 +121,8 @@ class RunResult(Generic[C]):
         """Return where the run ended or waits, its path, the fields of its context, and what it used, a line each."""
         ended = stands_in_words(self)
         if self.landing is not None:
-            why = _printed("; ".join([self.landing.detail or self.landing.words, *self.closed]))
-            ended = f"Landed in {self.state.name} ({self.landing.reason}): {why}"
+            why = why_landed(self, self.landing)
+            ended = f"Landed in {self.state.name} ({self.landing.reason}): {_printed(why)}"
             ended += f"; used before: {self.used_before}" if self.used_before else ""
         fields = (f"  {name}: {_in_a_line(value)}" for name, value in shown(self.context).items())
         return "\n".join([ended, *(f"  {hop}" for hop in self.path), *fields, used_in_words(self)])
@@ -149,6 +149,11 @@ def stands_in_words(result: RunResult[Any]) -> str:
     asked = "; ".join(question.text for question in result.waiting)
     words = {"finished": "Ended", "waiting": "Waits", "running": "Stands"}[result.status]
     return f"{words} in {result.state.name}" + (f": {_in_a_line(asked)}" if asked else "")
+
+
+def why_landed(result: RunResult[Any], landing: Landing) -> str:
+    """Return why a run was landed, in words, with what closed each exit if none was legal."""
+    return "; ".join([landing.detail or landing.words, *result.closed])
 
 
 def taken(records: Iterable[Record]) -> Iterator[HandedOff | Landed]:
