@@ -16,12 +16,11 @@ from typing import Any
 from ..define.changes import shown
 from ..define.definition import Definition
 from ..define.machine import is_machine
-from ..kernel.records import HandedOff, Landed
 from ..proof.bounds.certificate import Certificate
 from ..proof.bounds.skeleton import Measure
 from ..proof.bounds.words import bound_in_words, tolls_in_words, verdict_in_words
 from ..proof.report import Counterexample, Proof
-from ..run.result import RunResult, cut, stands_in_words, used_in_words
+from ..run.result import RunResult, cut, stands_in_words, taken, used_in_words, why_landed
 from .diagram import diagram, printable
 from .table import HEADINGS, rows
 
@@ -122,14 +121,13 @@ def result_html(result: RunResult[Any]) -> str:
     """Return a run as tables, as HTML: where it ended or waits, its path, the fields of its context, what it used."""
     landing = result.landing
     end = stands_in_words(result) if landing is None else f"Landed in {result.state.name} ({landing.reason})"
-    taken = [record for record in result.records if isinstance(record, (HandedOff, Landed))]
     path = [
         (str(number), hop.source, hop.handoff or "landing", hop.target, f"{record.stamp.remaining:,}")
-        for number, (hop, record) in enumerate(zip(result.path, taken, strict=True), 1)
+        for number, (hop, record) in enumerate(zip(result.path, taken(result.records), strict=True), 1)
     ]
     fields = [(name, cut(value)) for name, value in shown(result.context).items()]
     return _joined(
-        _heading(end, "; ".join([landing.detail or landing.words, *result.closed]) if landing else ""),
+        _heading(end, why_landed(result, landing) if landing else ""),
         _line(f"used before: {result.used_before}") if landing and result.used_before else "",
         _table(("hop", "state", "handoff", "to", "tokens left"), path),
         _table(("field", "value"), fields),

@@ -109,8 +109,7 @@ async def expire(driver: Driver, run_id: str, deps: Any) -> Run:
 
 async def cancel(driver: Driver, run_id: str, who: str | None) -> Run | None:
     """Have a run landed by whoever drives it. Return it if that is nobody else, or if it has ended."""
-    ask = checked(driver.store).ask_cancel
-    is_known = await asked(ask if who is None else partial(ask, who=who), run_id)
+    is_known = await asked(partial(checked(driver.store).ask_cancel, who=who), run_id)
     if driver.driven.is_on_store(run_id):
         if is_known:
             await driver.heart.look()  # the store says who was the first to ask

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -121,8 +121,8 @@ class RunResult(Generic[C]):
         """Return where the run ended or waits, its path, the fields of its context, and what it used, a line each."""
         ended = stands_in_words(self)
         if self.landing is not None:
-            why = _printed("; ".join([self.landing.detail or self.landing.words, *self.closed]))
-            ended = f"Landed in {self.state.name} ({self.landing.reason}): {why}"
+            why = why_landed(self, self.landing)
+            ended = f"Landed in {self.state.name} ({self.landing.reason}): {_printed(why)}"
             ended += f"; used before: {self.used_before}" if self.used_before else ""
         fields = (f"  {name}: {_in_a_line(value)}" for name, value in shown(self.context).items())
         return "\n".join([ended, *(f"  {hop}" for hop in self.path), *fields, used_in_words(self)])
@@ -151,12 +151,23 @@ def stands_in_words(result: RunResult[Any]) -> str:
     return f"{words} in {result.state.name}" + (f": {_in_a_line(asked)}" if asked else "")
 
 
+def why_landed(result: RunResult[Any], landing: Landing) -> str:
+    """Return why a run was landed, in words, with what closed each exit if none was legal."""
+    return "; ".join([landing.detail or landing.words, *result.closed])
+
+
+def taken(records: Iterable[Record]) -> Iterator[HandedOff | Landed]:
+    """Yield the records of the transitions that a run itself took, in order, and of none inside it."""
+    for record in records:
+        if isinstance(record, HandedOff | Landed) and not record.stamp.path:
+            yield record
+
+
 def path_of(records: Sequence[Record]) -> tuple[Hop, ...]:
     """Return the transitions that a run itself took, in order."""
     return tuple(
         Hop(record.source, record.handoff if isinstance(record, HandedOff) else None, record.target)
-        for record in records
-        if isinstance(record, HandedOff | Landed) and not record.stamp.path
+        for record in taken(records)
     )
 
 

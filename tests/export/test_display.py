@@ -17,6 +17,7 @@ from fsm_orch import (
     LLMAgent,
     Machine,
     MemoryStore,
+    Nested,
     Runner,
     ScriptedModel,
     State,
@@ -193,6 +194,21 @@ def test_a_landed_result_says_why(shell):
     assert f"Landed in human ({result.landing.reason})" in texts
     assert "landing" in texts
     assert f" {result.landing.detail}" in texts
+
+
+def test_of_what_runs_inside_a_run_no_hop_is_in_its_path(shell):
+    """Its hops are among the records, and the table is of the run itself."""
+
+    class Front(Machine[Ticket]):
+        inside = State(Nested(Desk, writes=Ticket.answer), initial=True)
+        answered, human = Final(), Final(fallback=True)
+        done, failed = inside.to(answered), inside.on_failure(human)
+
+    result = Runner(Front, model=ScriptedModel([{"handoff": "to_check"}])).run_sync(Ticket(query="Money back"))
+    texts = read(shown(shell, result)["text/html"]).texts
+
+    assert ["inside", "done", "answered"] == texts[texts.index("1") + 1 :][:3]
+    assert "2" not in texts
 
 
 def test_long_values_are_cut(shell):

@@ -1,4 +1,4 @@
-"""What comes for a run from outside while somebody drives it, or nobody does: answers of humans, and cancellations."""
+"""What comes for a run from outside while somebody drives it, or nobody does: answers of humans."""
 
 from __future__ import annotations
 
@@ -10,35 +10,16 @@ from typing import Any
 
 import pytest
 from support.asking import DONE, Both, Claim, Pair, Refunds
-from support.desk import Support, Ticket
+from support.beside import LEASE_S, WHEN, Beside, begun, now, worker
 
-from fsm_orch import (
-    Final,
-    HumanAgent,
-    Machine,
-    MemoryStore,
-    Message,
-    Nested,
-    Parallel,
-    Reply,
-    Runner,
-    RunResult,
-    ScriptedModel,
-    StartError,
-    State,
-    Visit,
-)
+from fsm_orch import Final, HumanAgent, Machine, MemoryStore, Parallel, Runner, RunResult, State, Visit
 from fsm_orch.errors import AnswerError, LeaseHeld
 from fsm_orch.kernel.inputs import Answered, Failed
 from fsm_orch.store import News
 from fsm_orch.store.sql import SqlStore
 
-LEASE_S = 6.0
-"""A beat every two seconds."""
 ONE = "r:0.1:0:1"
-"""The key of the question below."""
-WHEN = list[tuple[str, float]]()
-"""What was done, and when."""
+"""The key of the question that `Beside` asks."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,60 +27,6 @@ def nothing_done() -> None:
     """Begin with nothing done in the world."""
     DONE.clear()
     WHEN.clear()
-
-
-def now() -> float:
-    """Return the time of the loop."""
-    return round(asyncio.get_running_loop().time(), 6)
-
-
-def note(visit: Visit[Pair]) -> None:
-    """Note when it acts."""
-    WHEN.append((visit.key, now()))
-
-
-async def takes_nine(visit: Visit[Pair]) -> Any:
-    """Take nine seconds."""
-    try:
-        await asyncio.sleep(9)
-    except asyncio.CancelledError:
-        WHEN.append(("stopped", now()))
-        raise
-    return {Pair.two: "slowly"}
-
-
-class Asks(Machine[Pair]):
-    """A human is asked, and what follows notes when."""
-
-    ask = State(HumanAgent("What says the first?", reads=Pair.query, writes=Pair.one), initial=True, expires_s=100)
-    noting = State(note)
-    done, human = Final(), Final(fallback=True)
-    said, over = ask.to(noting), ask.on_timeout(human)
-    noted = noting.to(done)
-
-
-class Beside(Machine[Pair]):
-    """A human is asked inside it, while something else takes nine seconds."""
-
-    ask = State(
-        Parallel(Nested(Asks, writes=Pair.one), State(takes_nine, writes=Pair.two, timeout_s=60)),
-        initial=True,
-        timeout_s=60,
-    )
-    done, human = Final(), Final(fallback=True)
-    on, failed = ask.to(done), ask.on_failure(human)
-
-
-def worker(store: MemoryStore, **options: Any) -> Runner[Pair, None]:
-    """Return a runner on a worker of its own."""
-    return Runner(Beside, store=store.beside(lease_s=LEASE_S), **options)
-
-
-async def begun(runner: Runner[Pair, None], seconds: float) -> asyncio.Task[RunResult[Pair]]:
-    """Begin a run, and wait."""
-    task = asyncio.ensure_future(runner.run(Pair(query="x"), run_id="r"))
-    await asyncio.sleep(seconds)
-    return task
 
 
 def ids(result: RunResult[Any]) -> list[str]:
@@ -289,65 +216,6 @@ async def test_what_comes_as_a_run_is_let_go_is_folded(lease_s: float | None) ->
 
 
 @pytest.mark.looptime
-async def test_a_run_that_is_driven_is_cancelled_from_outside() -> None:
-    """It lands at the next beat, its agents are stopped, and whoever waits for it gets the result."""
-    store = MemoryStore()
-    task = await begun(worker(store), 2.5)
-    assert None is await worker(store).cancel("r", who="ann@example.org")
-    assert None is await worker(store).cancel("r", who="bob@example.org")
-    result = await task
-
-    assert (Beside.human, 4.0) == (result.state, now())
-    assert result.landing is not None
-    assert "cancelled" == result.landing.reason
-    assert "it was cancelled from outside, by ann@example.org" == result.landing.detail
-    assert [("stopped", 4.0)] == WHEN
-    assert result.journal == await store.load("r")
-    again = await worker(store).cancel("r")
-    assert again is not None
-    assert result.journal == again.journal
-
-
-@pytest.mark.looptime
-async def test_the_first_who_cancels_is_the_one_who_is_told() -> None:
-    """Also if the second asks the runner that drives the run, which has not heard of the first yet."""
-    store = MemoryStore()
-    runner = worker(store)
-    task = await begun(runner, 2.5)
-    await worker(store).cancel("r", who="ann")
-    await runner.cancel("r", who="bob")
-    result = await task
-
-    assert result.landing is not None
-    assert "it was cancelled from outside, by ann" == result.landing.detail
-
-
-class Nameless(MemoryStore):
-    """A store of a user's own, made before those who cancel were named."""
-
-    async def ask_cancel(self, run_id: str) -> bool:  # type: ignore[override]
-        return await super().ask_cancel(run_id)
-
-
-async def test_a_store_that_takes_no_name_is_asked_without_one() -> None:
-    """As long as nobody says who cancels."""
-    runner = Runner(Asks, store=Nameless())
-    waiting = await runner.run(Pair(query="x"), run_id="r")
-    landed = await runner.cancel("r")
-
-    assert "waiting" == waiting.status
-    assert landed is not None
-    assert landed.landing is not None
-    assert "it was cancelled from outside" == landed.landing.detail
-
-
-async def test_an_empty_name_cancels_nothing() -> None:
-    """Who cancels says who they are, or nothing."""
-    with pytest.raises(StartError, match="'' names nobody"):
-        await worker(MemoryStore()).cancel("r", who="")
-
-
-@pytest.mark.looptime
 @pytest.mark.parametrize("lease_s", [LEASE_S, None])
 async def test_a_run_of_ones_own_is_reached_at_once(lease_s: float | None) -> None:
     """A runner that drives a run itself need not wait for a beat, and needs none."""
@@ -364,37 +232,6 @@ async def test_a_run_of_ones_own_is_reached_at_once(lease_s: float | None) -> No
         result = await task
         assert (Beside.human if is_cancelled else Beside.done) is result.state
         assert began + 2.5 == WHEN[-1][1]
-
-
-@pytest.mark.looptime
-async def test_a_run_that_nobody_drives_is_cancelled_here() -> None:
-    """It waits, or its worker is dead: it lands, and its result is given."""
-    store = MemoryStore(wall_clock=now)
-    waits = Runner(Refunds, store=store.beside(lease_s=LEASE_S))
-    await waits.run(Claim(query="x"), run_id="w")
-    dead = await begun(worker(store), 2.5)
-    dead._coro.close()  # type: ignore[attr-defined]  # as a process that is killed
-    await asyncio.sleep(20)
-    landed = [await waits.cancel("w"), await worker(store).cancel("r")]
-
-    assert [("cancelled", "finished")] * 2 == [
-        (one.landing.reason, one.status) for one in landed if one is not None and one.landing is not None
-    ]
-    with pytest.raises(StartError, match="knows of no run"):
-        await waits.cancel("of nobody")
-
-
-@pytest.mark.looptime
-async def test_a_wish_to_cancel_is_folded_by_whoever_goes_on() -> None:
-    """The store was asked, and nobody drove the run then: to resume it lands it, and does nothing else."""
-    store = MemoryStore()
-    runner = Runner(Refunds, store=store.beside(lease_s=LEASE_S))
-    (question,) = (await runner.run(Claim(query="x"), run_id="r")).waiting
-    await store.post("r", question.key, "a", {"handoff": "yes", "note": "ok"})
-    await store.ask_cancel("r")
-    result = await runner.resume("r")
-
-    assert (Refunds.human, []) == (result.state, DONE)
 
 
 @pytest.mark.looptime
@@ -486,39 +323,3 @@ async def test_an_answer_reaches_a_run_through_a_database(tmp_path: Path) -> Non
         two.close()
 
     assert (Waits.done, "1", ["a"]) == (result.state, result.context.one, ids(result))
-
-
-class Thinks:
-    """An agent that thinks for three seconds before it asks its model: nothing of its run is stored until then."""
-
-    spec = Support.triage.spec
-
-    async def act(self, visit: Visit[Ticket]) -> Reply:
-        await asyncio.sleep(3)
-        await visit.model.ask((Message(role="user", content="x"),))
-        return Reply(Support.resolved)
-
-
-@pytest.mark.looptime
-@pytest.mark.parametrize("lease_s", [LEASE_S, None])
-async def test_a_run_is_cancelled_before_its_store_knows_it(lease_s: float | None) -> None:
-    """A run of one's own lands whenever it is cancelled, be it that nothing of it is stored: nothing is sent for it."""
-    store, model = MemoryStore(), ScriptedModel(["x"])
-    runner = Runner(
-        Support,
-        model=model,
-        store=store if lease_s is None else store.beside(lease_s=lease_s),
-        agents={Support.triage: Thinks()},
-    )
-    for seconds in (0, 1):
-        running = asyncio.ensure_future(runner.run(Ticket(query="x"), run_id=f"r{seconds}"))
-        await asyncio.sleep(seconds)
-        assert () == await store.load(f"r{seconds}")
-        for who in ("ann", "bob"):
-            assert None is await runner.cancel(f"r{seconds}", who=who)
-        result = await running
-
-        assert result.landing is not None
-        assert ("cancelled", []) == (result.landing.reason, model.requests)
-        assert "it was cancelled from outside, by ann" == result.landing.detail
-        assert result.journal == await store.load(f"r{seconds}")

@@ -63,13 +63,15 @@ function said(machine, at) {
   return `${machine.name}, ${at.state ? `at ${at.state}` : "no run"}. ${way}`;
 }
 
+export const about = (edge) => [edge.about, edge.guard && `only if ${edge.guard}`, edge.kind !== "handoff" && `on ${edge.kind}`].filter(Boolean);
+
 function one(edge, i, machine, at, taken, other) {
   const key = `${edge.source}.${edge.handoff}`, order = taken.get(key), beside = other.get(key);
   const here = edge.source === at.state && at.status === "running" && edge.kind === "handoff";
   const legal = here && at.legal.includes(edge.handoff), off = here && !legal;
   const failure = edge.kind !== "handoff";
   const tone = order ? "blue" : beside ? "violet" : legal ? "cyan" : failure ? "red" : "faint";
-  const title = [`${edge.source} → ${edge.target}: ${edge.handoff}`, edge.about, edge.guard && `only if ${edge.guard}`, failure && `on ${edge.kind}`, edge.where].filter(Boolean).join("\n");
+  const title = [`${edge.source} → ${edge.target}: ${edge.handoff}`, ...about(edge), edge.where].filter(Boolean).join("\n");
   const node = h("g", { key: `edge ${i}`, class: ["edge", edge.mark, failure && "failure", order && "taken", beside && "beside", legal && "legal", off && "off", order?.includes(at.hopsTaken.length) && "last"].filter(Boolean).join(" ") },
     h("title", {}, title), h("path", { d: edge.path, "marker-end": `url(#head-${tone})` }), edge.label && h("text", { x: edge.label[0], y: edge.label[1] }, edge.note ? `${edge.handoff} ${edge.note}` : edge.handoff));
   return { node, badge: order || beside ? number(edge, i, machine, order, beside) : null, order: order ? 2 : beside || legal ? 1 : 0 };

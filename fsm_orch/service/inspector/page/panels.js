@@ -1,5 +1,6 @@
 // What stands around the diagram: runs, records in words, the ledger, a state, and what a human is asked.
 import { ago, counted, el, entry, h, num, shown } from "./dom.js";
+import { about } from "./draw.js";
 
 const TONES = { visit_started: "blue", call_reserved: "amber", call_settled: "amber", call_denied: "red", overspent: "red", refused: "red", guard_raised: "red", attempt_failed: "red", handed_off: "cyan", landed: "amber", run_finished: "green", asked: "violet", approved: "violet", answered: "violet", gates_seen: "red" };
 
@@ -96,7 +97,7 @@ export function state(node, machine, at, list, onpick, onclose) {
   const ways = machine.edges.filter((edge) => edge.source === node.name), is = ({ kind, stamp }) => (kind === "visit_started" || kind === "run_finished") && stamp.state === node.name && stamp.path.join(".") === at.path;
   const visits = list.flatMap((record, i) => (is(record) ? [i + 1] : []));
   return h("section", { key: "state", id: "state", class: "card", "aria-label": node.name }, h("p", {}, h("b", {}, node.name), " ", h("button", { class: "beside", onclick: onclose }, "close")), h("small", {}, [node.sub, node.tools?.length && `tools: ${node.tools.join(", ")}`, node.where].filter(Boolean).join("; ")),
-    h("dl", { class: "held" }, ways.map((edge) => [h("dt", {}, `${edge.handoff} → ${edge.target}`), h("dd", {}, [edge.about, edge.guard && `only if ${edge.guard}`, edge.kind !== "handoff" && `on ${edge.kind}`].filter(Boolean).join("; ") || "no guard")])),
+    h("dl", { class: "held" }, ways.map((edge) => [h("dt", {}, `${edge.handoff} → ${edge.target}`), h("dd", {}, about(edge).join("; ") || "no guard")])),
     visits.length ? h("p", {}, "visits: ", visits.map((number) => [h("button", { class: "beside", onclick: () => onpick(number) }, `record ${number}`), " "])) : h("p", {}, "not visited"));
 }
 
@@ -143,7 +144,7 @@ export const others = (found, name) => (found?.runs ? h("p", { class: "note" }, 
 // A question as its form says it: two buttons, a choice, fields. The service checks the answer.
 // Args: unrecorded = the tool that a fork would not use after a yes; null: it would use it, or none.
 export function question(asked, unrecorded, onanswer) {
-  const card = el("form", { class: "card", "aria-label": asked.text }, el("small", {}, `${asked.state} waits for you${asked.expires_at ? ` until ${new Date(asked.expires_at * 1000).toLocaleString()}` : ""}`), el("p", {}, asked.text),
+  const card = el("form", { class: "card", "aria-label": asked.text }, el("small", {}, `${asked.state} waits for you${asked.expires_at ? ` until ${clock(asked.expires_at)}` : ""}`), el("p", {}, asked.text),
     Object.keys(asked.shown ?? {}).length ? el("dl", { class: "held" }, Object.entries(asked.shown).map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value, 4000))])) : null,
     unrecorded ? el("p", { class: "note" }, `This is a fork: it begins only what has a recorded reply, and this use of ${unrecorded} has none. After a yes it stands, until it goes on with its effects.`) : null);
   const wrong = el("p", { class: "wrong", role: "alert" }), send = (answer) => onanswer(asked.key, answer).catch((error) => { wrong.textContent = error.message; });
