@@ -360,9 +360,8 @@ class Library(Machine[Loan]):
 # a day, the run takes `late`; without `on_timeout` it would be landed, and without `expires_s` it would wait for as long
 # as it takes. `expires_s` bounds the approval of a tool, too.
 #
-# **With a remark.** The approval of a tool is a yes or a no. Where the human has something to say to whoever comes next,
-# let them write a field in a state before, as `remark` here: the agent of `lend` could read it. A human writes all
-# fields of their `writes` in each answer, so give `None` where there is nothing to say.
+# **With a remark.** An approval is a yes or a no, and no more. Whatever else a human has to say, they write into a
+# field, as `remark` here, which the agent of `lend` could read ([more of it](how-to/tools.md#with-a-remark)).
 #
 # **Only if a human said yes.** A policy has one of `before`, `after` and `when`, so "a rare book is lent only after a yes"
 # is two of them. `common` and `yes` are the two ways into `lend`. One is never taken for a rare book, and nothing is lent
@@ -411,9 +410,9 @@ print(result.status, "-", result.waiting[0].text)
 # tomorrow. With `False` the tool is not used, and the model is told so; the run may still end in `answered`.
 # (`MemoryStore` forgets with its process; `store="sqlite:///runs.db"` does not.)
 #
-# A script has to know the form of a reply. It has a key for each field that is written, and `handoff` where there are
-# several to choose from. As long as a model may use a tool, all that stands under the one key `reply`, where
-# `{"use": ...}` may stand instead. The last reply here has no such key, since `asks=1` is used up.
+# A reply has a key for each field that is written, and `handoff` where there are several to choose from. As long as the
+# model may use a tool, all that stands under the one key `reply`, where `{"use": ...}` may stand instead. The last reply
+# here has no such key, since `asks=1` is used up.
 
 # %%
 await desk.resume("r1", True)

@@ -109,7 +109,7 @@ def knots(graph: Graph[N]) -> tuple[frozenset[N], ...]:
 
 
 def _by_end(graph: Graph[N]) -> list[N]:
-    """Return the nodes in the order in which a search into the depth is done with them."""
+    """Return the nodes in the order in which a depth-first search is done with them."""
     seen: set[N] = set()
     done: list[N] = []
     for root in graph:
@@ -131,8 +131,8 @@ def shortest_cycle(graph: Graph[N], *, through: Iterable[N] | None = None) -> tu
     """Find a cycle with the fewest edges, its first node repeated at its end; None if there is none.
 
     Args:
-        graph: To search.
-        through: One of these stands on the cycle; by default any, for a time that grows with the square of its cycles.
+        graph: what is searched.
+        through: one of these stands on the cycle; None: any, and the time grows with the square of what is on cycles.
     """
     best: tuple[N, ...] | None = None
     closed = {node for knot in knots(graph) for node in knot}

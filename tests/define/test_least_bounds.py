@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from figures import desks
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from support.random_machines import PLANS, build
 from support.selling import Desk
 
 from fsm_orch import Context, DefinitionError, Final, Limits, LLMAgent, Machine, State
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.least import least_hops, least_visits
+from fsm_orch.define.rules.check import check
+from fsm_orch.testing import Tape
 from machines import coding, research
 
 
@@ -46,25 +52,39 @@ MACHINES = [
 LONGEST = 8
 
 
-def walks(definition: Definition, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield every walk on from a path that ends in an answer, or in a final state that is one."""
-    if path[-1] in definition.finals:
-        yield path
-    elif len(path) <= LONGEST:
-        for target in definition.successors[path[-1]]:
-            yield from walks(definition, (*path, target))
+def walks(definition: Definition, most: int) -> Iterator[tuple[str, ...]]:
+    """Yield every walk of so many hops at most from a start to a final state."""
+
+    def onward(path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        if path[-1] in definition.finals:
+            yield path
+        elif len(path) <= most:
+            for target in definition.successors[path[-1]]:
+                yield from onward((*path, target))
+
+    for start in definition.starts:
+        yield from onward((start,))
+
+
+def to_answers(definition: Definition, most: int) -> list[tuple[str, ...]]:
+    """Return those of these walks that end in an answer, which the fallback is not."""
+    return [way for way in walks(definition, most) if not definition.finals[way[-1]].fallback]
+
+
+def pairs(of: list[tuple[str, ...]]) -> set[tuple[str, str]]:
+    """Return the pairs of neighbours on walks."""
+    return {pair for way in of for pair in pairwise(way)}
 
 
 def dearest(definition: Definition, state: str | None) -> int:
     """Return the most that the cheapest walk of an edge needs: in hops, or in visits of a state."""
     cheapest: dict[tuple[str, str], int] = {}
-    for start in definition.starts:
-        for walk in walks(definition, (start,)):
-            price = len(walk) - 1 if state is None else walk.count(state)
-            for number, edge in enumerate(pairwise(walk), 2):
-                # the fallback is no answer, but the edge into it is one that can be taken
-                if walk[-1] != definition.fallback.name or number == len(walk):
-                    cheapest[edge] = min(price, cheapest.get(edge, price))
+    for walk in walks(definition, LONGEST):
+        price = len(walk) - 1 if state is None else walk.count(state)
+        for number, edge in enumerate(pairwise(walk), 2):
+            # the fallback is no answer, but the edge into it is one that can be taken
+            if walk[-1] != definition.fallback.name or number == len(walk):
+                cheapest[edge] = min(price, cheapest.get(edge, price))
     return max(cheapest.values())
 
 
@@ -75,6 +95,46 @@ def test_least_bounds_are_those_of_the_dearest_edge(definition: Definition) -> N
     assert {state: least_visits(definition, state) for state in definition.states} == {
         state: dearest(definition, state) for state in definition.states
     }
+
+
+@given(PLANS)
+def test_least_hops_open_every_way_and_one_less_does_not(plan: Tape) -> None:
+    """Each edge that leads to an answer is on a walk of so many hops to one; with one hop less, some is on none."""
+    definition = build(plan).definition
+    least = least_hops(definition)
+    assume(len(definition.states) <= 4)
+    assume(least <= 7)
+    every = pairs(to_answers(definition, 9))
+
+    assert pairs(to_answers(definition, least)) == every
+    assert pairs(to_answers(definition, least - 1)) < every
+
+
+@given(PLANS)
+def test_least_visits_open_every_way_and_one_less_does_not(plan: Tape) -> None:
+    """The same of the visits of each state."""
+    definition = build(plan).definition
+    assume(len(definition.states) <= 3)
+    found = to_answers(definition, 9)
+    every = pairs(found)
+
+    for state in definition.states:
+        least = least_visits(definition, state)
+        assert pairs([way for way in found if way.count(state) <= least]) == every
+        assert pairs([way for way in found if way.count(state) < least]) != every or least <= 1
+
+
+@given(PLANS, st.integers(1, 3))
+def test_what_is_advised_where_hops_are_too_few_builds(plan: Tape, few: int) -> None:
+    """With the limit that is offered, nothing is said of hops."""
+    definition = build(plan).definition
+    short = replace(definition, limits=definition.limits.model_copy(update={"hops": few}))
+    said = [finding for finding in check(short) if "raise the limit of hops" in (finding.fix or "")]
+    assume(said)
+    mended = replace(definition, limits=definition.limits.model_copy(update={"hops": least_hops(definition)}))
+
+    assert f"raise the limit of hops to {least_hops(definition)} or more" in str(said[0].fix)
+    assert not [finding for finding in check(mended) if "raise the limit of hops" in (finding.fix or "")]
 
 
 def test_a_state_that_no_run_comes_to_needs_no_hops() -> None:

@@ -7,7 +7,7 @@ An *error* is certain and breaks a promise that was made; a *warning* needs a de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ...amounts import Price
 from ...define.definition import Definition
@@ -70,7 +70,7 @@ def findings(
     ]
     found += hops.cut_short(definition, exploration, found)
     # by its name, not by its line: several handoffs may stand on one; and a note says nothing that could replace this
-    told = {name for finding in found if finding.level != "note" for name in finding.about.split(", ")}
+    told = _names(finding for finding in found if finding.level != "note")
     found += [finding for finding in ways.untaken(definition, exploration, found) if finding.about not in told]
     found = [finding for finding in found if not _is_explained(definition, finding, found)]
     weights = {"error": 0, "warning": 1, "note": 2}
@@ -78,12 +78,17 @@ def findings(
 
 
 def _is_explained(definition: Definition, finding: Finding, found: Sequence[Finding]) -> bool:
-    """Return whether a finding says what another one is the reason of, so that mending that one may mend both."""
+    """Return whether another finding is the reason of this one, so that mending that one may mend both."""
     match finding.code:
         case "FSM202" | "FSM203":  # exits that may be closed, one of them by a guard that is a mistake
-            shut = {name for one in found if one.code == "FSM204" for name in one.about.split(", ")}
+            shut = _names(one for one in found if one.code == "FSM204")
             return any(exit_.name in shut for exit_ in definition.states[finding.about].exits)
         case "FSM303":  # a limit that no run uses up, since no run comes to the states that would
             return any(one.code == "FSM301" for one in found)
         case _:
             return False
+
+
+def _names(found: Iterable[Finding]) -> set[str]:
+    """Return the names of the states and handoffs that findings are about."""
+    return {name for finding in found for name in finding.about.split(", ")}

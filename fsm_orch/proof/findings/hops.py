@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...define import codes
 from ...define.definition import Definition
-from ...define.graph import shortest_cycle
+from ...define.graph import knots
 from ...errors import Finding
 from ...limits import MOST_HOPS
 from ..explore.exploration import Exploration
@@ -37,7 +37,7 @@ def cut_short(definition: Definition, exploration: Exploration, known: Iterable[
         # an opaque guard may never answer so, nor a function propose so: then runs have hops enough
         hangs_on = " and ".join((*map(str, trace.assumptions), *trace.proposals))
         way = "a way may take" if hangs_on else "the longest way takes" if seen.is_complete else "a way takes"
-        has_cycle = shortest_cycle(definition.successors) is not None
+        has_cycle = bool(knots(definition.successors))
         yield codes.finding(
             "FSM207",
             where=handoff.where,

@@ -87,7 +87,7 @@ def _found(domain: Domain, cause: Guard[Any], owners: Sequence[_Owner]) -> Itera
 
 
 def _whatever(domain: Domain, guard: Guard[Any]) -> str:
-    """Return with which values of what a guard reads it does not hold, if they are few: it may look for another."""
+    """Return the values of the fields that a guard reads, if they are few: it may look for one that there is not."""
     values = {name: domain.finite[name] for name in domain.reads(guard) if name in domain.finite}
     if guard.connective is not None or sum(map(len, values.values())) > _MOST_VALUES:
         return ""

@@ -148,7 +148,7 @@ class _Why(NamedTuple):
     problem: str
     fix: str | None = None
     is_guessed: bool = False
-    """Whether it only lists what it can be, limits among it."""
+    """Whether it only lists what the reason may be, limits among it."""
 
 
 def _why_untaken(definition: Definition, domain: Domain, handoff: Handoff) -> _Why:

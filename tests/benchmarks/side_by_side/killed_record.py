@@ -14,7 +14,6 @@ Not measured: Temporal, which openai-agents and pydantic-ai offer too. Its serve
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import signal
@@ -22,11 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from side_record import HERE, ROOT, counted, server, taken
+from side_peers import record_with_peers
+from side_record import HERE, counted, server, taken
 from side_record import PINNED as WITHOUT
 
 FILE = HERE / "killed.json"
@@ -116,12 +115,7 @@ def record() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as made:
         moments = (*MOMENTS, "never")
         did = {name: {moment: killed(name, moment, Path(made)) for moment in moments} for name in PROGRAMS}
-    return {
-        "on": datetime.now(UTC).date().isoformat(),
-        "python": sys.version.partition(" ")[0],
-        "versions": {pin.partition("[")[0].partition("==")[0]: pin.partition("==")[2] for pin in PINNED},
-        "did": did,
-    }
+    return {"did": did}
 
 
 def table(found: dict[str, Any]) -> str:
@@ -143,24 +137,5 @@ def _went_on(came: dict[str, Any], never: dict[str, Any]) -> str:
     return f"{came['calls']} calls{paid}, {tool}{end}"
 
 
-def main() -> None:
-    """Record in an environment of its own."""
-    if sys.argv[1:] == ["here"]:
-        FILE.write_text(json.dumps(record(), indent=1) + "\n", encoding="utf-8")
-        print(table(json.loads(FILE.read_text(encoding="utf-8"))))
-        return
-    with tempfile.TemporaryDirectory() as made:
-        python = Path(os.environ.get("KILLED_PEERS", made)) / "bin" / "python"
-        if "KILLED_PEERS" not in os.environ:
-            subprocess.run([sys.executable, "-m", "venv", made], check=True)
-            subprocess.run([python, "-m", "pip", "install", "-q", *PINNED, f"{ROOT}[openai,sql]"], check=True)
-        subprocess.run([python, __file__, "here"], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
-
-
 if __name__ == "__main__":
-    if sys.argv[1:] == ["here"]:
-        for pin in PINNED:
-            name, _, version = pin.partition("==")
-            found = importlib.metadata.version(name.partition("[")[0])
-            assert found == version, f"{name} is {found} here; {version} is what is recorded"
-    main()
+    record_with_peers(__file__, PINNED, "KILLED_PEERS", FILE, record, table)

@@ -25,20 +25,14 @@ MOST = 6
 def settings(library: str) -> dict[str, Any]:
     """Return the options of a program that its library documents against loops."""
     if library == "openai_agents":
-        handlers = {"max_turns": lambda _: SORRY}
-        return {
-            "max_turns": MOST,
-            "error_handlers": handlers,
-            "config": {"tool_not_found_behavior": "return_error_to_model"},
-        }
+        config = {"tool_not_found_behavior": "return_error_to_model"}
+        return {"max_turns": MOST, "error_handlers": {"max_turns": lambda _: SORRY}, "config": config}
     if library == "langgraph":
         from langchain.agents.middleware import ModelCallLimitMiddleware, ToolCallLimitMiddleware
 
         middleware = ModelCallLimitMiddleware(run_limit=MOST), ToolCallLimitMiddleware(run_limit=2)
-        return {
-            "middleware": middleware,
-            "config": {"recursion_limit": 30},
-        }  # steps; a call with its middleware is several
+        steps = 30  # a call with its middleware is several
+        return {"middleware": middleware, "config": {"recursion_limit": steps}}
     if library == "pydantic_ai":
         from pydantic_ai import UsageLimits
 

@@ -3,9 +3,9 @@
     python tests/benchmarks/side_by_side/side_record.py
 
 It makes an environment of its own for the peers, with this package beside them, and prints the versions; one that
-SIDE_PEERS names is taken instead. The task
-stands in `side_world.py`, the programs in `with_*.py`, what the model says in `side_server.py`. All speak Chat
-Completions over real sockets with a server in a process of its own, which counts what it is sent.
+SIDE_PEERS names is taken instead. The task stands in `side_world.py`, the programs in `with_*.py`, what the model says
+in `side_server.py`. All speak Chat Completions over real sockets with a server in a process of its own, which counts
+what it is sent.
 
 Processor time is that of the process of a library, user and system time together: rounds of runs, in turns, so that all
 meet the same machine. A ratio is that to a bare loop over httpx in the same round; the median of all rounds is shown.
@@ -13,7 +13,6 @@ meet the same machine. A ratio is that to a bare loop over httpx in the same rou
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import statistics
@@ -23,12 +22,12 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from side_peers import record_with_peers
+
 HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
 FILE = HERE / "recorded.json"
 LIBRARIES = ("openai_agents", "langgraph", "pydantic_ai", "fsm_orch")
 PINNED = (
@@ -138,15 +137,7 @@ def record() -> dict[str, Any]:
             }
             for library in LIBRARIES
         }
-    return {
-        "on": datetime.now(UTC).date().isoformat(),
-        "python": sys.version.partition(" ")[0],
-        "versions": {pin.partition("[")[0].partition("==")[0]: pin.partition("==")[2] for pin in PINNED},
-        "rounds": ROUNDS,
-        "runs": RUNS,
-        "cpu": processor_time(),
-        "did": found,
-    }
+    return {"rounds": ROUNDS, "runs": RUNS, "cpu": processor_time(), "did": found}
 
 
 LOOPS = ("unknown", "back", "tool")
@@ -184,25 +175,5 @@ def _ended(came: dict[str, Any]) -> str:
     return f"{came['calls']:,} calls, {came['tokens']:,} tokens: {end}"
 
 
-def main() -> None:
-    """Record in an environment of its own."""
-    if sys.argv[1:] == ["here"]:
-        FILE.write_text(json.dumps(record(), indent=1) + "\n", encoding="utf-8")
-        print(table(json.loads(FILE.read_text(encoding="utf-8"))))
-        return
-    with tempfile.TemporaryDirectory() as made:
-        python = Path(os.environ.get("SIDE_PEERS") or made) / "bin" / "python"
-        if not python.exists():
-            subprocess.run([sys.executable, "-m", "venv", made], check=True)
-            subprocess.run([python, "-m", "pip", "install", "-q", *PINNED, f"{ROOT}[openai,sql]"], check=True)
-        subprocess.run([python, __file__, "here"], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
-
-
 if __name__ == "__main__":
-    for pin in PINNED:
-        name, _, version = pin.partition("==")
-        if sys.argv[1:] == ["here"]:
-            here = importlib.metadata.version(name.partition("[")[0])
-            assert here == version, f"{name} is {here} here; {version} is what is recorded"
-            print(name, here)
-    main()
+    record_with_peers(__file__, PINNED, "SIDE_PEERS", FILE, record, table)
