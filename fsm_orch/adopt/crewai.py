@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from .functions import plain
 from .graph import END, Cap, Edge, Graph, Node, Trust
 from .library import Library
 from .source import routed, spreads
 from .starts import opening
-from .work import first_line_of, node, plain
+from .work import first_line_of, node
 
 CREWAI = Library("CrewAI Flow", "crewai", "crewai", "1.15.30")
 

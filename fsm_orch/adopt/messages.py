@@ -4,8 +4,8 @@ import ast
 from collections.abc import Mapping, Sequence
 from types import FunctionType
 
+from .functions import DEEPEST, kept_as, plain, repeated, tree
 from .source import followed
-from .work import DEEPEST, LOOPS, kept_as, plain, tree
 
 _SENDS = "send_message"
 
@@ -57,7 +57,7 @@ class _Reading:
     def _each(self, part: ast.AST, inner: Mapping[str, FunctionType], seen: tuple[FunctionType, ...]) -> int:
         """Return the most messages of all calls in a part."""
         total = 0
-        looped = {each for loop in ast.walk(part) if isinstance(loop, LOOPS) for each in ast.walk(loop)}
+        looped = repeated(part)
         for call in (each for each in ast.walk(part) if isinstance(each, ast.Call)):
             total += self._call(call.func, inner, seen) * (2 if call in looped else 1)
         return total

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..define.wording import number_of
-from . import work
+from .functions import around, plain
 from .graph import END, Cap, Edge, Graph, Node
 from .library import Library, called
+from .work import count
 
 OPENAI_AGENTS = Library("openai-agents", "openai-agents", "agents", "0.24.0")
 
@@ -148,8 +149,8 @@ class _Found:
         silent: dict[str, int] = {}
         for key, agent in self.agents:
             for guardrail in _guardrails(agent):
-                function = work.plain(OPENAI_AGENTS.find(guardrail, "guardrail_function"))
-                asks = function is not None and work.count(function) != 0
+                function = plain(OPENAI_AGENTS.find(guardrail, "guardrail_function"))
+                asks = function is not None and count(function) != 0
                 (asking if asks else silent)[key] = (asking if asks else silent).get(key, 0) + 1
         if asking:
             self.uncounted.append(
@@ -244,8 +245,8 @@ def _guardrails(agent: object) -> list[object]:
 def _runs_on_handoff(way: object) -> bool:
     """Return whether a function of the user's runs when a handoff is taken; the SDK keeps it inside of its own."""
     invoked = OPENAI_AGENTS.find(way, "on_invoke_handoff")
-    functions = [work.plain(each) for each in (invoked, *getattr(invoked, "args", ()))]
-    return any(function is not None and work.around(function).get("on_handoff") for function in functions)
+    functions = [plain(each) for each in (invoked, *getattr(invoked, "args", ()))]
+    return any(function is not None and around(function).get("on_handoff") for function in functions)
 
 
 def _spelt(name: str) -> str:
