@@ -50,6 +50,13 @@ async def by_another(ctx: Any) -> None:
     await both(ctx)
 
 
+renamed = both
+
+
+async def by_another_name(ctx: Any) -> None:
+    await renamed(ctx)
+
+
 async def for_ever(ctx: Any) -> None:
     await ctx.send_message("once")
     await for_ever(ctx)
@@ -76,7 +83,10 @@ def test_one_at_most_is_seen(function: Any) -> None:
 
 @pytest.mark.parametrize(
     "function",
-    [both, one_and_more, in_a_loop, in_a_list, by_another, for_ever, singledispatch(by_another), cache(by_another)],
+    [
+        *(both, one_and_more, in_a_loop, in_a_list, by_another, by_another_name, for_ever),
+        *(singledispatch(by_another), cache(by_another)),
+    ],
 )
 def test_several_are_seen(function: Any) -> None:
     """In a row, in a loop, or in a function that is called, be it itself; also behind a wrapper."""
