@@ -4,6 +4,7 @@ The target of a handoff is under a private name, a weak reference. A handoff tha
 function returns the agent, so only the name of that is known.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -145,19 +146,17 @@ class _Found:
 
     def tell_of_guardrails(self) -> None:
         """Note what the guardrails of all agents ask, as far as their source tells."""
-        asking: dict[str, int] = {}
-        silent: dict[str, int] = {}
+        asking, silent = Counter[str](), Counter[str]()
         for key, agent in self.agents:
             for guardrail in _guardrails(agent):
                 function = plain(OPENAI_AGENTS.find(guardrail, "guardrail_function"))
                 asks = function is not None and count(function) != 0
-                (asking if asks else silent)[key] = (asking if asks else silent).get(key, 0) + 1
+                (asking if asks else silent)[key] += 1
         if asking:
-            self.uncounted.append(
-                f"what {number_of(sum(asking.values()), 'guardrail')} of {', '.join(asking)} asks of models"
-            )
+            many = number_of(asking.total(), "guardrail")
+            self.uncounted.append(f"what {many} of {', '.join(asking)} asks of models")
         if silent:
-            many = number_of(sum(silent.values()), "guardrail")
+            many = number_of(silent.total(), "guardrail")
             self.assumed.append(f"no request to a model in {many} of {', '.join(silent)}: none was seen there")
 
     def _edge(self, key: str, target: str, via: str, told: str, condition: str | None = None) -> None:
