@@ -1,6 +1,7 @@
 """AutoGen: GraphFlow, whose graph is a private attribute, and Swarm, whose ways are its agents' private handoffs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .graph import END, Cap, Chooser, Edge, Graph, Node
 from .library import Library, called
@@ -37,7 +38,8 @@ def read(thing: object, name: str) -> Graph:
     is_flow = AUTOGEN.made(thing, "GraphFlow")
     listed = AUTOGEN.many(thing, "_input_participants" if is_flow else "_participants")
     agents = {AUTOGEN.text(each, "name"): each for each in listed}
-    return _flow(thing, name, agents) if is_flow else _swarm(thing, name, agents)
+    graph = _flow(thing, name, agents) if is_flow else _swarm(thing, name, agents)
+    return graph.with_steps_of_each("turns, each of all agents that are due")
 
 
 def _flow(thing: object, name: str, agents: dict[str, object]) -> Graph:
@@ -46,17 +48,20 @@ def _flow(thing: object, name: str, agents: dict[str, object]) -> Graph:
     edges = {key: [_edge(key, each) for each in AUTOGEN.many(made, "edges")] for key, made in declared.items()}
     start = opening(_starts(graph, edges), agents)
     forks = frozenset(key for key, leaving in edges.items() if _is_fork(leaving))
-    return _graph(
+    one_by_one = _graph(
         thing,
         name,
         start=start,
         agents={key: agent for key, agent in agents.items() if key in declared},
         edges=tuple(edge for key, leaving in edges.items() for edge in [*leaving, *_end(key, leaving)]),
+        lost=(*_flow_lost(edges), *_ended(thing, "_input_termination_condition")),
+    )
+    return replace(
+        one_by_one,
         joins=_joins(declared),
-        forks=forks,
+        forks=start.forks | forks,
         may_fork=frozenset(key for key, leaving in edges.items() if len(leaving) > 1) - forks,
         often=_often(declared),
-        lost=(*_flow_lost(edges), *_ended(thing, "_input_termination_condition")),
     )
 
 
@@ -137,10 +142,6 @@ def _swarm(thing: object, name: str, agents: dict[str, object]) -> Graph:
         edges=tuple(
             edge for key, agent in agents.items() for edge in _spoken(key, agent, ending - agents.keys(), ends=ends)
         ),
-        joins={},
-        forks=frozenset(),
-        may_fork=frozenset(),
-        often={},
         lost=tuple(_ended(thing, "_termination_condition")),
     )
 
@@ -193,13 +194,9 @@ def _graph(
     start: Opening,
     agents: dict[str, object],
     edges: tuple[Edge, ...],
-    joins: dict[str, tuple[str, ...]],
-    forks: frozenset[str],
-    may_fork: frozenset[str],
-    often: dict[str, int],
     lost: tuple[str, ...],
 ) -> Graph:
-    graph = Graph(
+    return Graph(
         framework=AUTOGEN.name,
         name=name,
         entry=start.entry,
@@ -212,14 +209,10 @@ def _graph(
             unit="turns of an agent",
             then="the team stops with what it has",
         ),
-        joins=joins,
-        forks=start.forks | forks,
-        may_fork=may_fork,
-        often=often,
+        forks=start.forks,
         lost=(*lost, *_hidden(agents)),
         on_unknown="raises an error in the middle of the run",
     )
-    return graph.with_steps_of_each("turns, each of all agents that are due") if graph.is_beside else graph
 
 
 def _ended(thing: object, held_as: str) -> Iterator[str]:
