@@ -3,23 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .graph import END, Cap, Chooser, Edge, Graph, Node
-from .library import Library, called
+from .autogen_nodes import AUTOGEN, node, trouble
+from .graph import END, Cap, Chooser, Edge, Graph
+from .library import called
 from .starts import Opening, opening
-from .work import node, outermost
-
-AUTOGEN = Library("AutoGen", "autogen-agentchat", "autogen_agentchat", "0.7.5")
-
-_PROVIDERS = {
-    "OpenAIChatCompletionClient": "openai",
-    "AzureOpenAIChatCompletionClient": "azure",
-    "AnthropicChatCompletionClient": "anthropic",
-    "OllamaChatCompletionClient": "ollama",
-}
-"""By the classes of its clients, of which a model has its bare name."""
-
-_MADE_UP = "An agent that provides assistance with ability to use tools."
-"""What an AssistantAgent is described as that nobody has described."""
 
 _TEAMS = ("GraphFlow", "Swarm")
 
@@ -201,7 +188,7 @@ def _graph(
         name=name,
         entry=start.entry,
         is_entry_added=bool(start.nodes),
-        nodes={**start.nodes, **{key: _node(key, agent) for key, agent in agents.items()}},
+        nodes={**start.nodes, **{key: node(key, agent) for key, agent in agents.items()}},
         edges=(*start.edges, *edges),
         cap=Cap(
             name="max_turns",
@@ -210,7 +197,7 @@ def _graph(
             then="the team stops with what it has",
         ),
         forks=start.forks,
-        lost=(*lost, *_hidden(agents)),
+        lost=(*lost, *(said for key, agent in agents.items() for said in trouble(key, agent))),
         on_unknown="raises an error in the middle of the run",
     )
 
@@ -218,51 +205,3 @@ def _graph(
 def _ended(thing: object, held_as: str) -> Iterator[str]:
     if (condition := AUTOGEN.get(thing, held_as)) is not None:
         yield f"the termination condition {type(condition).__name__}, which can end the team after any agent"
-
-
-def _hidden(agents: dict[str, object]) -> Iterator[str]:
-    for key, agent in agents.items():
-        if AUTOGEN.made(agent, "MessageFilterAgent"):
-            yield f"{key}: which messages its filter lets through"
-        if AUTOGEN.made(agent, "SocietyOfMindAgent"):
-            yield f"{key}: runs a team of its own, which is read apart"
-
-
-def _node(key: str, agent: object) -> Node:
-    said = AUTOGEN.words(agent, "description")
-    does = "" if said == _MADE_UP else said
-    if AUTOGEN.made(agent, "UserProxyAgent"):
-        return Node(key=key, kind="human", does=does, calls=0)
-    if AUTOGEN.made(agent, "MessageFilterAgent"):
-        return _node(key, AUTOGEN.get(agent, "_wrapped_agent"))
-    if AUTOGEN.made(agent, "SocietyOfMindAgent"):
-        return Node(key=key, kind="llm", does=does, calls=None)
-    if not AUTOGEN.made(agent, "AssistantAgent"):
-        return node(key, outermost(AUTOGEN.methods_around(type(agent))), does=does)
-    client = AUTOGEN.get(agent, "_model_client")
-    options = AUTOGEN.find(client, "_create_args")
-    told = [AUTOGEN.find(message, "content") for message in AUTOGEN.many(agent, "_system_messages")]
-    most = AUTOGEN.find(options, "max_tokens")
-    model = AUTOGEN.find(options, "model") or AUTOGEN.find(client, "model")
-    return Node(
-        key=key,
-        kind="llm",
-        instructions=told[0] if told and isinstance(told[0], str) else None,
-        does=does,
-        model=_named(model, type(client).__name__) if isinstance(model, str) else None,
-        calls=_calls(agent),
-        max_output_tokens=most if isinstance(most, int) else None,
-        tools=tuple(AUTOGEN.text(tool, "name") for tool in AUTOGEN.many(agent, "_tools")),
-    )
-
-
-def _named(model: str, client: str) -> str:
-    """Return a model with its provider, as far as its client tells."""
-    provider = _PROVIDERS.get(client)
-    return f"{provider}:{model}" if provider and ":" not in model else model
-
-
-def _calls(agent: object) -> int | None:
-    """Return the requests of a turn: one a round of tools, and one more that reflects on what they returned."""
-    rounds = AUTOGEN.number(agent, "_max_tool_iterations")
-    return None if rounds is None else rounds + bool(AUTOGEN.get(agent, "_reflect_on_tool_use"))
