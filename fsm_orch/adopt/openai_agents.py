@@ -5,20 +5,16 @@ function returns the agent, so only the name of that is known.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..define.wording import number_of
 from .functions import around, plain
 from .graph import END, Cap, Edge, Graph, Node
-from .library import Library, called
+from .library import called
+from .openai_agents_nodes import OPENAI_AGENTS, assumed, guardrails, node, outside, trouble
 from .work import count
 
-OPENAI_AGENTS = Library("openai-agents", "openai-agents", "agents", "0.24.0")
-
 _CAP = "max_turns"
-_DEFAULT_MODEL = ("agents.models.default_models", "get_default_model")
-"""Where it says which model it asks if an agent names none."""
 
 
 def reads(thing: object) -> bool:
@@ -86,10 +82,10 @@ class _Found:
         )
         self.agents.append((key, agent))
         self.keys[id(agent)] = key
-        self.nodes[key] = _node(key, agent, source)
-        self.lost += _lost(key, agent)
-        self.outside += _outside(key, agent)
-        self.assumed += _assumed(key, agent)
+        self.nodes[key] = node(key, agent, source)
+        self.lost += trouble(key, agent)
+        self.outside += outside(key, agent)
+        self.assumed += assumed(key, agent)
         return key
 
     def follow(self, key: str, agent: object) -> None:
@@ -148,7 +144,7 @@ class _Found:
         """Note what the guardrails of all agents ask, as far as their source tells."""
         asking, silent = Counter[str](), Counter[str]()
         for key, agent in self.agents:
-            for guardrail in _guardrails(agent):
+            for guardrail in guardrails(agent):
                 function = plain(OPENAI_AGENTS.find(guardrail, "guardrail_function"))
                 asks = function is not None and count(function) != 0
                 (asking if asks else silent)[key] += 1
@@ -174,71 +170,6 @@ def _target(way: object) -> object | None:
     if target is None:
         raise OPENAI_AGENTS.gone(way, "leads to an agent that nothing else holds: keep it in a variable of the module,")
     return target
-
-
-def _node(key: str, agent: object, source: str | None) -> Node:
-    instructions = OPENAI_AGENTS.get(agent, "instructions")
-    settings = OPENAI_AGENTS.get(agent, "model_settings")
-    tools = tuple(
-        str(OPENAI_AGENTS.find(tool, "name", type(tool).__name__)) for tool in OPENAI_AGENTS.many(agent, "tools")
-    )
-    has_tools = bool(tools) or bool(OPENAI_AGENTS.many(agent, "mcp_servers"))
-    return Node(
-        key=key,
-        kind="llm",
-        instructions=instructions if isinstance(instructions, str) else None,
-        does=OPENAI_AGENTS.words(agent, "handoff_description"),
-        model=_model(agent),
-        calls=None if has_tools else 1,
-        max_output_tokens=OPENAI_AGENTS.number(settings, "max_tokens"),
-        tools=tools,
-        source=source,
-    )
-
-
-def _model(agent: object) -> str | None:
-    """Return the name of an agent's model, or of the SDK's own, with its provider; None if neither can be read."""
-    model = OPENAI_AGENTS.get(agent, "model") or OPENAI_AGENTS.answer(*_DEFAULT_MODEL)
-    name = model if isinstance(model, str) else OPENAI_AGENTS.find(model, "model")
-    if not isinstance(name, str):
-        return None
-    if ":" in name:
-        return name
-    provider, slash, last = name.rpartition("/")
-    return f"{provider}:{last}" if slash else f"openai:{name}"
-
-
-def _lost(key: str, agent: object) -> Iterator[str]:
-    servers = OPENAI_AGENTS.many(agent, "mcp_servers")
-    if servers:
-        yield f"{key}: the tools of its MCP servers ({len(servers)}), which are known only when they are connected"
-    yield from _outside(key, agent)
-    guardrails = _guardrails(agent)
-    if guardrails:
-        yield f"{key}: {number_of(len(guardrails), 'guardrail')}, which may ask models"
-    shape = OPENAI_AGENTS.get(agent, "output_type")
-    if shape is not None:
-        yield f"{key}: the output_type {called(shape)}; name fields in writes="
-
-
-def _outside(key: str, agent: object) -> Iterator[str]:
-    """Yield the tools that are agents: each call of one is a run of its own, with turns of its own."""
-    for tool in OPENAI_AGENTS.many(agent, "tools"):
-        if OPENAI_AGENTS.find(tool, "_is_agent_tool", False):
-            named = OPENAI_AGENTS.text(tool, "name")
-            yield f"{key}: the tool {named} is an agent, whose requests are not counted"
-
-
-def _assumed(key: str, agent: object) -> Iterator[str]:
-    servers = OPENAI_AGENTS.many(agent, "mcp_servers")
-    if servers:
-        yield f"no request to a model by the MCP servers of {key}"
-    if OPENAI_AGENTS.get(agent, "model") is None and _model(agent) is not None:
-        yield f"{key} names no model, and openai-agents takes {_model(agent)} by itself"
-
-
-def _guardrails(agent: object) -> list[object]:
-    return [*OPENAI_AGENTS.many(agent, "input_guardrails"), *OPENAI_AGENTS.many(agent, "output_guardrails")]
 
 
 def _runs_on_handoff(way: object) -> bool:
