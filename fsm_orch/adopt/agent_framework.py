@@ -1,7 +1,6 @@
 """agent-framework: a workflow tells its graph as data, by `to_dict`; what its executors send is their code's to say."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .graph import END, Cap, Edge, Graph, Node, by_source
 from .library import Library
@@ -10,7 +9,7 @@ from .work import node, outermost
 
 AGENT_FRAMEWORK = Library("agent-framework", "agent-framework-core", "agent_framework", "1.23.0")
 
-_FAN_OUT = "fan-out"
+_SINGLE, _FAN_OUT = "edge", "fan-out"
 
 
 def reads(thing: object) -> bool:
@@ -51,7 +50,7 @@ def read(thing: object, name: str) -> Graph:
         may_fork=frozenset(key for key, found in leaving.items() if _may_fork(found)) - forks,
         sends=frozenset(many),
         assumed=tuple(_assumed(set(coded) - many)),
-        lost=("which messages an executor sends, and to whom, is its code's to say", *_lost(groups, executors)),
+        lost=("which messages an executor sends, and to whom, is its code's to say", *_lost(leaving, executors)),
         on_unknown="refuses it when the workflow is built",
     )
 
@@ -61,7 +60,7 @@ def _kind(group: object) -> str:
     return AGENT_FRAMEWORK.text(group, "type").removesuffix("EdgeGroup").lower()
 
 
-def _edges(group: object, number: int = 0) -> Iterator[Edge]:
+def _edges(group: object, number: int) -> Iterator[Edge]:
     """Yield the edges of a group; of a switch one is taken, and of a fan-in the first stands for all."""
     kind = _kind(group)
     cases = {
@@ -85,7 +84,7 @@ def _edges(group: object, number: int = 0) -> Iterator[Edge]:
 
 
 def _via(kind: str, *, is_default: bool) -> str:
-    words = {"single": "edge", "fanout": _FAN_OUT, "fanin": "fan-in", "switchcase": "case"}
+    words = {"single": _SINGLE, "fanout": _FAN_OUT, "fanin": "fan-in", "switchcase": "case"}
     return "default" if is_default else words.get(kind, kind)
 
 
@@ -177,12 +176,9 @@ def _calls(client: object) -> int | None:
     return rounds + 1 if isinstance(rounds, int) else None
 
 
-def _lost(groups: list[object], executors: dict[str, object]) -> Iterator[str]:
-    single = Counter(
-        edge.source for group in groups if _kind(group) == "single" for edge in _edges(group) if edge.condition
-    )
+def _lost(leaving: Mapping[str, Sequence[Edge]], executors: dict[str, object]) -> Iterator[str]:
     for key, executor in executors.items():
-        if single[key] > 1:
+        if sum(edge.via == _SINGLE and bool(edge.condition) for edge in leaving.get(key, ())) > 1:
             yield f"{key}: every way whose condition holds is taken there, one of them in a machine"
         if AGENT_FRAMEWORK.made(executor, "WorkflowExecutor"):
             yield f"{key}: runs a workflow of its own, which is read apart"

@@ -1,24 +1,12 @@
 """AutoGen: GraphFlow, whose graph is a private attribute, and Swarm, whose ways are its agents' private handoffs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from .graph import END, Cap, Chooser, Edge, Graph, Node
-from .library import Library, called
+from .autogen_nodes import AUTOGEN, node, trouble
+from .graph import END, Cap, Chooser, Edge, Graph
+from .library import called
 from .starts import Opening, opening
-from .work import node, outermost
-
-AUTOGEN = Library("AutoGen", "autogen-agentchat", "autogen_agentchat", "0.7.5")
-
-_PROVIDERS = {
-    "OpenAIChatCompletionClient": "openai",
-    "AzureOpenAIChatCompletionClient": "azure",
-    "AnthropicChatCompletionClient": "anthropic",
-    "OllamaChatCompletionClient": "ollama",
-}
-"""By the classes of its clients, of which a model has its bare name."""
-
-_MADE_UP = "An agent that provides assistance with ability to use tools."
-"""What an AssistantAgent is described as that nobody has described."""
 
 _TEAMS = ("GraphFlow", "Swarm")
 
@@ -37,7 +25,8 @@ def read(thing: object, name: str) -> Graph:
     is_flow = AUTOGEN.made(thing, "GraphFlow")
     listed = AUTOGEN.many(thing, "_input_participants" if is_flow else "_participants")
     agents = {AUTOGEN.text(each, "name"): each for each in listed}
-    return _flow(thing, name, agents) if is_flow else _swarm(thing, name, agents)
+    graph = _flow(thing, name, agents) if is_flow else _swarm(thing, name, agents)
+    return graph.with_steps_of_each("turns, each of all agents that are due")
 
 
 def _flow(thing: object, name: str, agents: dict[str, object]) -> Graph:
@@ -46,17 +35,20 @@ def _flow(thing: object, name: str, agents: dict[str, object]) -> Graph:
     edges = {key: [_edge(key, each) for each in AUTOGEN.many(made, "edges")] for key, made in declared.items()}
     start = opening(_starts(graph, edges), agents)
     forks = frozenset(key for key, leaving in edges.items() if _is_fork(leaving))
-    return _graph(
+    one_by_one = _graph(
         thing,
         name,
         start=start,
         agents={key: agent for key, agent in agents.items() if key in declared},
         edges=tuple(edge for key, leaving in edges.items() for edge in [*leaving, *_end(key, leaving)]),
+        lost=(*_flow_lost(edges), *_ended(thing, "_input_termination_condition")),
+    )
+    return replace(
+        one_by_one,
         joins=_joins(declared),
-        forks=forks,
+        forks=start.forks | forks,
         may_fork=frozenset(key for key, leaving in edges.items() if len(leaving) > 1) - forks,
         often=_often(declared),
-        lost=(*_flow_lost(edges), *_ended(thing, "_input_termination_condition")),
     )
 
 
@@ -137,10 +129,6 @@ def _swarm(thing: object, name: str, agents: dict[str, object]) -> Graph:
         edges=tuple(
             edge for key, agent in agents.items() for edge in _spoken(key, agent, ending - agents.keys(), ends=ends)
         ),
-        joins={},
-        forks=frozenset(),
-        may_fork=frozenset(),
-        often={},
         lost=tuple(_ended(thing, "_termination_condition")),
     )
 
@@ -193,18 +181,14 @@ def _graph(
     start: Opening,
     agents: dict[str, object],
     edges: tuple[Edge, ...],
-    joins: dict[str, tuple[str, ...]],
-    forks: frozenset[str],
-    may_fork: frozenset[str],
-    often: dict[str, int],
     lost: tuple[str, ...],
 ) -> Graph:
-    graph = Graph(
+    return Graph(
         framework=AUTOGEN.name,
         name=name,
         entry=start.entry,
         is_entry_added=bool(start.nodes),
-        nodes={**start.nodes, **{key: _node(key, agent) for key, agent in agents.items()}},
+        nodes={**start.nodes, **{key: node(key, agent) for key, agent in agents.items()}},
         edges=(*start.edges, *edges),
         cap=Cap(
             name="max_turns",
@@ -212,64 +196,12 @@ def _graph(
             unit="turns of an agent",
             then="the team stops with what it has",
         ),
-        joins=joins,
-        forks=start.forks | forks,
-        may_fork=may_fork,
-        often=often,
-        lost=(*lost, *_hidden(agents)),
+        forks=start.forks,
+        lost=(*lost, *(said for key, agent in agents.items() for said in trouble(key, agent))),
         on_unknown="raises an error in the middle of the run",
     )
-    return graph.with_steps_of_each("turns, each of all agents that are due") if graph.is_beside else graph
 
 
 def _ended(thing: object, held_as: str) -> Iterator[str]:
     if (condition := AUTOGEN.get(thing, held_as)) is not None:
         yield f"the termination condition {type(condition).__name__}, which can end the team after any agent"
-
-
-def _hidden(agents: dict[str, object]) -> Iterator[str]:
-    for key, agent in agents.items():
-        if AUTOGEN.made(agent, "MessageFilterAgent"):
-            yield f"{key}: which messages its filter lets through"
-        if AUTOGEN.made(agent, "SocietyOfMindAgent"):
-            yield f"{key}: runs a team of its own, which is read apart"
-
-
-def _node(key: str, agent: object) -> Node:
-    said = AUTOGEN.words(agent, "description")
-    does = "" if said == _MADE_UP else said
-    if AUTOGEN.made(agent, "UserProxyAgent"):
-        return Node(key=key, kind="human", does=does, calls=0)
-    if AUTOGEN.made(agent, "MessageFilterAgent"):
-        return _node(key, AUTOGEN.get(agent, "_wrapped_agent"))
-    if AUTOGEN.made(agent, "SocietyOfMindAgent"):
-        return Node(key=key, kind="llm", does=does, calls=None)
-    if not AUTOGEN.made(agent, "AssistantAgent"):
-        return node(key, outermost(AUTOGEN.methods_around(type(agent))), does=does)
-    client = AUTOGEN.get(agent, "_model_client")
-    options = AUTOGEN.find(client, "_create_args")
-    told = [AUTOGEN.find(message, "content") for message in AUTOGEN.many(agent, "_system_messages")]
-    most = AUTOGEN.find(options, "max_tokens")
-    model = AUTOGEN.find(options, "model") or AUTOGEN.find(client, "model")
-    return Node(
-        key=key,
-        kind="llm",
-        instructions=told[0] if told and isinstance(told[0], str) else None,
-        does=does,
-        model=_named(model, type(client).__name__) if isinstance(model, str) else None,
-        calls=_calls(agent),
-        max_output_tokens=most if isinstance(most, int) else None,
-        tools=tuple(AUTOGEN.text(tool, "name") for tool in AUTOGEN.many(agent, "_tools")),
-    )
-
-
-def _named(model: str, client: str) -> str:
-    """Return a model with its provider, as far as its client tells."""
-    provider = _PROVIDERS.get(client)
-    return f"{provider}:{model}" if provider and ":" not in model else model
-
-
-def _calls(agent: object) -> int | None:
-    """Return the requests of a turn: one a round of tools, and one more that reflects on what they returned."""
-    rounds = AUTOGEN.number(agent, "_max_tool_iterations")
-    return None if rounds is None else rounds + bool(AUTOGEN.get(agent, "_reflect_on_tool_use"))

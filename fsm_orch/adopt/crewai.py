@@ -1,13 +1,15 @@
 """CrewAI Flow: its definition is data. Methods listen to the names of others, and to the texts that routers return."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from .graph import END, Cap, Edge, Graph, Node, Trust
+from .functions import plain
+from .graph import END, Cap, Edge, Graph, Node, Trust, by_source
 from .library import Library
 from .source import routed, spreads
 from .starts import opening
-from .work import first_line_of, node, plain
+from .work import first_line_of, node
 
 CREWAI = Library("CrewAI Flow", "crewai", "crewai", "1.15.30")
 
@@ -47,7 +49,7 @@ def read(thing: object, name: str) -> Graph:
             then="RecursionError is raised",
         ),
         joins={key: waited for key, method in methods.items() if (waited := _waited(method, methods))},
-        forks=start.forks | {key for key in methods if _is_fork(key, edges)},
+        forks=start.forks | {key for key, leaving in by_source(edges).items() if _is_fork(leaving)},
         often=_often(methods, edges),
         lost=tuple(_lost(methods, said)),
         assumed=tuple(_assumed(said)),
@@ -66,8 +68,8 @@ def _starts(flow: object, methods: Mapping[str, object]) -> list[str]:
 
 def _often(methods: Mapping[str, object], edges: Sequence[Edge]) -> dict[str, int]:
     """Return how often starts may run for each call that the cap counts: it does not count those by what is said."""
-    came = {key: sum(edge.target == key for edge in edges) for key in methods if CREWAI.get(methods[key], "start")}
-    return {key: 1 + count for key, count in came.items() if count}
+    came = Counter(edge.target for edge in edges)
+    return {key: 1 + came[key] for key in methods if CREWAI.get(methods[key], "start") and came[key]}
 
 
 def _said(flow: object, key: str, method: object) -> tuple[frozenset[str], Trust]:
@@ -135,10 +137,10 @@ def _waited(method: object, methods: Mapping[str, object]) -> tuple[str, ...]:
     return ()
 
 
-def _is_fork(key: str, edges: Sequence[Edge]) -> bool:
+def _is_fork(leaving: Sequence[Edge]) -> bool:
     """Return whether several run at once: one text is listened to by several, or a router's name beside its texts."""
-    leaving = [edge.via for edge in edges if edge.source == key]
-    return len(leaving) > len(set(leaving)) or ("listens" in leaving and len(leaving) > 1)
+    by = [edge.via for edge in leaving]
+    return len(by) > len(set(by)) or ("listens" in by and len(by) > 1)
 
 
 def _node(flow: object, key: str, method: object) -> Node:

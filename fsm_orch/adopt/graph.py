@@ -154,12 +154,12 @@ class Graph:
         return bool(self.joins or self.forks or self.may_fork or self.sends)
 
     def with_steps_of_each(self, unit: str) -> Graph:
-        """Return the graph of a framework in which a step is one of each node that is due.
+        """Return the graph of a framework in which a step is one of each node that is due, if several may be.
 
         Args:
-            unit: What its cap counts there.
+            unit: What its cap counts then.
         """
-        return replace(self, cap=replace(self.cap, unit=unit, counts="each"))
+        return replace(self, cap=replace(self.cap, unit=unit, counts="each")) if self.is_beside else self
 
     def not_kept(self) -> Mapping[str, tuple[str, ...]]:
         """Return what is lost, each once, with the nodes that lose it; with none if it is lost of the whole graph."""

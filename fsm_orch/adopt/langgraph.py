@@ -30,7 +30,7 @@ def read(thing: object, name: str) -> Graph:
     builder = LANGGRAPH.get(thing, "builder") if is_compiled else thing
     found = _Found(builder)
     called_so = LANGGRAPH.find(thing, "name")
-    graph = Graph(
+    return Graph(
         framework=LANGGRAPH.name,
         name=called_so if isinstance(called_so, str) and called_so != "LangGraph" else name.removesuffix("()"),
         entry=found.entry,
@@ -49,8 +49,7 @@ def read(thing: object, name: str) -> Graph:
         sends=frozenset(found.sends),
         lost=(*found.lost, *_interrupts(thing, found.nodes if is_compiled else {})),
         on_unknown="ends the run as if all were well, with a line in the log",
-    )
-    return graph.with_steps_of_each("steps") if graph.is_beside else graph
+    ).with_steps_of_each("steps")
 
 
 def _limit(thing: object) -> int:

@@ -6,6 +6,7 @@ from types import FunctionType
 
 from . import source, work
 from .chat_models import cap_of, closed_over, models, name_of
+from .functions import plain
 from .graph import Node, Trust
 from .library import Library
 
@@ -39,8 +40,8 @@ def function_of(runnable: object) -> FunctionType | None:
     for name in ("func", "afunc"):
         held = LANGGRAPH.find(runnable, name)
         if held is not None:
-            return work.plain(held)
-    return work.plain(runnable)
+            return plain(held)
+    return plain(runnable)
 
 
 def is_wrapped(runnable: object) -> bool:
@@ -143,7 +144,7 @@ def _asking(seen: Node, held: list[object], runnable: object) -> Node:
 
 def _is_taken_over(runnable: object) -> bool:
     """Return whether a middleware stands around the request of a node of create_agent, be it for async runs alone."""
-    functions = (work.plain(LANGGRAPH.find(runnable, name)) for name in ("func", "afunc"))
+    functions = (plain(LANGGRAPH.find(runnable, name)) for name in ("func", "afunc"))
     inside = (closed_over(function) for function in functions if function is not None)
     return any(names.get(name) is not None for names in inside for name in _AROUND)
 
@@ -183,7 +184,7 @@ def handed(graph: object) -> Iterator[Handing]:
             if isinstance(marked, str):
                 yield Handing(name, does, (marked,), "declared", is_open=False)
             else:
-                function = work.plain(LANGGRAPH.find(tool, "func") or LANGGRAPH.find(tool, "coroutine"))
+                function = plain(LANGGRAPH.find(tool, "func") or LANGGRAPH.find(tool, "coroutine"))
                 yield from _sent_by(function, name, does)
 
 

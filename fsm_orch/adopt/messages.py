@@ -4,8 +4,8 @@ import ast
 from collections.abc import Mapping, Sequence
 from types import FunctionType
 
-from .source import followed
-from .work import DEEPEST, LOOPS, kept_as, plain, tree
+from .functions import DEEPEST, kept_as, plain, repeated, run_by, tree
+from .source import calls
 
 _SENDS = "send_message"
 
@@ -31,48 +31,40 @@ class _Reading:
         parsed = None if function is None or function in seen or len(seen) == DEEPEST else tree(function)
         if function is None or parsed is None:
             return 0
-        inner = {each.__name__: each for each in followed(parsed, function, (*seen, function))}
         outer = next(
             (part for part in ast.walk(parsed) if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)), None
         )
-        total = 0 if outer is None else self._block(outer.body, inner, (*seen, function))
-        return total * (2 if _calls_itself(parsed, function.__name__) else 1)
+        total = 0 if outer is None else self._block(outer.body, (*seen, function))
+        return total * (2 if calls(function, function.__name__) else 1)
 
-    def _block(
-        self, lines: Sequence[ast.stmt], inner: Mapping[str, FunctionType], seen: tuple[FunctionType, ...]
-    ) -> int:
+    def _block(self, lines: Sequence[ast.stmt], seen: tuple[FunctionType, ...]) -> int:
         """Return the most messages of statements; of two branches, one of which returns, one is run."""
         total = 0
         for at, line in enumerate(lines):
             if not isinstance(line, ast.If):
-                total += self._each(line, inner, seen)
+                total += self._each(line, seen)
                 continue
-            then = self._block(line.body, inner, seen)
+            then = self._block(line.body, seen)
             if line.body and isinstance(line.body[-1], ast.Return | ast.Raise):
                 rest = [*line.orelse, *lines[at + 1 :]]
-                return total + self._each(line.test, inner, seen) + max(then, self._block(rest, inner, seen))
-            total += self._each(line.test, inner, seen) + max(then, self._block(line.orelse, inner, seen))
+                return total + self._each(line.test, seen) + max(then, self._block(rest, seen))
+            total += self._each(line.test, seen) + max(then, self._block(line.orelse, seen))
         return total
 
-    def _each(self, part: ast.AST, inner: Mapping[str, FunctionType], seen: tuple[FunctionType, ...]) -> int:
+    def _each(self, part: ast.AST, seen: tuple[FunctionType, ...]) -> int:
         """Return the most messages of all calls in a part."""
         total = 0
-        looped = {each for loop in ast.walk(part) if isinstance(loop, LOOPS) for each in ast.walk(loop)}
+        looped = repeated(part)
         for call in (each for each in ast.walk(part) if isinstance(each, ast.Call)):
-            total += self._call(call.func, inner, seen) * (2 if call in looped else 1)
+            total += self._call(call, seen) * (2 if call in looped else 1)
         return total
 
-    def _call(self, called: ast.expr, inner: Mapping[str, FunctionType], seen: tuple[FunctionType, ...]) -> int:
-        match called:
+    def _call(self, call: ast.Call, seen: tuple[FunctionType, ...]) -> int:
+        match call.func:
             case ast.Attribute(attr=name) if name == _SENDS:
                 return 1
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 return self.most(self.functions.get(kept_as(name, seen[-1])), seen)
-            case ast.Name(id=name):
-                return self.most(inner.get(name), seen)
+            case ast.Name():
+                return self.most(run_by(call, seen[-1]), seen)
         return 0
-
-
-def _calls_itself(parsed: ast.AST, name: str) -> bool:
-    called = [part.func for part in ast.walk(parsed) if isinstance(part, ast.Call)]
-    return any(name in (getattr(each, "id", None), getattr(each, "attr", None)) for each in called)

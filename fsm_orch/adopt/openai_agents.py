@@ -4,19 +4,17 @@ The target of a handoff is under a private name, a weak reference. A handoff tha
 function returns the agent, so only the name of that is known.
 """
 
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ..define.wording import number_of
-from . import work
+from .functions import around, plain
 from .graph import END, Cap, Edge, Graph, Node
-from .library import Library, called
-
-OPENAI_AGENTS = Library("openai-agents", "openai-agents", "agents", "0.24.0")
+from .library import called
+from .openai_agents_nodes import OPENAI_AGENTS, assumed, guardrails, node, outside, trouble
+from .work import count
 
 _CAP = "max_turns"
-_DEFAULT_MODEL = ("agents.models.default_models", "get_default_model")
-"""Where it says which model it asks if an agent names none."""
 
 
 def reads(thing: object) -> bool:
@@ -84,10 +82,10 @@ class _Found:
         )
         self.agents.append((key, agent))
         self.keys[id(agent)] = key
-        self.nodes[key] = _node(key, agent, source)
-        self.lost += _lost(key, agent)
-        self.outside += _outside(key, agent)
-        self.assumed += _assumed(key, agent)
+        self.nodes[key] = node(key, agent, source)
+        self.lost += trouble(key, agent)
+        self.outside += outside(key, agent)
+        self.assumed += assumed(key, agent)
         return key
 
     def follow(self, key: str, agent: object) -> None:
@@ -144,19 +142,17 @@ class _Found:
 
     def tell_of_guardrails(self) -> None:
         """Note what the guardrails of all agents ask, as far as their source tells."""
-        asking: dict[str, int] = {}
-        silent: dict[str, int] = {}
+        asking, silent = Counter[str](), Counter[str]()
         for key, agent in self.agents:
-            for guardrail in _guardrails(agent):
-                function = work.plain(OPENAI_AGENTS.find(guardrail, "guardrail_function"))
-                asks = function is not None and work.count(function) != 0
-                (asking if asks else silent)[key] = (asking if asks else silent).get(key, 0) + 1
+            for guardrail in guardrails(agent):
+                function = plain(OPENAI_AGENTS.find(guardrail, "guardrail_function"))
+                asks = function is not None and count(function) != 0
+                (asking if asks else silent)[key] += 1
         if asking:
-            self.uncounted.append(
-                f"what {number_of(sum(asking.values()), 'guardrail')} of {', '.join(asking)} asks of models"
-            )
+            many = number_of(asking.total(), "guardrail")
+            self.uncounted.append(f"what {many} of {', '.join(asking)} asks of models")
         if silent:
-            many = number_of(sum(silent.values()), "guardrail")
+            many = number_of(silent.total(), "guardrail")
             self.assumed.append(f"no request to a model in {many} of {', '.join(silent)}: none was seen there")
 
     def _edge(self, key: str, target: str, via: str, told: str, condition: str | None = None) -> None:
@@ -176,76 +172,11 @@ def _target(way: object) -> object | None:
     return target
 
 
-def _node(key: str, agent: object, source: str | None) -> Node:
-    instructions = OPENAI_AGENTS.get(agent, "instructions")
-    settings = OPENAI_AGENTS.get(agent, "model_settings")
-    tools = tuple(
-        str(OPENAI_AGENTS.find(tool, "name", type(tool).__name__)) for tool in OPENAI_AGENTS.many(agent, "tools")
-    )
-    has_tools = bool(tools) or bool(OPENAI_AGENTS.many(agent, "mcp_servers"))
-    return Node(
-        key=key,
-        kind="llm",
-        instructions=instructions if isinstance(instructions, str) else None,
-        does=OPENAI_AGENTS.words(agent, "handoff_description"),
-        model=_model(agent),
-        calls=None if has_tools else 1,
-        max_output_tokens=OPENAI_AGENTS.number(settings, "max_tokens"),
-        tools=tools,
-        source=source,
-    )
-
-
-def _model(agent: object) -> str | None:
-    """Return the name of an agent's model, or of the SDK's own, with its provider; None if neither can be read."""
-    model = OPENAI_AGENTS.get(agent, "model") or OPENAI_AGENTS.answer(*_DEFAULT_MODEL)
-    name = model if isinstance(model, str) else OPENAI_AGENTS.find(model, "model")
-    if not isinstance(name, str):
-        return None
-    if ":" in name:
-        return name
-    provider, slash, last = name.rpartition("/")
-    return f"{provider}:{last}" if slash else f"openai:{name}"
-
-
-def _lost(key: str, agent: object) -> Iterator[str]:
-    servers = OPENAI_AGENTS.many(agent, "mcp_servers")
-    if servers:
-        yield f"{key}: the tools of its MCP servers ({len(servers)}), which are known only when they are connected"
-    yield from _outside(key, agent)
-    guardrails = _guardrails(agent)
-    if guardrails:
-        yield f"{key}: {number_of(len(guardrails), 'guardrail')}, which may ask models"
-    shape = OPENAI_AGENTS.get(agent, "output_type")
-    if shape is not None:
-        yield f"{key}: the output_type {called(shape)}; name fields in writes="
-
-
-def _outside(key: str, agent: object) -> Iterator[str]:
-    """Yield the tools that are agents: each call of one is a run of its own, with turns of its own."""
-    for tool in OPENAI_AGENTS.many(agent, "tools"):
-        if OPENAI_AGENTS.find(tool, "_is_agent_tool", False):
-            named = OPENAI_AGENTS.text(tool, "name")
-            yield f"{key}: the tool {named} is an agent, whose requests are not counted"
-
-
-def _assumed(key: str, agent: object) -> Iterator[str]:
-    servers = OPENAI_AGENTS.many(agent, "mcp_servers")
-    if servers:
-        yield f"no request to a model by the MCP servers of {key}"
-    if OPENAI_AGENTS.get(agent, "model") is None and _model(agent) is not None:
-        yield f"{key} names no model, and openai-agents takes {_model(agent)} by itself"
-
-
-def _guardrails(agent: object) -> list[object]:
-    return [*OPENAI_AGENTS.many(agent, "input_guardrails"), *OPENAI_AGENTS.many(agent, "output_guardrails")]
-
-
 def _runs_on_handoff(way: object) -> bool:
     """Return whether a function of the user's runs when a handoff is taken; the SDK keeps it inside of its own."""
     invoked = OPENAI_AGENTS.find(way, "on_invoke_handoff")
-    functions = [work.plain(each) for each in (invoked, *getattr(invoked, "args", ()))]
-    return any(function is not None and work.around(function).get("on_handoff") for function in functions)
+    functions = [plain(each) for each in (invoked, *getattr(invoked, "args", ()))]
+    return any(function is not None and around(function).get("on_handoff") for function in functions)
 
 
 def _spelt(name: str) -> str:

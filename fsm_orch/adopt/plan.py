@@ -168,15 +168,11 @@ def _remark(edge: Edge, is_model: bool) -> str:
         "read": f"read from the source of {edge.via}",
         "assumed": f"assumed: {edge.via} says nothing",
     }
-    condition = f"TODO a guard: {edge.condition}" if edge.condition else ""
+    todo = f"TODO a guard: {edge.condition}" if edge.condition else ""
     if is_model and edge.chooses == "code":
-        chose = (
-            f"{condition}, which chose there; until then"
-            if condition
-            else f"TODO: code chose this there, by {edge.via}; here"
-        )
-        condition = f"{chose} the model does"
-    return "; ".join(filter(None, [trust[edge.trust], condition]))
+        by_code = f"TODO: code chose this there, by {edge.via}; here the model does"
+        todo = f"{todo}, which chose there; until then the model does" if todo else by_code
+    return "; ".join(filter(None, [trust[edge.trust], todo]))
 
 
 def plan(graph: Graph, caps: Caps) -> Plan:

@@ -7,8 +7,8 @@ from types import FunctionType
 from typing import Literal, get_origin
 
 from . import shapes
+from .functions import around, tree
 from .source import annotation, calls_of, results
-from .work import around, tree
 
 _ONE = ("str", "bool", "int")
 """Types, and functions, whose values are no collection."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 
-from .work import around, run_by, tree
+from .functions import around, run_by, tree
 
 _MANY = ("Sequence", "List", "list", "tuple", "Tuple", "Send")
 """Words of a return type that stands for several targets at once."""
@@ -39,7 +39,7 @@ def sent(function: FunctionType, seen: tuple[FunctionType, ...] = ()) -> Sent:
             targets = _texts(given["goto"], {**names, **_assigned(parsed, names)})
             is_open |= targets is None
             found |= targets or set()
-    for inner in followed(parsed, function, (*seen, function)):
+    for inner in _followed(parsed, function, (*seen, function)):
         more = sent(inner, (*seen, function))
         found |= more.targets
         is_open |= more.is_open
@@ -47,7 +47,7 @@ def sent(function: FunctionType, seen: tuple[FunctionType, ...] = ()) -> Sent:
     return Sent(frozenset(found), is_open, to_parent)
 
 
-def followed(parsed: ast.AST | None, function: FunctionType, seen: tuple[FunctionType, ...]) -> Iterator[FunctionType]:
+def _followed(parsed: ast.AST | None, function: FunctionType, seen: tuple[FunctionType, ...]) -> Iterator[FunctionType]:
     """Yield the functions of the user's that a function calls, by their names or by `self`."""
     for part in ast.walk(parsed) if parsed is not None else ():
         inner = run_by(part, function) if isinstance(part, ast.Call) else None

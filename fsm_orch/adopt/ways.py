@@ -33,14 +33,16 @@ def ending(graph: Graph) -> frozenset[str]:
 def cycles(graph: Graph) -> tuple[Ways, ...]:
     """Return each greatest set of nodes that all reach each other, as a graph; a node alone is one if it has a loop."""
     every = ways(graph)
+    place = {key: at for at, key in enumerate(every)}
     return tuple(
-        {key: tuple(to for to in every[key] if to in nodes) for key in every if key in nodes} for nodes in knots(every)
+        {key: tuple(to for to in every[key] if to in nodes) for key in sorted(nodes, key=place.__getitem__)}
+        for nodes in knots(every)
     )
 
 
 def cyclic(graph: Graph) -> frozenset[str]:
     """Return the nodes that a run may come back to."""
-    return frozenset(key for cycle in cycles(graph) for key in cycle)
+    return frozenset().union(*knots(ways(graph)))
 
 
 def is_line(graph: Graph) -> bool:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..amounts import Price
-from ..define.graph import reachable
+from ..define.graph import reachable, reversed_graph
 from .graph import END, Edge, Graph, Node
 from .ways import is_line, reached, ways
 
 REPLY_TOKENS = 16_384
 """Tokens of one reply that has no cap: what gpt-4o writes at most, by OpenAI's page of models."""
-
 
 MOST_REQUESTS = 10**12
 """Of a run; more are not counted, since a cap that allows them stops nothing."""
@@ -97,9 +96,9 @@ def _unbounded(graph: Graph, asked: Collection[str]) -> str:
     if graph.cap.value is None and not is_line(graph):
         return f"{graph.cap.name} is not set"
     passed_on = graph.cap.counts == "messages"
+    asking = reachable(reversed_graph(ways(graph)), asked) if passed_on else {*asked}
     for key in sorted(graph.sends & reached(graph)):
-        after = {edge.target for edge in graph.leaving(key)}
-        if (reachable(ways(graph), after) if passed_on else after) & {*asked}:
+        if any(edge.target in asking for edge in graph.leaving(key)):
             return f"{key} starts as many nodes as its code pleases"
     return graph.outside[0] if graph.outside else ""
 

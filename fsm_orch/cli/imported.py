@@ -40,9 +40,8 @@ def imported(target: str, ends: tuple[str, ...], caps: Caps, module: str) -> Imp
     Raises DiscoveryError: if there is no such object, or its module cannot be imported.
     Raises Unreadable: if it is of no framework that can be read, or something that is read is not there.
     """
-    where = _where(
-        target
-    )  # before it is imported: in a package inside one of its name, Python then finds the outer one
+    # before it is imported: in a package inside one of its name, Python then finds the outer one
+    where = _where(target)
     graph = _read(target)
     unknown = [end for end in ends if end not in graph.nodes]
     if unknown:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from types import FrameType
 from typing import Any
@@ -13,6 +14,7 @@ from fsm_orch.adopt.examine import examine
 from fsm_orch.adopt.graph import END, Cap, Edge, Graph, Node
 from fsm_orch.adopt.plan import Caps
 from fsm_orch.adopt.skeleton import skeleton
+from fsm_orch.adopt.ways import cycles
 from fsm_orch.adopt.worst import as_it_stands
 
 
@@ -30,6 +32,15 @@ def chain(length: int, *, is_cycle: bool, counts: Any = "steps") -> Graph:
         lost=(),
         on_unknown="raises",
     )
+
+
+def paired(length: int) -> Graph:
+    """Return a chain in which every second node leads back to the one before it."""
+    line = chain(length, is_cycle=False)
+    keys = [*line.nodes]
+    pairs = zip(keys[::2], keys[1::2], strict=True)
+    back = (Edge(source=to, target=one, via="back", chooses="code") for one, to in pairs)
+    return replace(line, edges=(*line.edges, *back))
 
 
 def work(of: Callable[[], object]) -> int:
@@ -65,6 +76,14 @@ def test_twice_the_graph_is_twice_the_work(counts: Any, *, is_cycle: bool) -> No
     small, great = (chain(length, is_cycle=is_cycle, counts=counts) for length in (200, 400))
 
     assert work(lambda: everything(great)) < 2.5 * work(lambda: everything(small))
+
+
+def test_twice_the_cycles_are_twice_the_work() -> None:
+    """From 100 of them to 200, of two nodes each."""
+    small, great = paired(200), paired(400)
+
+    assert (100, 200) == (len(cycles(small)), len(cycles(great)))
+    assert work(lambda: cycles(great)) < 2.5 * work(lambda: cycles(small))
 
 
 @pytest.mark.slow

@@ -97,6 +97,13 @@ async def by_another(ctx: Any) -> None:
     await both(ctx)
 
 
+renamed = both
+
+
+async def by_another_name(ctx: Any) -> None:
+    await renamed(ctx)
+
+
 async def for_ever(ctx: Any) -> None:
     await ctx.send_message("once")
     await for_ever(ctx)
@@ -130,7 +137,7 @@ def test_one_at_most_is_seen(function: Any) -> None:
     "function",
     [
         *(both, one_and_more, else_and_more, two_or_none, asks_and_returns, asks_and_goes_on, in_a_loop, in_a_list),
-        *(by_another, as_deep_as_is_seen, for_ever, singledispatch(by_another), cache(by_another)),
+        *(by_another, by_another_name, as_deep_as_is_seen, for_ever, singledispatch(by_another), cache(by_another)),
     ],
 )
 def test_several_are_seen(function: Any) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from fsm_orch.adopt.functions import plain
 from fsm_orch.adopt.source import routed, sent
 from fsm_orch.adopt.starts import opening
-from fsm_orch.adopt.work import count, node, outermost, plain
+from fsm_orch.adopt.work import count, node, outermost
 
 client: Any = None
 agent: Any = None

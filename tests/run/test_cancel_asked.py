@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.asking import DONE, Claim, Pair, Refunds
-from support.beside import LEASE_S, WHEN, Asks, Beside, begun, now, worker
+from support.asking import DONE, Claim, Refunds
+from support.beside import LEASE_S, WHEN, Beside, begun, now, worker
 from support.desk import Support, Ticket
 
 from fsm_orch import MemoryStore, Message, Reply, Runner, ScriptedModel, StartError, Visit
@@ -51,25 +51,6 @@ async def test_the_first_who_cancels_is_the_one_who_is_told() -> None:
 
     assert result.landing is not None
     assert "it was cancelled from outside, by ann" == result.landing.detail
-
-
-class Nameless(MemoryStore):
-    """A store of a user's own, made before those who cancel were named."""
-
-    async def ask_cancel(self, run_id: str) -> bool:  # type: ignore[override]
-        return await super().ask_cancel(run_id)
-
-
-async def test_a_store_that_takes_no_name_is_asked_without_one() -> None:
-    """As long as nobody says who cancels."""
-    runner = Runner(Asks, store=Nameless())
-    waiting = await runner.run(Pair(query="x"), run_id="r")
-    landed = await runner.cancel("r")
-
-    assert "waiting" == waiting.status
-    assert landed is not None
-    assert landed.landing is not None
-    assert "it was cancelled from outside" == landed.landing.detail
 
 
 async def test_an_empty_name_cancels_nothing() -> None:

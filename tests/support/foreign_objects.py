@@ -16,9 +16,9 @@ from typing import Any
 from unittest.mock import patch
 
 from fsm_orch.adopt.chat_models import closed_over
+from fsm_orch.adopt.functions import SDKS, plain
 from fsm_orch.adopt.graph import Graph
 from fsm_orch.adopt.library import Library
-from fsm_orch.adopt.work import SDKS, plain
 
 Data = dict[str, Any]
 """What JSON can hold."""

@@ -45,7 +45,19 @@ def calls(state: State) -> State:
     return state.update(n=1)
 
 
-class Each(MapStates):
+class WritesN:
+    """Reads nothing, and writes `n`."""
+
+    @property
+    def reads(self) -> list[str]:
+        return []
+
+    @property
+    def writes(self) -> list[str]:
+        return ["n"]
+
+
+class Each(WritesN, MapStates):
     """Asks for seven states side by side."""
 
     def states(self, state: State, context: Any, inputs: dict[str, Any]) -> Generator[State, None, None]:
@@ -58,25 +70,9 @@ class Each(MapStates):
     def reduce(self, state: State, states: Generator[State, None, None]) -> State:
         return state.update(n=len(list(states)))
 
-    @property
-    def reads(self) -> list[str]:
-        return []
 
-    @property
-    def writes(self) -> list[str]:
-        return ["n"]
-
-
-class TwoSteps(Action):
+class TwoSteps(WritesN, Action):
     """Asks in both halves."""
-
-    @property
-    def reads(self) -> list[str]:
-        return []
-
-    @property
-    def writes(self) -> list[str]:
-        return ["n"]
 
     def run(self, state: State, **_: Any) -> dict[str, int]:
         client.create()

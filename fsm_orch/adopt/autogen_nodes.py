@@ -1,0 +1,73 @@
+"""Agents of AutoGen as nodes: what they are told, what they ask, and with which tools."""
+
+from collections.abc import Iterator
+
+from . import work
+from .graph import Node
+from .library import Library
+
+AUTOGEN = Library("AutoGen", "autogen-agentchat", "autogen_agentchat", "0.7.5")
+
+_PROVIDERS = {
+    "OpenAIChatCompletionClient": "openai",
+    "AzureOpenAIChatCompletionClient": "azure",
+    "AnthropicChatCompletionClient": "anthropic",
+    "OllamaChatCompletionClient": "ollama",
+}
+"""By the classes of clients, whose models have bare names."""
+
+_MADE_UP = "An agent that provides assistance with ability to use tools."
+"""What an AssistantAgent is described as that nobody has described."""
+
+
+def node(key: str, agent: object) -> Node:
+    """Return an agent as a node, by its client and its tools, or by the code of its class.
+
+    Raises:
+        Unreadable: if something that is read is not there.
+    """
+    said = AUTOGEN.words(agent, "description")
+    does = "" if said == _MADE_UP else said
+    if AUTOGEN.made(agent, "UserProxyAgent"):
+        return Node(key=key, kind="human", does=does, calls=0)
+    if AUTOGEN.made(agent, "MessageFilterAgent"):
+        return node(key, AUTOGEN.get(agent, "_wrapped_agent"))
+    if AUTOGEN.made(agent, "SocietyOfMindAgent"):
+        return Node(key=key, kind="llm", does=does, calls=None)
+    if not AUTOGEN.made(agent, "AssistantAgent"):
+        return work.node(key, work.outermost(AUTOGEN.methods_around(type(agent))), does=does)
+    client = AUTOGEN.get(agent, "_model_client")
+    options = AUTOGEN.find(client, "_create_args")
+    told = [AUTOGEN.find(message, "content") for message in AUTOGEN.many(agent, "_system_messages")]
+    most = AUTOGEN.find(options, "max_tokens")
+    model = AUTOGEN.find(options, "model") or AUTOGEN.find(client, "model")
+    return Node(
+        key=key,
+        kind="llm",
+        instructions=told[0] if told and isinstance(told[0], str) else None,
+        does=does,
+        model=_named(model, type(client).__name__) if isinstance(model, str) else None,
+        calls=_calls(agent),
+        max_output_tokens=most if isinstance(most, int) else None,
+        tools=tuple(AUTOGEN.text(tool, "name") for tool in AUTOGEN.many(agent, "_tools")),
+    )
+
+
+def _named(model: str, client: str) -> str:
+    """Return a model with its provider, as far as its client tells."""
+    provider = _PROVIDERS.get(client)
+    return f"{provider}:{model}" if provider and ":" not in model else model
+
+
+def _calls(agent: object) -> int | None:
+    """Return the requests of a turn: one a round of tools, and one more that reflects on what they returned."""
+    rounds = AUTOGEN.number(agent, "_max_tool_iterations")
+    return None if rounds is None else rounds + bool(AUTOGEN.get(agent, "_reflect_on_tool_use"))
+
+
+def trouble(key: str, agent: object) -> Iterator[str]:
+    """Yield what an agent has that a state has not."""
+    if AUTOGEN.made(agent, "MessageFilterAgent"):
+        yield f"{key}: which messages its filter lets through"
+    if AUTOGEN.made(agent, "SocietyOfMindAgent"):
+        yield f"{key}: runs a team of its own, which is read apart"
