@@ -3,13 +3,13 @@
 Its own drawing is not used: it leaves out targets of a router that declares none.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from types import FunctionType
 
 from . import single, source
 from .graph import END, Cap, Chooser, Edge, Graph, Node, Trust
-from .langgraph_nodes import LANGGRAPH, function_of, handed, handled, is_graph, is_wrapped, node, trouble
+from .langgraph_nodes import LANGGRAPH, function_of, handed, handled, hides_ways, is_graph, is_wrapped, node, trouble
 
 _START = "__start__"
 _NOTHING = "no edge leaves it"
@@ -48,6 +48,7 @@ def read(thing: object, name: str) -> Graph:
         may_fork=frozenset(found.may_fork - found.forks - found.sends),
         sends=frozenset(found.sends),
         lost=(*found.lost, *_interrupts(thing, found.nodes if is_compiled else {})),
+        assumed=tuple(found.assumed()),
         on_unknown="ends the run as if all were well, with a line in the log",
     ).with_steps_of_each("steps")
 
@@ -169,8 +170,7 @@ class _Found:
         if is_graph(runnable):
             self._handoffs(key, runnable)
         elif function is not None:
-            if not labels:
-                self._gotos(key, function, by)
+            self._gotos(key, function, by, labels)
             if any(edge.via.startswith("Command") for edge in self._leaving(key)):
                 if source.spreads(function):
                     self.sends.add(key)
@@ -179,11 +179,12 @@ class _Found:
         elif labels:
             self.may_fork.add(key)
 
-    def _gotos(self, key: str, function: FunctionType, by: Chooser) -> None:
+    def _gotos(self, key: str, function: FunctionType, by: Chooser, declared: Collection[str]) -> None:
+        """Add where the code of a node sends a run, though that is not declared: LangGraph goes there all the same."""
         found = source.sent(function)
-        for to in sorted(found.targets):
+        for to in sorted(found.targets.difference(declared)):
             self._put(Edge(source=key, target=to, via="Command", chooses=by, trust="read"))
-        for to in self._anywhere() if found.is_open else ():
+        for to in self._anywhere() if found.is_open and not declared else ():
             self._put(Edge(source=key, target=to, via="Command, computed", chooses=by, trust="assumed"))
 
     def _handoffs(self, key: str, runnable: object) -> None:
@@ -198,6 +199,20 @@ class _Found:
                 self._put(
                     Edge(source=key, target=to, via=tool.name, chooses="model", trust=tool.trust, description=tool.does)
                 )
+
+    def assumed(self) -> Iterator[str]:
+        """Yield what is taken for granted of code: that it goes nowhere else, and starts no node several times."""
+        hidden = [key for key in self.specs if self._is_hiding(key)]
+        if hidden:
+            yield f"no way out of {', '.join(hidden)} but those that are declared or were seen in the code"
+        sending = [key for key in self.nodes if key in self.may_fork - self.sends]
+        if sending:
+            yield f"no Send in what chooses after {', '.join(sending)}: none was seen there"
+
+    def _is_hiding(self, key: str) -> bool:
+        if any(edge.via == "Command, computed" for edge in self._leaving(key)):
+            return False  # each node is possible
+        return any(hides_ways(spec) for spec in (self.specs[key], self.handlers.get(key)) if spec is not None)
 
     def _leaving(self, key: str) -> list[Edge]:
         return self.leaving.get(key, [])

@@ -8,6 +8,7 @@ from . import source, work
 from .chat_models import cap_of, closed_over, models, name_of
 from .functions import plain
 from .graph import Node, Trust
+from .in_sight import shows_ways
 from .library import Library
 
 LANGGRAPH = Library("LangGraph", "langgraph", "langgraph", "1.2.24")
@@ -130,7 +131,7 @@ def _asking(seen: Node, held: list[object], runnable: object) -> Node:
     function = function_of(runnable)
     told = closed_over(function).get("system_message") if function is not None else None
     text = None if told is None else LANGGRAPH.find(told, "content")
-    is_theirs = function is not None and function.__module__.startswith(("langchain", "langgraph"))
+    is_theirs = function is not None and _is_theirs(function)
     return replace(
         seen,
         does="" if is_theirs else seen.does,
@@ -140,6 +141,10 @@ def _asking(seen: Node, held: list[object], runnable: object) -> Node:
         max_output_tokens=_most_of(map(cap_of, held)),
         instructions=text if isinstance(text, str) else None,
     )
+
+
+def _is_theirs(function: FunctionType) -> bool:
+    return str(function.__module__).startswith(("langchain", "langgraph"))
 
 
 def _is_taken_over(runnable: object) -> bool:
@@ -194,6 +199,32 @@ def _sent_by(function: FunctionType | None, name: str, does: str) -> Iterator[Ha
     if found is not None and found.to_parent and (found.targets or found.is_open):
         trust: Trust = "assumed" if found.is_open else "read"
         yield Handing(name, does, tuple(sorted(found.targets)), trust, is_open=found.is_open)
+
+
+def hides_ways(spec: object) -> bool:
+    """Return whether a node, or what handles its errors, may lead where no way of it was seen."""
+    runnable = LANGGRAPH.get(spec, "runnable")
+    if is_graph(runnable):
+        return any(hides_ways(inner) for inner in _specs(runnable).values())
+    if LANGGRAPH.made(runnable, "ToolNode"):
+        return any(_is_tool_hiding(tool) for _, tool in _tools_of(runnable))
+    function = function_of(runnable)
+    if function is None or _is_theirs(function):
+        return function is None
+    held, other = LANGGRAPH.find(runnable, "func"), LANGGRAPH.find(runnable, "afunc")
+    is_two = None not in (held, other) and LANGGRAPH.find(other, "__wrapped__", other) is not held
+    return is_two or is_wrapped(runnable) or not shows_ways(function)
+
+
+def _is_tool_hiding(tool: object) -> bool:
+    """Return whether a tool may lead elsewhere than it is marked to, or to the graph around."""
+    if isinstance(LANGGRAPH.find(LANGGRAPH.find(tool, "metadata") or {}, _DESTINATION), str):
+        return False
+    function = work.plain(LANGGRAPH.find(tool, "func") or LANGGRAPH.find(tool, "coroutine"))
+    if function is None:
+        return True
+    found = source.sent(function)
+    return not shows_ways(function) or (bool(found.targets or found.is_open) and not found.to_parent)
 
 
 def trouble(key: str, spec: object) -> Iterator[str]:

@@ -7,17 +7,22 @@ from support.counted import Asked, standing, too_small
 
 pytest.importorskip("langgraph", reason="LangGraph is not installed; nox -s adopt installs it")
 
+import functools
 from contextlib import suppress
+from unittest.mock import AsyncMock
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRetryMiddleware
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
 from langgraph.errors import GraphRecursionError
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Command, RetryPolicy
+from langgraph.types import Command, RetryPolicy, Send
 
 from fsm_orch.adopt import detect
+from fsm_orch.adopt.assumed import assumptions
+from fsm_orch.adopt.plan import Caps
 from fsm_orch.adopt.worst import Worst, as_it_stands
 
 client = Asked()
@@ -164,3 +169,101 @@ def test_tries_are_counted() -> None:
         == standing(one().set_node_defaults(**both))
         == standing(one().set_node_defaults(**both).compile())
     )
+
+
+AGAIN: Any = Command(goto="work")
+ALL: Any = [Send("work", {"text": "x"})] * 99
+
+
+class Renamed(Command[Any]):
+    """A command of another name."""
+
+
+class Clerk:
+    """Works by a method that calls another."""
+
+    def work(self, notes: Notes) -> Any:
+        return self.again()
+
+    def again(self) -> Any:
+        answers({"text": ""})
+        return Command(goto="work")
+
+
+def by_a_name(notes: Notes) -> Any:
+    client.create()
+    return AGAIN
+
+
+def by_another_class(notes: Notes) -> Any:
+    client.create()
+    return Renamed(goto="work")
+
+
+def around(work: Any) -> Any:
+    """Return a function around another, whose result is dropped."""
+
+    @functools.wraps(work)
+    def inner(notes: Notes) -> Any:
+        work(notes)
+        return AGAIN
+
+    return inner
+
+
+HIDDEN: dict[str, Any] = {
+    "by a name": by_a_name,
+    "by another class": by_another_class,
+    "by a method": Clerk().work,
+    "around a function": around(answers),
+    "in a chain": RunnableLambda(lambda notes: notes) | RunnableLambda(by_a_name),
+    "for async runs alone": RunnableLambda(answers, afunc=AsyncMock(side_effect=by_a_name)),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+async def test_ways_that_were_not_seen_are_assumed_away(name: str) -> None:
+    """A node goes back to itself until the limit, and what is printed says that it was taken to go on."""
+    graph, before = one(HIDDEN[name]).compile().with_config(recursion_limit=5), client.requests
+    with suppress(GraphRecursionError):
+        await graph.ainvoke({"text": "x"})
+
+    assert client.requests - before > 2
+    assert "no way out of work but those that are declared or were seen in the code" in assumed(graph)
+
+
+def test_nodes_that_may_be_started_many_times_are_assumed_not_to_be() -> None:
+    """A router whose results are not in sight may start a node as often as it pleases."""
+    graph = StateGraph(Notes)
+    graph.add_node("work", answers).set_conditional_entry_point(lambda notes: ALL, ["work"])
+    compiled, before = graph.compile().with_config(recursion_limit=9), client.requests
+    compiled.invoke({"text": "x"})
+
+    assert client.requests - before == 99
+    assert "no Send in what chooses after start: none was seen there" in assumed(compiled)
+
+
+def test_a_way_that_is_not_declared_is_read() -> None:
+    """LangGraph goes where a command says, whatever the annotation of the node."""
+
+    def work(notes: Notes) -> Command[Literal["after"]]:
+        client.create()
+        return Command(goto="work")
+
+    graph, before = one(work).compile().with_config(recursion_limit=5), client.requests
+    with suppress(GraphRecursionError):
+        graph.invoke({"text": "x"})
+
+    assert client.requests - before > 2
+    assert [] == too_small(graph, client.requests - before)
+
+
+def test_nothing_is_assumed_of_results_in_sight() -> None:
+    """A node that returns what it was given, or a dictionary, sends a run nowhere."""
+    assert not any("no way out" in clause or "Send" in clause for clause in assumed(one(answers)))
+
+
+def assumed(thing: Any) -> tuple[str, ...]:
+    """Return what is taken for granted of a graph."""
+    graph = detect.read(thing, "thing")
+    return assumptions(graph, as_it_stands(graph, lambda _: None), Caps())

@@ -1,0 +1,98 @@
+"""Whether each result of a function is written where it stands: then it sends a run nowhere that is not seen."""
+
+import ast
+from collections.abc import Mapping
+from types import FunctionType
+from typing import Any
+
+from .source import annotation, calls_of, results
+from .work import around, tree
+
+_PLAIN = ("str", "bool", "int", "float", "dict", "None")
+"""Types, and functions, whose values send a run nowhere."""
+_VALUES = (ast.Constant, ast.Dict, ast.DictComp, ast.JoinedStr, ast.Compare, ast.BinOp, ast.UnaryOp)
+"""Expressions whose values are no command."""
+
+
+def shows_ways(function: FunctionType) -> bool:
+    """Return whether each command that a function returns is surely made in its own code."""
+    parsed = tree(function)
+    if parsed is None or any(isinstance(part, ast.Yield | ast.YieldFrom) for part in ast.walk(parsed)):
+        return False
+    names, said = around(function), annotation(parsed)
+    if said is not None and _is_plain_type(said, names):
+        return True
+    shown = _Shown(parsed, names)
+    return all(shown.is_shown(value) for value in results(parsed))
+
+
+class _Shown:
+    """What a function makes, and what its variables hold."""
+
+    def __init__(self, parsed: ast.AST, names: Mapping[str, object]) -> None:
+        self.names = names
+        self.commands = [*calls_of(parsed, "Command", names)]
+        self.values: dict[str, list[ast.expr]] = {}
+        self.given: set[str] = set()
+        self.bound: set[str] = set()
+        known: set[int] = set()
+        for part in ast.walk(parsed):
+            if isinstance(part, ast.Assign | ast.AnnAssign | ast.NamedExpr) and part.value is not None:
+                for target in part.targets if isinstance(part, ast.Assign) else [part.target]:
+                    if isinstance(target, ast.Name):
+                        known.add(id(target))
+                        self.values.setdefault(target.id, []).append(part.value)
+            elif isinstance(part, ast.arguments):
+                each = [*part.posonlyargs, *part.args]
+                self.given |= {arg.arg for arg in each[: len(each) - len(part.defaults)]}
+        for part in ast.walk(parsed):  # by a loop, a part of something, a pattern, or what was caught
+            name = getattr(part, "name", getattr(part, "rest", None))
+            if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load) and id(part) not in known:
+                name = part.id
+            self.bound |= {name} if isinstance(name, str) else set()
+
+    def is_shown(self, value: ast.expr | None, seen: frozenset[str] = frozenset()) -> bool:
+        """Return whether an expression is surely no command, or one that is made in sight."""
+        match value:
+            case None:
+                return True
+            case ast.Call() if value in self.commands:
+                return True
+            case ast.Call(func=ast.Name(id=name)):
+                return _is_plain_name(name, self.names)
+            case ast.Await(value=inner) | ast.NamedExpr(value=inner):
+                return self.is_shown(inner, seen)
+            case ast.IfExp(body=one, orelse=other):
+                return self.is_shown(one, seen) and self.is_shown(other, seen)
+            case ast.BoolOp(values=several) | ast.List(elts=several) | ast.Tuple(elts=several):
+                return all(self.is_shown(each, seen) for each in several)
+            case ast.Name(id=name) if name in self.bound:
+                return False
+            case ast.Name(id=name) if name in self.values:
+                return name in seen or all(self.is_shown(each, seen | {name}) for each in self.values[name])
+            case ast.Name(id=name):
+                return name in self.given
+        return isinstance(value, _VALUES)
+
+
+def _is_plain_name(name: str, names: Mapping[str, object]) -> bool:
+    """Return whether a name stands for a class whose values are no commands."""
+    known = names.get(name)
+    if not isinstance(known, type):
+        return known is None and name in _PLAIN
+    is_any = known in (object, Any) or getattr(known, "_is_protocol", False)
+    return not is_any and all(base.__name__ != "Command" for base in type.mro(known))
+
+
+def _is_plain_type(said: ast.expr, names: Mapping[str, object]) -> bool:
+    """Return whether values of an annotated type are surely no commands."""
+    match said:
+        case ast.Constant(value=None):
+            return True
+        case ast.Constant(value=str(text)) if text.isidentifier():
+            return _is_plain_name(text, names)
+        case ast.Name(id=name) | ast.Subscript(value=ast.Name(id="dict" as name)):
+            return _is_plain_name(name, names)
+        case ast.BinOp(op=ast.BitOr(), left=one, right=other):
+            return _is_plain_type(one, names) and _is_plain_type(other, names)
+    return False
