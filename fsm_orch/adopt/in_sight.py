@@ -1,12 +1,12 @@
 """Whether each result of a function is written where it stands: then it sends a run nowhere that is not seen."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
+from .functions import around, tree
 from .source import annotation, calls_of, results
-from .work import around, tree
 
 _PLAIN = ("str", "bool", "int", "float", "dict", "None")
 """Types, and functions, whose values send a run nowhere."""
@@ -32,24 +32,13 @@ class _Shown:
     def __init__(self, parsed: ast.AST, names: Mapping[str, object]) -> None:
         self.names = names
         self.commands = [*calls_of(parsed, "Command", names)]
+        self.given = {name for part in ast.walk(parsed) if isinstance(part, ast.arguments) for name in _required(part)}
         self.values: dict[str, list[ast.expr]] = {}
-        self.given: set[str] = set()
-        self.bound: set[str] = set()
-        known: set[int] = set()
-        for part in ast.walk(parsed):
-            if isinstance(part, ast.Assign | ast.AnnAssign | ast.NamedExpr) and part.value is not None:
-                for target in part.targets if isinstance(part, ast.Assign) else [part.target]:
-                    if isinstance(target, ast.Name):
-                        known.add(id(target))
-                        self.values.setdefault(target.id, []).append(part.value)
-            elif isinstance(part, ast.arguments):
-                each = [*part.posonlyargs, *part.args]
-                self.given |= {arg.arg for arg in each[: len(each) - len(part.defaults)]}
-        for part in ast.walk(parsed):  # by a loop, a part of something, a pattern, or what was caught
-            name = getattr(part, "name", getattr(part, "rest", None))
-            if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load) and id(part) not in known:
-                name = part.id
-            self.bound |= {name} if isinstance(name, str) else set()
+        set_to = [pair for part in ast.walk(parsed) for pair in _assigned(part)]
+        for target, value in set_to:
+            self.values.setdefault(target.id, []).append(value)
+        known = {id(target) for target, _ in set_to}
+        self.bound = {_bound(part) for part in ast.walk(parsed) if id(part) not in known}
 
     def is_shown(self, value: ast.expr | None, seen: frozenset[str] = frozenset()) -> bool:
         """Return whether an expression is surely no command, or one that is made in sight."""
@@ -73,6 +62,29 @@ class _Shown:
             case ast.Name(id=name):
                 return name in self.given
         return isinstance(value, _VALUES)
+
+
+def _required(arguments: ast.arguments) -> Iterator[str]:
+    """Yield the arguments of a function that a node is given by its graph."""
+    each = [*arguments.posonlyargs, *arguments.args]
+    for argument in each[: len(each) - len(arguments.defaults)]:
+        yield argument.arg
+
+
+def _assigned(part: ast.AST) -> Iterator[tuple[ast.Name, ast.expr]]:
+    """Yield the variables that a statement sets to an expression, with it."""
+    if isinstance(part, ast.Assign | ast.AnnAssign | ast.NamedExpr) and part.value is not None:
+        for target in part.targets if isinstance(part, ast.Assign) else [part.target]:
+            if isinstance(target, ast.Name):
+                yield target, part.value
+
+
+def _bound(part: ast.AST) -> str | None:
+    """Return the name that a part of a function binds: by a loop, a part of something, a pattern, what was caught."""
+    if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load):
+        return part.id
+    name = getattr(part, "name", getattr(part, "rest", None))
+    return name if isinstance(name, str) else None
 
 
 def _is_plain_name(name: str, names: Mapping[str, object]) -> bool:

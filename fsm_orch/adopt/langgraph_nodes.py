@@ -220,7 +220,7 @@ def _is_tool_hiding(tool: object) -> bool:
     """Return whether a tool may lead elsewhere than it is marked to, or to the graph around."""
     if isinstance(LANGGRAPH.find(LANGGRAPH.find(tool, "metadata") or {}, _DESTINATION), str):
         return False
-    function = work.plain(LANGGRAPH.find(tool, "func") or LANGGRAPH.find(tool, "coroutine"))
+    function = plain(LANGGRAPH.find(tool, "func") or LANGGRAPH.find(tool, "coroutine"))
     if function is None:
         return True
     found = source.sent(function)
