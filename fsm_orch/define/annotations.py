@@ -6,7 +6,11 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .callables import short_name
 from .context import Context
+
+_NO_VISIT = (Context, dict, list, tuple, str, bytes, int, float)
+"""No visit is one of these. In other libraries a node takes the state itself, and a tool what a model fills in."""
 
 
 def annotated_context(function: Callable[..., Any], localns: Mapping[str, Any]) -> type[Context] | None:
@@ -25,6 +29,19 @@ def annotated_deps(function: Callable[..., Any], localns: Mapping[str, Any]) -> 
     """Return the dependencies that a function is annotated for: the `Shop` of `Visit[Ticket, Shop]`; None if none."""
     arguments = typing.get_args(_first_hint(function, localns))
     return arguments[1] if len(arguments) > 1 and arguments[1] not in (Any, type(None)) else None
+
+
+def why_no_visit(function: Callable[..., Any], localns: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a function that acts in a state, and is annotated for something else than a visit."""
+    hint = _first_hint(function, localns)
+    taken = typing.get_origin(hint) or hint
+    if not isinstance(taken, type) or not issubclass(taken, _NO_VISIT):
+        return None
+    name, held = short_name(function), taken.__name__ if issubclass(taken, Context) else "Ticket"
+    return (
+        f"{name} is called with a visit, and is annotated for {taken.__name__}: "
+        f"write def {name}(visit: Visit[{held}]), and read visit.context"
+    )
 
 
 def _first_hint(function: Callable[..., Any], localns: Mapping[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Literal, overload
 
 from ..limits import CallLimits, Limits
 from .agent_spec import AgentSpec, HasSpec, function_spec, spec_of
-from .annotations import annotated_context, annotated_deps
+from .annotations import annotated_context, annotated_deps, why_no_visit
 from .callables import is_async, why_no_agent
 from .context import FieldRef, field_refs
 from .guards import Guard
@@ -197,9 +197,9 @@ class State(_Declared, _Source):
         if caps and not calls:
             raise TypeError(f"{' and '.join(caps)} are of calls, and the state declares none: say calls=1, or more")
         if isinstance(agent, type) or not isinstance(agent, HasSpec):
-            if why := why_no_agent(agent):
-                raise TypeError(why)
             localns = sys._getframe(1).f_locals
+            if why := why_no_agent(agent) or why_no_visit(agent, localns):
+                raise TypeError(why)
             annotated = annotated_context(agent, localns)
             self.spec: AgentSpec = function_spec(
                 agent,

@@ -10,6 +10,7 @@ from ..agents.base import Agent, PlainAgent
 from ..agents.code import CodeAgent
 from ..amounts import Price
 from ..define.agent_spec import HasSpec, spec_of
+from ..define.annotations import why_no_visit
 from ..define.callables import is_async, short_name, why_no_agent
 from ..define.changes import fields_set_early, journaled_start, why_early
 from ..define.context import Context
@@ -127,7 +128,7 @@ def _agent(state: State, agent: object) -> Agent:
     if isinstance(agent, HasSpec) and not isinstance(agent, type):
         spec_of(agent)
         return cast("Agent", agent)
-    if why := why_no_agent(agent):
+    if why := why_no_agent(agent) or why_no_visit(agent, {}):
         raise TypeError(why)
     # an async function may stand in for a plain one in a test
     function = cast("Any", agent)

@@ -18,6 +18,14 @@ from fsm_orch.models import Request
 from fsm_orch.proof import prove
 
 
+def of_a_context(ticket: Ticket) -> None:
+    """A node, as another library calls it."""
+
+
+def of_a_dict(state: dict[str, Any]) -> None:
+    """A node of a state that is a mapping."""
+
+
 class OwnModel:
     """A model of the user's own, with a part of it written otherwise."""
 
@@ -164,6 +172,18 @@ def handed_on(request: Request) -> Awaitable[int]:
             lambda: runner(agents={Writing.drafting: of_two}),
             TypeError,
             "of_two is called with the visit alone, which does not fit: write def of_two(visit)",
+        ),
+        (
+            lambda: State(of_a_context),
+            TypeError,
+            "of_a_context is called with a visit, and is annotated for Ticket: "
+            "write def of_a_context(visit: Visit[Ticket]), and read visit.context",
+        ),
+        (
+            lambda: runner(agents={Writing.drafting: of_a_dict}),
+            TypeError,
+            "of_a_dict is called with a visit, and is annotated for dict: "
+            "write def of_a_dict(visit: Visit[Ticket]), and read visit.context",
         ),
         (lambda: State(yields), TypeError, "yields yields, and an agent gives one reply: return it"),
         (
