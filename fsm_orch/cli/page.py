@@ -114,6 +114,8 @@ def _bounds(found: Proof) -> _Lines:
     yield "hops", bound_in_words(certificate, "hops"), "bold"
     seconds = min(certificate.bounds["milliseconds"].bound, round(limits.deadline_s * 1_000))
     yield "time", f"at most {seconds / 1_000:g} s", "bold"
+    if asks := [state.seconds(limits) for state in found.definition.states.values() if state.spec.kind == "human"]:
+        yield "", f"to take a human's answer counts as a visit of {max(asks):g} s; to wait for it does not count", "dim"
     yield "", "each of these was checked edge by edge, in exact arithmetic", "dim"
 
 

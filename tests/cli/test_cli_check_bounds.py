@@ -21,6 +21,14 @@ def test_a_machine_without_calls_spends_nothing(cli, desk):
     assert cli.invoke(app, ["check", desk, "--strict"]).exit_code == 1
 
 
+def test_what_counts_where_a_human_is_asked_is_said(cli):
+    """The table shows no seconds of a human, and the bound counts some: both are told, so that the sum adds up."""
+    said = words(cli.invoke(app, ["check", "machines.expense"]))
+
+    assert "to take a human's answer counts as a visit of 10 s; to wait for it does not count" in said
+    assert "a human's answer" not in words(cli.invoke(app, ["check", "machines.shop"]))
+
+
 def test_a_priced_model_bounds_the_cost(cli, ask):
     """A model whose price is known bounds it in dollars, without a key."""
     said = words(cli.invoke(app, ["check", ask, "--model", "openai:gpt-5-mini"]))
