@@ -81,7 +81,8 @@ class Form:
         try:
             reply = self.reader.model_validate_json(json.dumps(read) if text is None else text, strict=True)
         except ValidationError as error:
-            return _misfit(error)
+            is_around = read.keys() == {"reply"} and "reply" not in self.reader.__pydantic_fields__
+            return _AROUND if is_around else _misfit(error)
         except UnicodeEncodeError as error:
             return Refusal("wrong_type", f"The reply did not fit: {broken(error, told=True)}.")
         except RecursionError:  # Python reads a little deeper than it writes
@@ -96,6 +97,11 @@ class Form:
 
 
 _NOT_JSON = Refusal("not_json", "The reply was not JSON. Reply with one JSON object and nothing else.")
+# the form of a request that offers tools, in one that offers none
+_AROUND = Refusal(
+    "missing_field",
+    'The reply did not fit: no tool can be used here, so reply with the decision alone, and no "reply" around it.',
+)
 _CUT_OFF = Refusal("truncated", "The reply was cut off at its cap. Reply more briefly.")
 
 

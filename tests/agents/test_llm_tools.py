@@ -222,6 +222,16 @@ def test_a_decision_that_comes_too_early_is_refused() -> None:
     assert result.landing is not None
 
 
+def test_who_asks_once_too_often_is_told_that_no_tool_is_offered() -> None:
+    """Not that fields are missing: the form has changed, and the model goes on as before."""
+    _, model = run(desk(order_status, asks=1), *[use("order_status", order=1)] * 2, DONE)
+
+    assert told(model, 2) == (
+        f"{REFUSED}The reply did not fit: no tool can be used here, so reply with the decision alone, "
+        'and no "reply" around it.'
+    )
+
+
 @pytest.mark.parametrize(
     ("numbers", "script", "refused", "landing"),
     [
