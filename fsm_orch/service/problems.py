@@ -203,8 +203,16 @@ def misfit(errors: Sequence[Mapping[str, Any]], *where: str) -> Problem:
     """
     if any(each["type"] == "json_invalid" for each in errors):
         return Problem("invalid_json")
-    told = [{"loc": [*where, *each["loc"]], "msg": each["msg"], "type": each["type"]} for each in errors[:MOST_MISFITS]]
+    told = [{"loc": [*where, *each["loc"]], "msg": _said(each), "type": each["type"]} for each in errors[:MOST_MISFITS]]
     return Problem("invalid_request", errors=told)
+
+
+def _said(misfit: Mapping[str, Any]) -> str:
+    """Return what is said of one misfit: of what is no object in our words, since pydantic's speak of Python."""
+    if misfit["type"] != "model_attributes_type":
+        return str(misfit["msg"])
+    # a body without this header is not read as JSON, so it is none either
+    return "A JSON object is expected" + (", with Content-Type: application/json" if misfit["loc"] == ("body",) else "")
 
 
 def words_of(error: HTTPException) -> str:

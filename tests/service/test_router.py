@@ -300,6 +300,22 @@ async def test_what_does_not_fit_is_refused(sent: bytes, status: int, code: str)
     assert [] == DONE
 
 
+@pytest.mark.parametrize("header", [{}, {"Content-Type": "application/x-www-form-urlencoded"}])
+async def test_a_body_without_its_header_is_told_of_it(header: dict[str, str]) -> None:
+    """curl sends a form if nothing is said: the JSON in it is right, and not read as such."""
+    async with served(desk()) as client:
+        answered = await client.post("/runs", content=b'{"context": {"text": "hello"}}', headers=header)
+        nested = await client.post("/runs", json={"context": "hello"})
+
+    assert [["body"], "A JSON object is expected, with Content-Type: application/json"] == told_of(answered)
+    assert [["body", "context"], "A JSON object is expected"] == told_of(nested)
+
+
+def told_of(answered: Any) -> list[Any]:
+    (error,) = answered.json()["errors"]
+    return [error["loc"], error["msg"]]
+
+
 async def test_what_is_sent_is_not_sent_back() -> None:
     """What does not fit is told by its place, not by its value, which may be a secret."""
     async with served(desk()) as client:
