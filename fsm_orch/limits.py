@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # strict and finite: True is not a number of hops, and a limit of NaN would never be reached
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
@@ -25,7 +25,8 @@ def _is_none(value: object) -> bool:
 class Limits(BaseModel):
     """The bounds of one run of a machine, and of all runs of one thread together.
 
-    Raises pydantic.ValidationError: if a number is negative, not finite or not of its type, or hops are above 10,000.
+    Raises pydantic.ValidationError: if a number is negative, not finite or not of its type, hops are above 10,000, or
+        there is no limit of that name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +51,14 @@ class Limits(BaseModel):
     thread_cost_usd: Dollars | None = Field(default=None, exclude_if=_is_none)
     """Dollars that all runs of a thread may take together; None: not limited. A run without `cost_usd` takes all that
     is left until it ends."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, given: Any) -> Any:
+        """Check the names of limits: pydantic refuses one that is unknown, and does not say which there are."""
+        if isinstance(given, dict) and (unknown := [name for name in given if name not in cls.model_fields]):
+            raise ValueError(f"no limit is named {unknown[0]!r}: there are {', '.join(cls.model_fields)}")
+        return given
 
     # for type checkers alone: pydantic takes dollars as text too, which the signature it derives does not say
     if TYPE_CHECKING:

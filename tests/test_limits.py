@@ -28,6 +28,12 @@ def test_counts_are_plain_integers(model: Any, name: str, value: object) -> None
         model(**{name: value})
 
 
+def test_a_limit_that_is_unknown_is_told_which_there_are() -> None:
+    """Other libraries name theirs otherwise, such as max_turns."""
+    with pytest.raises(ValidationError, match="no limit is named 'max_tokens': there are hops, tokens, cost_usd, dead"):
+        Limits(max_tokens=3)  # type: ignore[call-arg]
+
+
 @pytest.mark.parametrize(("model", "name"), SECONDS)
 @pytest.mark.parametrize("value", [*NOT_FINITE, 0, -1, -0.0, None, "soon", "nan", True, "60"])
 def test_seconds_are_positive_and_finite(model: Any, name: str, value: object) -> None:
