@@ -63,7 +63,9 @@ def first_input(
     expected = definition.context
     if type(context) is not expected:
         twin = told_apart(expected, type(context))
-        raise StartError(f"{definition.name} runs on a {expected.__name__}, not on a {type(context).__name__}{twin}")
+        needed = ", ".join(f"{name}=..." for name, field in expected.__pydantic_fields__.items() if field.is_required())
+        fix = "" if twin or isinstance(context, Context) else f": give it {expected.__name__}({needed})"
+        raise StartError(f"{definition.name} runs on a {expected.__name__}, not on {kind_of(context)}{twin}{fix}")
     before = _before(definition, options)
     if before is not None:
         context = _carried(context, before.context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -256,8 +257,12 @@ class Other(Context):
 
 async def test_a_foreign_context_is_refused() -> None:
     """A run starts on the machine's own context."""
-    with pytest.raises(StartError, match="Support runs on a Ticket, not on a Other"):
+    with pytest.raises(StartError, match=r"^Support runs on a Ticket, not on an Other$"):
         await runner().run(Other(query="x"))  # type: ignore[call-overload]
+    for given, kind in (("x", "a str"), ({"query": "x"}, "a dict")):
+        told = re.escape(f"Support runs on a Ticket, not on {kind}: give it Ticket(query=...)")
+        with pytest.raises(StartError, match=f"^{told}$"):
+            await runner().run(given)  # type: ignore[call-overload]
 
 
 async def test_a_conversation_is_seen_through_a_window() -> None:
