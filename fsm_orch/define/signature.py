@@ -157,7 +157,8 @@ def _unsayable(name: str, hint: Any) -> Iterator[str]:
     except Unsayable as error:
         yield f"a model cannot be asked for parameter {name!r}, which holds {error}"
     except Exception as error:  # of any kind: what a user's type says of itself is user code
-        yield f"a model cannot be asked for parameter {name!r} ({type(error).__name__})"
+        why = f"a model cannot be asked for parameter {name!r} ({type(error).__name__})"
+        yield f"{why}: it fills in values of JSON, and of the run a tool is given `key` and `deps` alone"
 
 
 def _unwritable(hint: Any) -> str:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, Field
 from support.shop import Shorten, Text, Ticket, order_status, refund
 
-from fsm_orch import Context, Final, Machine, State, Tool
+from fsm_orch import Context, Final, Machine, State, Tool, Visit
 from fsm_orch.agents.shortened import LEAST_CHARS, as_text, shortened
 from fsm_orch.errors import ToolFailed
 from fsm_orch.kernel.requests import RunPart, UseTool
@@ -67,6 +67,11 @@ def mapping(orders: dict[str, int]) -> str:
     return ""
 
 
+def of_a_visit(visit: Visit[Any]) -> str:
+    """Look it up."""
+    return ""
+
+
 def called_back(order: int) -> Callable[[], int]:
     """Look it up."""
     return lambda: order
@@ -104,6 +109,11 @@ class Shop:
         (silent, "it does not say what it returns"),
         (anything, "cannot be asked for parameter 'order', which holds values of any kind"),
         (mapping, "cannot be asked for parameter 'orders', which holds objects with any keys"),
+        (
+            of_a_visit,
+            r"asked for parameter 'visit' \(\w+\): it fills in values of JSON, and of the run a tool is given "
+            "`key` and `deps` alone",
+        ),
         (called_back, "what it returns has no JSON schema"),
         (yields, "it yields"),
         (streams, "it yields"),
