@@ -354,7 +354,7 @@ class Chain(Subject):
         """Return the chain with one more handoff."""
         last = self.handoffs[-1].target
         if isinstance(last, Final):
-            raise TypeError(f"a run ends in a final state, so {last!r} is the last of a chain")
+            raise TypeError(f"a run ends in a final state, so the one of {last.where} is the last of its chain")
         return Chain((*self.handoffs, last.to(target)))
 
     @property
