@@ -20,10 +20,15 @@ def tell_held(state: str, spec: AgentSpec, seconds: float, *, is_plain: bool) ->
 
     Args:
         spec: of the agent that acts, which may stand in for the state's own.
-        is_plain: whether it was a function that is not async, which a thread can be given to.
+        is_plain: whether it was called, and not awaited. A thread can be given to a function alone.
     """
     name = spec.name
-    fix = f"State({name}, thread=True)" if is_plain else "await what blocks, by asyncio.to_thread(...) if nothing else"
+    if not is_plain:
+        fix = "await what blocks, by asyncio.to_thread(...) if nothing else"
+    elif spec.kind == "code":
+        fix = f"State({name}, thread=True)"
+    else:  # it is ours, and calls nothing of the user's but what validates fields
+        fix = "a validator of the context takes long, or this machine is busy"
     report(
         "the agent of %r, %s at %s, held the event loop for %.2f s, in which no other run went on: %s",
         state,

@@ -11,7 +11,19 @@ from typing import Any
 
 import pytest
 
-from fsm_orch import Context, Final, KeywordAgent, LLMAgent, Machine, Reply, Runner, ScriptedModel, State, Visit
+from fsm_orch import (
+    Context,
+    Final,
+    HumanAgent,
+    KeywordAgent,
+    LLMAgent,
+    Machine,
+    Reply,
+    Runner,
+    ScriptedModel,
+    State,
+    Visit,
+)
 from fsm_orch.agents import AgentSpec
 from fsm_orch.run import held
 from fsm_orch.testing import virtual_time
@@ -76,6 +88,14 @@ class Own:
         return Reply()
 
 
+class SlowlyAsked(HumanAgent):
+    """A human, of whom asking takes long."""
+
+    def begin(self, visit: Visit[Any, Any]) -> Any:
+        pass_time(SECONDS[0])
+        return super().begin(visit)
+
+
 PLACE = State(plain)
 SECONDS = [0.0]
 """For how long agents hold the loop."""
@@ -98,6 +118,11 @@ def warnings(agent: Any, seconds: float, caplog: pytest.LogCaptureFixture, **opt
         (later, "later", "asyncio.to_thread"),
         (cancelled, "cancelled", "asyncio.to_thread"),
         (Own(), "own_agent", "asyncio.to_thread"),
+        (
+            SlowlyAsked("Well?", reads=Query.text),
+            "HumanAgent",
+            "a validator of the context takes long, or this machine",
+        ),
     ],
 )
 def test_an_agent_that_holds_the_loop_is_told_by_name(
