@@ -31,7 +31,7 @@ def annotated_deps(function: Callable[..., Any], localns: Mapping[str, Any]) -> 
     return arguments[1] if len(arguments) > 1 and arguments[1] not in (Any, type(None)) else None
 
 
-def why_no_visit(function: Callable[..., Any], localns: Mapping[str, Any]) -> str | None:
+def why_no_visit(function: Any, localns: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a function that acts in a state, and is annotated for something else than a visit."""
     hint = _first_hint(function, localns)
     taken = typing.get_origin(hint) or hint
