@@ -74,7 +74,7 @@ class Machine(Generic[C, D]):
         if findings:
             raise DefinitionError(cls.__name__, findings)
         for handoff in cls.definition.handoffs:  # those of a chain have no attribute of their own yet
-            if handoff.name not in vars(cls):
+            if not isinstance(vars(cls).get(handoff.name), Handoff):  # a sole one stands in place of its chain
                 setattr(cls, handoff.name, handoff)
         cls.definition.seal()
 

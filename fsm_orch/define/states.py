@@ -335,8 +335,8 @@ class Handoff(_Declared):
 class Chain(Subject):
     """Handoffs that lead from state to state: `flow = extract >> write >> shorten >> printed`.
 
-    They are named by it, `flow_1`, `flow_2` and so on; a sole one bears its name. A policy that speaks of it speaks of
-    any of them.
+    They are named by it, `flow_1`, `flow_2` and so on; a sole one bears its name, and is what the name means. A policy
+    that speaks of it speaks of any of them.
     """
 
     __slots__ = ("handoffs", "name")

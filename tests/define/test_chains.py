@@ -57,6 +57,29 @@ def test_a_sole_handoff_bears_the_name_itself() -> None:
     assert build(is_chain=True).definition.digest == build(is_chain=False).definition.digest
 
 
+def choose(visit: Visit[Article]) -> Any:
+    """Name the handoff of a chain of one."""
+    return Choosing.other
+
+
+class Choosing(Machine[Article]):
+    """Choose by code among chains of one."""
+
+    a = State(choose, initial=True)
+    done, end, human = Final(), Final(), Final(fallback=True)
+    go = a >> done
+    other = a >> end
+
+
+def test_a_sole_handoff_is_what_its_name_means() -> None:
+    """It stands where one is named: in a reply, a turn, and what is pickled."""
+    result = Runner(Choosing).run_sync(Article(source="x"))
+
+    assert result.state is Choosing.end
+    assert ["other"] == [step.handoff for step in result.path]
+    assert pickle.loads(pickle.dumps(Choosing.other)) is Choosing.other
+
+
 def test_several_states_begin_a_chain() -> None:
     """What is joined by | leads on together."""
 
