@@ -302,7 +302,7 @@ async def test_what_does_not_fit_is_refused(sent: bytes, status: int, code: str)
 
 @pytest.mark.parametrize("header", [{}, {"Content-Type": "application/x-www-form-urlencoded"}])
 async def test_a_body_without_its_header_is_told_of_it(header: dict[str, str]) -> None:
-    """curl sends a form if nothing is said: the JSON in it is right, and not read as such."""
+    """It is a form, as curl sends one if nothing else is said, and its JSON is not read as such."""
     async with served(desk()) as client:
         answered = await client.post("/runs", content=b'{"context": {"text": "hello"}}', headers=header)
         nested = await client.post("/runs", json={"context": "hello"})
