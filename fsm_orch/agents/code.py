@@ -17,7 +17,7 @@ from ..define.agent_spec import AgentSpec
 from ..define.callables import short_name
 from ..define.context import FieldRef
 from ..define.source import where_defined
-from ..define.states import Handoff
+from ..define.states import Final, Handoff, State
 from ..errors import WrongType
 from ..kernel.reasons import Refusal
 from .base import PlainAgent, Reply, Visit, names
@@ -112,6 +112,10 @@ def _read(visit: Visit[Any, Any], returned: object) -> Reply:
             return returned
         case Mapping():
             return Reply(changes=names(returned))
+        case State() | Final():
+            ways = [handoff.name for handoff in visit.state.exits if handoff.target is returned]
+            fix = f"return a handoff that leads there: {', '.join(ways)}" if ways else "no handoff of its leads there"
+            raise WrongType(f"the agent of {visit.state.name!r} returned the state {returned.name!r}; {fix}")
         case _:
             raise WrongType(
                 f"the agent of {visit.state.name!r} returned {type(returned).__name__}; "

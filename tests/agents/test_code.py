@@ -30,6 +30,8 @@ def reply(visit: Visit[Facts]) -> Any:
         "text": "first",
         "names": {"answer": "yes"},
         "stray": Reply(Other.first, changes),
+        "state": Choice.also_done,
+        "elsewhere": Other.work,
     }[visit.context.pick]
 
 
@@ -219,6 +221,8 @@ def test_nothing_is_a_reply_too() -> None:
     [
         ("number", "the agent of 'work' returned int; it may return None"),
         ("text", "the agent of 'work' returned str; it may return None"),
+        ("state", "the agent of 'work' returned the state 'also_done'; return a handoff that leads there: second"),
+        ("elsewhere", "the agent of 'work' returned the state 'work'; no handoff of its leads there"),
         ("names", "changes are keyed by fields, such as Ticket.answer, not by a str"),
         ("stray", "does not leave 'work'"),
     ],
