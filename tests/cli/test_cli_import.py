@@ -56,6 +56,21 @@ def writes_too():
 
 def fails():
     raise ValueError("no key")
+
+def ends():
+    raise SystemExit(0)
+
+async def ends_later():
+    raise SystemExit(0)
+
+async def says():
+    print("read me")
+    return triage
+
+def __getattr__(name):
+    if name == "absent":
+        raise RuntimeError("not here")
+    raise AttributeError(name)
 """
 
 Said = Callable[..., Any]
@@ -141,7 +156,9 @@ def test_what_the_imported_module_writes_is_kept(said: Said, tmp_path: Path) -> 
     assert "mine" == (tmp_path / "support_desk.py").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", ["make()", "make_later()", "Desk().made", "Desk().graph()", "Desk().later()"])
+@pytest.mark.parametrize(
+    "name", ["make()", "make_later()", "says()", "Desk().made", "Desk().graph()", "Desk().later()"]
+)
 def test_a_factory_is_called(said: Said, name: str) -> None:
     """A function without arguments, a class or a method, async or not, makes what is read."""
     result = said("import", f"foreign_app:{name}", "--json")
@@ -183,6 +200,9 @@ def test_the_next_command_can_be_pasted(said: Said) -> None:
         ("foreign_app", "names no object"),
         ("foreign_app:make_of()", "missing a required argument: 'name'. Write one without arguments"),
         ("foreign_app:fails()", "raised ValueError"),
+        ("foreign_app:ends()", "raised SystemExit"),
+        ("foreign_app:ends_later()", "raised SystemExit"),
+        ("foreign_app:absent", "raised RuntimeError"),
         ("foreign_app:Desk().grph()", "Did you mean 'Desk().graph()'?"),
         ("foreign_app:Desk.graph()", "missing a required argument: 'self'"),
         ("foreign_app:nothing()", "is no function: leave out the brackets"),
@@ -195,6 +215,37 @@ def test_what_cannot_be_read_is_said(said: Said, target: str, words: str) -> Non
 
     assert 2 == result.exit_code
     assert words in result.output
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"x = (",
+        b"x = 1\0",
+        b"# -*- coding: nonsense -*-\n",
+        b"\xff\xfe",
+        b"x = " + b"(" * 5_000,
+        b"x = " + b"-" * 200_000,
+    ],
+    ids=["open", "null", "coding", "bytes", "brackets", "deep"],
+)
+def test_a_module_that_is_no_python_is_said(said: Said, tmp_path: Path, source: bytes) -> None:
+    """One line says what is wrong with it, as of any module that cannot be imported."""
+    (tmp_path / "no_python.py").write_bytes(source)
+    result = said("import", "no_python:triage")
+
+    assert 2 == result.exit_code
+    assert "Importing 'no_python' raised" in result.output
+
+
+def test_a_module_that_removes_itself_is_read(said: Said, tmp_path: Path) -> None:
+    """What is found is said to stand at its file, of which no line is known any more."""
+    goes = "import os\nfrom foreign_app import triage\ndef make():\n    os.remove(__file__)\n    return triage\n"
+    (tmp_path / "goes.py").write_text(goes, "utf-8")
+    result = said("import", "goes:make()", "--json")
+
+    assert 0 == result.exit_code
+    assert f"{tmp_path / 'goes.py'}:1" in {finding["where"] for finding in json.loads(result.stdout)["findings"]}
 
 
 def test_check_names_the_command_that_reads_it(said: Said) -> None:
