@@ -217,37 +217,6 @@ def test_what_cannot_be_read_is_said(said: Said, target: str, words: str) -> Non
     assert words in result.output
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        b"x = (",
-        b"x = 1\0",
-        b"# -*- coding: nonsense -*-\n",
-        b"\xff\xfe",
-        b"x = " + b"(" * 5_000,
-        b"x = " + b"-" * 200_000,
-    ],
-    ids=["open", "null", "coding", "bytes", "brackets", "deep"],
-)
-def test_a_module_that_is_no_python_is_said(said: Said, tmp_path: Path, source: bytes) -> None:
-    """One line says what is wrong with it, as of any module that cannot be imported."""
-    (tmp_path / "no_python.py").write_bytes(source)
-    result = said("import", "no_python:triage")
-
-    assert 2 == result.exit_code
-    assert "Importing 'no_python' raised" in result.output
-
-
-def test_a_module_that_removes_itself_is_read(said: Said, tmp_path: Path) -> None:
-    """What is found is said to stand at its file, of which no line is known any more."""
-    goes = "import os\nfrom foreign_app import triage\ndef make():\n    os.remove(__file__)\n    return triage\n"
-    (tmp_path / "goes.py").write_text(goes, "utf-8")
-    result = said("import", "goes:make()", "--json")
-
-    assert 0 == result.exit_code
-    assert f"{tmp_path / 'goes.py'}:1" in {finding["where"] for finding in json.loads(result.stdout)["findings"]}
-
-
 def test_check_names_the_command_that_reads_it(said: Said) -> None:
     """`check` of an object of another framework says what it is, and the command for it."""
     result = said("check", "foreign_app:triage")
