@@ -76,6 +76,8 @@ def blamed(on: Guard[Order]) -> set[str]:
     [
         (is_vip & ~is_vip & ~is_broken, ["((is_vip & ~is_vip) & ~is_broken)"]),
         ((is_vip & ~is_vip) & (is_paid | is_broken), ["((is_vip & ~is_vip) & (is_paid | is_broken))"]),
+        (~is_misspelt, ["is_misspelt"]),
+        (is_vip & ~is_misspelt & is_broken, ["is_misspelt", "is_broken"]),
         (~is_broken & is_misspelt, ["is_misspelt"]),
         (is_vip & ~is_vip & is_misspelt, ["is_misspelt", "((is_vip & ~is_vip) & is_misspelt)"]),
         (is_broken & is_lost, ["is_broken", "is_lost"]),
