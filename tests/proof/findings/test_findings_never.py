@@ -46,7 +46,7 @@ def is_lost(order: Order) -> bool:
 
 @guard
 def is_misspelt(order: Order) -> bool:
-    return order.payed  # type: ignore[attr-defined, no-any-return]
+    return order.paidd  # type: ignore[attr-defined, no-any-return]
 
 
 @guard
