@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from importlib.machinery import all_suffixes
 from pathlib import Path
 from types import ModuleType
@@ -28,7 +29,7 @@ import pydantic
 
 from .define.changes import describe
 from .define.machine import AnyMachine, is_machine
-from .errors import DefinitionError, DiscoveryError
+from .errors import DefinitionError, DiscoveryError, is_failure
 
 _NOT_THEIRS = (f"{Path(__file__).parent}/", f"{Path(pydantic.__file__).parent}/", "<frozen", importlib.__file__)
 
@@ -129,10 +130,10 @@ def thing(target: str, root: Path) -> object:
     found: object = named.imported()
     for part in named.picked.split("."):
         name = part.removesuffix("()")
-        if not hasattr(found, name):
+        if not _asked(partial(hasattr, found, name), named):
             meant = _meant(name, filter(lambda known: not known.startswith("_"), dir(found)), named.picked)
             raise DiscoveryError(f"No {named.picked!r} in {named.spelling!r}.{meant} Write it, or name another")
-        found = getattr(found, name)
+        found = _asked(partial(getattr, found, name), named)
         found = _made(found, named) if name != part else found
     return found
 
@@ -140,7 +141,7 @@ def thing(target: str, root: Path) -> object:
 def _made(factory: object, named: Module) -> object:
     """Return what a function of a user returns.
 
-    Raises DiscoveryError: if it is none, needs arguments, or raises.
+    Raises DiscoveryError: if it is none, needs arguments, raises, or ends the program.
     """
     if not callable(factory):
         raise DiscoveryError(f"{named.picked!r} of {named.spelling!r} is no function: leave out the brackets")
@@ -150,10 +151,20 @@ def _made(factory: object, named: Module) -> object:
         raise DiscoveryError(f"{named.picked!r} of {named.spelling!r}: {error}. Write one without arguments") from error
     except ValueError:  # one in C, which has no signature
         pass
+    return _asked(factory, named)
+
+
+def _asked(ask: Callable[[], object], named: Module) -> object:
+    """Return what code of a user returns.
+
+    Raises DiscoveryError: if it raises, or ends the program.
+    """
     try:
         with redirect_stdout(sys.stderr):
-            return factory()
-    except Exception as error:
+            return ask()
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         raised = f"{type(error).__name__}{_line(error)}: {error}"
         raise DiscoveryError(f"{named.picked!r} of {named.spelling!r} raised {raised}") from error
 

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator
 from types import FunctionType, MethodType
 
+from .asked import attribute, is_an
 from .library import Library
 
 LANGCHAIN = Library("LangChain", "langchain-core", "langchain_core", "1.8.3")
@@ -60,20 +61,20 @@ def closed_over(function: FunctionType) -> dict[str, object]:
 
 def _parts(thing: object) -> Iterator[object]:
     """Yield what may hold a model."""
-    if isinstance(thing, FunctionType):
+    if is_an(thing, FunctionType):
         for value in closed_over(thing).values():
-            if isinstance(value, FunctionType | MethodType) or _is_runnable(value):
+            if is_an(value, FunctionType, MethodType) or _is_runnable(value):
                 yield value
-    elif isinstance(thing, MethodType):
+    elif is_an(thing, MethodType):
         yield thing.__func__
-        yield from getattr(thing.__self__, "__dict__", {}).values()
+        yield from attribute(thing.__self__, "__dict__", {}).values()
     elif _is_runnable(thing):
         for name in _HELD:
             held = LANGCHAIN.find(thing, name)
             yield from held if isinstance(held, list | tuple) else [held]
-    elif callable(thing) and not isinstance(thing, type):
-        yield from getattr(thing, "__dict__", {}).values()
+    elif callable(thing) and not is_an(thing, type):
+        yield from attribute(thing, "__dict__", {}).values()
 
 
 def _is_runnable(thing: object) -> bool:
-    return LANGCHAIN.made(thing, "Runnable") and not isinstance(thing, type)
+    return LANGCHAIN.made(thing, "Runnable") and not is_an(thing, type)

@@ -5,7 +5,10 @@ import inspect
 import textwrap
 from collections.abc import Mapping
 from functools import lru_cache
+from tokenize import TokenError
 from types import FunctionType
+
+from .asked import attribute, is_an
 
 SDKS = {
     *("openai", "anthropic", "google", "instructor", "litellm", "groq", "mistralai", "cohere", "ollama", "together"),
@@ -25,14 +28,10 @@ DEEPEST = 4
 def plain(value: object) -> FunctionType | None:
     """Return the function that a wrapper, a method or a partial runs in the end; None if it is not in Python."""
     for _ in range(10):
-        if isinstance(value, FunctionType) and not hasattr(value, "__wrapped__"):
+        if is_an(value, FunctionType) and not hasattr(value, "__wrapped__"):
             return value
         value = next(
-            (
-                inner
-                for name in ("__wrapped__", "__func__", "func")
-                if (inner := getattr(value, name, None)) is not None
-            ),
+            (inner for name in ("__wrapped__", "__func__", "func") if (inner := attribute(value, name)) is not None),
             None,
         )
     return None
@@ -46,7 +45,7 @@ def tree(function: FunctionType) -> ast.AST | None:
     """
     try:
         parsed = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
+    except (OSError, TypeError, ValueError, SyntaxError, TokenError):  # its file may be gone, or another by now
         return None
     lambdas = [part for part in ast.walk(parsed) if isinstance(part, ast.Lambda)]
     return None if function.__name__ == "<lambda>" and len(lambdas) != 1 else parsed

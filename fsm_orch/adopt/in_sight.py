@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
+from .asked import attribute, is_an
 from .functions import around, tree
 from .source import annotation, calls_of, results
 
@@ -90,9 +91,9 @@ def _bound(part: ast.AST) -> str | None:
 def _is_plain_name(name: str, names: Mapping[str, object]) -> bool:
     """Return whether a name stands for a class whose values are no commands."""
     known = names.get(name)
-    if not isinstance(known, type):
+    if not is_an(known, type):
         return known is None and name in _PLAIN
-    is_any = known in (object, Any) or getattr(known, "_is_protocol", False)
+    is_any = known in (object, Any) or attribute(known, "_is_protocol", False)
     return not is_any and all(base.__name__ != "Command" for base in type.mro(known))
 
 

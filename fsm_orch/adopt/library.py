@@ -12,6 +12,7 @@ from itertools import islice
 from typing import NoReturn
 
 from ..errors import Unreadable
+from .asked import is_an
 
 _GONE = object()
 
@@ -37,7 +38,7 @@ class Library:
 
     def made(self, thing: object, *classes: str) -> bool:
         """Return whether an object, or a class itself, is of one of these classes of the library, or of any of it."""
-        kind = thing if isinstance(thing, type) else type(thing)
+        kind = thing if is_an(thing, type) else type(thing)
         return any(self.wrote(base) and (not classes or base.__name__ in classes) for base in kind.__mro__)
 
     def wrote(self, kind: type) -> bool:

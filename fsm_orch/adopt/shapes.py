@@ -12,6 +12,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
+from .asked import attribute
+
 Bound = Mapping[str, list[ast.expr | None]]
 """What the variables of a function are set to, by their names; None is what nothing says."""
 
@@ -65,5 +67,5 @@ def _named(said: ast.expr, names: Mapping[str, Any]) -> Any:
         case ast.Name(id=name):
             return names.get(name)
         case ast.Attribute(value=inner, attr=name):
-            return getattr(_named(inner, names), name, None)
+            return attribute(_named(inner, names), name)
     return None

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 
+from .asked import attribute, is_an
 from .functions import around, run_by, tree
 
 _MANY = ("Sequence", "List", "list", "tuple", "Tuple", "Send")
@@ -97,7 +98,7 @@ def calls_of(parsed: ast.AST | None, name: str, names: Mapping[str, object]) -> 
     for part in ast.walk(parsed) if parsed is not None else ():
         if isinstance(part, ast.Call):
             said = getattr(part.func, "id", getattr(part.func, "attr", None))
-            if name in (said, getattr(names.get(str(said)), "__name__", None)):
+            if name in (said, attribute(names.get(str(said)), "__name__")):
                 yield part
 
 
@@ -146,9 +147,9 @@ def _texts(value: ast.expr | None, names: Mapping[str, object]) -> set[str] | No
             return {text}
         case ast.Name(id=name):
             named = names.get(name)
-            if isinstance(named, str):
+            if is_an(named, str):
                 return {named}
-            return {*named} if isinstance(named, set) else None
+            return {*named} if is_an(named, set) else None
         case ast.IfExp(body=one, orelse=other):
             both = [_texts(one, names), _texts(other, names)]
         case ast.List(elts=parts) | ast.Tuple(elts=parts):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from types import FunctionType
 
+from .asked import attribute, is_an
 from .functions import DEEPEST, FRAMEWORKS, SDKS, around, plain, repeated, run_by, tree
 from .graph import Node
 
@@ -70,8 +71,8 @@ def node(key: str, functions: Mapping[str, object] | None = None, *, does: str =
 
 def first_line(thing: object) -> str:
     """Return the first line of a docstring, without its full stop; empty if there is none."""
-    said = getattr(thing, "__doc__", None)
-    return first_line_of(said) if isinstance(said, str) else ""
+    said = attribute(thing, "__doc__")
+    return first_line_of(said) if is_an(said, str) else ""
 
 
 def first_line_of(said: str) -> str:

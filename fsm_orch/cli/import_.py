@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from ..errors import DefinitionError
@@ -77,7 +77,8 @@ def import_(
             _check_absent(write)  # the module that was imported may have made it
             files.write(write, found.source.encode())
     if as_json:
-        typer.echo(orjson.dumps(imported.as_json(found, write)))
+        # names of others may hold halves of surrogate pairs, which no UTF-8 has: they stay escaped
+        typer.echo(json.dumps(imported.as_json(found, write), separators=(",", ":")))
     else:
         adopted.show(console(), found, target=target, written=write)
     is_wrong = isinstance(found.machine, DefinitionError)

@@ -7,7 +7,8 @@ import asyncio
 import importlib
 import sys
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ..adopt.plan import Caps, with_ends
 from ..adopt.skeleton import skeleton
 from ..adopt.worst import Rates, Worst, as_it_stands
 from ..define.machine import is_machine
-from ..errors import DefinitionError
+from ..errors import DefinitionError, is_failure
 from .adopted import Imported
 from .check import Proved, proved
 from .show import CommandError
@@ -41,13 +42,14 @@ def imported(target: str, ends: tuple[str, ...], caps: Caps, module: str) -> Imp
     Raises Unreadable: if it is of no framework that can be read, or something that is read is not there.
     """
     # before it is imported: in a package inside one of its name, Python then finds the outer one
-    where = _where(target)
-    graph = _read(target)
+    module_of = discover.modules(target, Path.cwd())[0]
+    with redirect_stdout(sys.stderr):  # stdout belongs to the command
+        graph = _read(target)
     unknown = [end for end in ends if end not in graph.nodes]
     if unknown:
         raise CommandError(f"--end {unknown[0]!r} is no node. Name one of: {', '.join(graph.nodes)}")
     graph = with_ends(graph, ends)
-    found = examine(graph, where)
+    found = examine(graph, _where(module_of))
     source = skeleton(graph, caps, target)
     worst = as_it_stands(graph, _rates, model=caps.model)
     return Imported(graph, found, worst, assumptions(graph, worst, caps), proved_source(source, module), source)
@@ -71,7 +73,7 @@ def _read(target: str) -> Graph:
 def _awaited(made: Awaitable[object], target: str) -> object:
     """Return what an async function of a user comes to.
 
-    Raises CommandError: if it raises.
+    Raises CommandError: if it raises, or ends the program.
     """
 
     async def wait() -> object:
@@ -79,7 +81,9 @@ def _awaited(made: Awaitable[object], target: str) -> object:
 
     try:
         return asyncio.run(wait())
-    except Exception as error:
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         raise CommandError(f"{target!r} raised {type(error).__name__}: {error}") from error
 
 
@@ -90,16 +94,23 @@ def _rates(name: str) -> Rates | None:
     return None if price is None or window is None else Rates(price, window)
 
 
-def _where(target: str) -> str:
+def _where(module: discover.Module) -> str:
     """Return `file:line` of what a user named: its first line in the module that has it."""
-    module = discover.modules(target, Path.cwd())[0]
     name = (module.picked or "").partition(".")[0].removesuffix("()")
-    for node in ast.parse(module.path.read_bytes()).body:
+    for node in _statements(module.path):
         named = [*getattr(node, "targets", []), getattr(node, "target", None)]
         names = [getattr(node, "name", None), *(getattr(each, "id", None) for each in named)]
         if name in names:
             return f"{module.path}:{node.lineno}"
     return f"{module.path}:1"
+
+
+def _statements(path: Path) -> Sequence[ast.stmt]:
+    """Return the statements of a module that was imported; none of one that is compiled, or is gone."""
+    try:
+        return ast.parse(path.read_bytes()).body
+    except (OSError, SyntaxError, ValueError, MemoryError, RecursionError):
+        return ()
 
 
 def proved_source(source: str, module: str) -> Proved | DefinitionError:

@@ -56,6 +56,21 @@ def writes_too():
 
 def fails():
     raise ValueError("no key")
+
+def ends():
+    raise SystemExit(0)
+
+async def ends_later():
+    raise SystemExit(0)
+
+async def says():
+    print("read me")
+    return triage
+
+def __getattr__(name):
+    if name == "absent":
+        raise RuntimeError("not here")
+    raise AttributeError(name)
 """
 
 Said = Callable[..., Any]
@@ -141,7 +156,9 @@ def test_what_the_imported_module_writes_is_kept(said: Said, tmp_path: Path) -> 
     assert "mine" == (tmp_path / "support_desk.py").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", ["make()", "make_later()", "Desk().made", "Desk().graph()", "Desk().later()"])
+@pytest.mark.parametrize(
+    "name", ["make()", "make_later()", "says()", "Desk().made", "Desk().graph()", "Desk().later()"]
+)
 def test_a_factory_is_called(said: Said, name: str) -> None:
     """A function without arguments, a class or a method, async or not, makes what is read."""
     result = said("import", f"foreign_app:{name}", "--json")
@@ -183,6 +200,9 @@ def test_the_next_command_can_be_pasted(said: Said) -> None:
         ("foreign_app", "names no object"),
         ("foreign_app:make_of()", "missing a required argument: 'name'. Write one without arguments"),
         ("foreign_app:fails()", "raised ValueError"),
+        ("foreign_app:ends()", "raised SystemExit"),
+        ("foreign_app:ends_later()", "raised SystemExit"),
+        ("foreign_app:absent", "raised RuntimeError"),
         ("foreign_app:Desk().grph()", "Did you mean 'Desk().graph()'?"),
         ("foreign_app:Desk.graph()", "missing a required argument: 'self'"),
         ("foreign_app:nothing()", "is no function: leave out the brackets"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -15,7 +15,7 @@ from ...define.wording import quoted
 from ...errors import Finding
 from ..explore.automata import guards as guards_of
 from ..explore.domain import Domain, leaves
-from .ways import MOST_CASES, first_case
+from .ways import MOST_CASES, cases, first_case
 
 _Owner: TypeAlias = Handoff | Policy
 
@@ -41,14 +41,30 @@ def never_open(definition: Definition) -> Iterator[Finding]:
 
 
 def _causes(domain: Domain, guard: Guard[Any]) -> Sequence[Guard[Any]]:
-    """Return what is to be mended of a guard: its leaves that never hold, or else itself if that never holds.
+    """Return what is to be mended of a guard: itself, or those of its leaves that keep it from holding.
 
     Where it holds all the same, they are only those that are mistakes: a part that just never holds may be meant.
     """
     never = [leaf for leaf in leaves(guard) if _never_holds(domain, leaf)]
-    if _never_holds(domain, guard):
-        return never or [guard]
-    return [leaf for leaf in never if _mistakes(domain, leaf)]
+    mistakes = [leaf for leaf in never if _mistakes(domain, leaf)]
+    if not _never_holds(domain, guard):
+        return mistakes
+    needed = _needed(domain, guard, never)
+    return [*mistakes, guard] if needed is None else [leaf for leaf in never if leaf in mistakes or leaf in needed]
+
+
+def _needed(domain: Domain, guard: Guard[Any], never: Collection[Guard[Any]]) -> frozenset[Guard[Any]] | None:
+    """Return which leaves, though they never do, would have to hold for a guard to hold; None if even that is too few.
+
+    Of several ways it takes those with the fewest leaves.
+    """
+    holding = [
+        frozenset(leaf for leaf in never if case.unknown[leaf] == "yes")
+        for case in islice(cases(domain, (guard,), free=never), MOST_CASES)
+        if case.holds == (True,)
+    ]
+    fewest = min(map(len, holding), default=0)
+    return frozenset().union(*(leaves for leaves in holding if len(leaves) == fewest)) if holding else None
 
 
 def _never_holds(domain: Domain, guard: Guard[Any]) -> bool:

@@ -8,8 +8,9 @@ on None in a field that may be None: that anything else could make it raise is l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice, product
+from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
 
 from ...define import codes
@@ -22,9 +23,12 @@ from ...errors import Finding
 from ..explore.automata import guards as guards_of
 from ..explore.domain import Domain, Outcome, decided, leaves_of
 from ..explore.exploration import Exploration
+from ..explore.validation import UNCLEAR
 
 MOST_CASES = 4_000
 """Beyond these some cases are not looked at, and what only they would show is not found."""
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 _WORDS: Mapping[Outcome, str] = {"yes": "{!r}", "no": "not {!r}", "raises": "{!r} raises"}
 
@@ -51,15 +55,27 @@ class Found(NamedTuple):
     """Whether every case was looked at; otherwise "none found" is not "there is none"."""
 
 
-def cases(domain: Domain, guards: Sequence[Guard[Any] | None], *, raising: bool = False) -> Iterator[Case]:
+def cases(
+    domain: Domain,
+    guards: Sequence[Guard[Any] | None],
+    *,
+    raising: bool = False,
+    fixed: Mapping[str, object] = _NOTHING,
+    free: Collection[Guard[Any]] = (),
+) -> Iterator[Case]:
     """Yield every way in which guards may answer together; None holds always.
 
     Args:
         raising: also those in which a leaf raises on None.
+        fixed: the values of fields that have no others.
+        free: leaves that may answer yes or no, whatever they read.
     """
-    asked, read = leaves_of(guards), domain.read_by(guards)
-    for values in domain.valuations(name for name in domain.finite if name in read):
-        known: dict[Guard[Any], Outcome | None] = {leaf: domain.ask(leaf, values).outcome for leaf in asked}
+    asked, read = leaves_of(guards), domain.read_by(guards) - fixed.keys()
+    for varied in domain.valuations(name for name in domain.finite if name in read):
+        values = {**varied, **fixed}
+        known: dict[Guard[Any], Outcome | None] = {
+            leaf: None if leaf in free else domain.ask(leaf, values).outcome for leaf in asked
+        }
         open_leaves = [leaf for leaf, outcome in known.items() if outcome is None]
         for said in product(*(_said(domain, leaf, values, raising=raising) for leaf in open_leaves)):
             unknown = dict(zip(open_leaves, said, strict=True))
@@ -159,14 +175,17 @@ def _why_untaken(definition: Definition, domain: Domain, handoff: Handoff) -> _W
                 "a human is waited for without an end there, since the state declares no expires_s",
                 f"say how long, {sources[0].name} = State(..., expires_s=86_400) is a day; or remove it",
             )
-        visit_s = min(source.seconds(limits) for source in sources)
+        visit_s = min(source.seconds(limits) for source in sources if source.spec.kind != "human")
         return _Why(
             f"a visit may take {visit_s:g} s, and by then the run has been landed, for its {limits.deadline_s:g} s"
         )
     if handoff.guard is None:
         return _Why("an exit before it is taken, or no visit, hop or token is left for it", is_guessed=True)
     unwritten = sorted(domain.read_by([handoff.guard]) - _written(definition))
-    if unwritten:
+    # what they hold may open it all the same, and then something else keeps runs from it
+    held = {name: value for name in unwritten if (value := domain.default(name)) is not UNCLEAR}
+    found = first_case(domain, (handoff.guard,), (True,), fixed=held)
+    if unwritten and found.case is None and found.is_all:
         return _Why(
             f"its guard reads {quoted(unwritten)}, which no agent writes and no caller gives",
             f"have an agent write {quoted(unwritten)}, or mend the guard, or remove the handoff",
@@ -253,9 +272,14 @@ def _dead_end(domain: Domain, state: State, exits: Sequence[Handoff], closed: Ca
 
 
 def first_case(
-    domain: Domain, guards: Sequence[Guard[Any] | None], holds: tuple[bool, ...], *, raising: bool = False
+    domain: Domain,
+    guards: Sequence[Guard[Any] | None],
+    holds: tuple[bool, ...],
+    *,
+    raising: bool = False,
+    fixed: Mapping[str, object] = _NOTHING,
 ) -> Found:
     """Find a case in which each guard gives the answer in `holds`; prefer one without opaque leaves."""
-    left = cases(domain, guards, raising=raising)
+    left = cases(domain, guards, raising=raising, fixed=fixed)
     found = [case for case in islice(left, MOST_CASES) if case.holds == holds]
     return Found(min(found, key=lambda case: len(case.unknown), default=None), next(left, None) is None)

@@ -63,8 +63,8 @@ class SqlStore:
         patience_s: for how many seconds a database that is away is waited for.
         wall_clock: seconds of the epoch, as lists show them and windows of quotas go. Leases go by the clock of the
             database.
-        codec: makes what is kept of inputs, of responses with the hashes of their requests, and of answers with who
-            gave them. The other columns stay in clear. None: all texts are kept as they are.
+        codec: makes what is kept of inputs, of responses with the hashes of their requests, of answers with who gave
+            them, and of who cancelled. The other columns stay in clear. None: all texts are kept as they are.
 
     Raises StartError: if the URL names no database, its file must be there and is not, or a package is missing: the
         extras are `sql` and `postgres`.
