@@ -149,7 +149,7 @@ def explore(
         steps=sum(found.walk.steps for found in walks),
         is_complete=all(found.walk.is_complete for found in walks),
         measures=Measures(definition, limits, prices, max_configurations, on_progress),
-        reached={name: walks[0].trace_to(seen) for name, seen in first.entered.items()},
+        reached=_Traces(walks[0], first.entered),
         taken=frozenset(first.taken),
         policies=tuple(judged[policy] for policy in policies),
         broken=tuple(broken for found in walks for broken in found.broken()),
@@ -159,6 +159,23 @@ def explore(
         ),
         seconds=clock() - began if clock else None,
     )
+
+
+class _Traces(Mapping[str, Trace]):
+    """Paths to what a walk has seen, by name."""
+
+    # not a dictionary: a path is as long as the machine is deep, and most who ask want the names alone
+    def __init__(self, found: _Verdicts, seen: Mapping[str, Sightings]) -> None:
+        self._found, self._seen = found, seen
+
+    def __getitem__(self, name: str) -> Trace:
+        return self._found.trace_to(self._seen[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._seen)
+
+    def __len__(self) -> int:
+        return len(self._seen)
 
 
 def _inside(definition: Definition) -> Iterator[str]:

@@ -17,8 +17,9 @@ from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.step import fold
-from fsm_orch.proof.explore import walk
+from fsm_orch.proof.explore import exploration, walk
 from fsm_orch.proof.explore.exploration import explore
+from fsm_orch.proof.explore.retrace import retrace
 from fsm_orch.proof.explore.trace import Trace
 from fsm_orch.testing import Tape, tapes
 
@@ -50,6 +51,18 @@ def test_brute_force_agrees(examples: int) -> None:
                 assert judged.trace.hops - bool(was_landed) <= shortest <= judged.trace.hops
 
     agrees()
+
+
+def test_no_path_is_put_together_that_nobody_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path is as long as a machine is deep, so paths to all states of a chain would take the square of its length."""
+    told = list[int]()
+    monkeypatch.setattr(exploration, "retrace", lambda play, path: told.append(len(path)) or retrace(play, path))
+    found = explore(Support.definition)
+
+    assert {*Support.definition.states, *Support.definition.finals} == {*found.reached}
+    assert [] == told
+    assert "billing" == found.reached["billing"].legs[-1].target
+    assert 1 == len(told)
 
 
 @given(desks(), st.data())
