@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from dbos import DBOS, DBOSClient
+from support.fleet import PATIENCE_S
 from support.servers import postgres
 
 from fsm_orch import Context, Final, Given, Machine, Runner, State, Visit
@@ -150,7 +151,7 @@ async def test_whoever_cancels_the_work_drains_it(url: str, store: SqlStore) -> 
     with closing(DBOSEngine(Runner(Steps, store=store), url=url)) as engine:
         work = asyncio.ensure_future(engine.work(poll_s=0.1))
         await engine.enqueue(Note(), run_id="s1")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await began.wait()
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -172,7 +173,7 @@ async def test_the_work_ends_where_somebody_else_drains_a_runner(url: str, store
     with closing(DBOSEngine(mine, url=url, also=[other])) as engine:
         work = asyncio.ensure_future(engine.work(poll_s=0.1))
         await engine.enqueue(Note(), run_id="s1")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not [row for row in await store.list() if row.is_driven]:  # noqa: ASYNC110 - of any process
                 await asyncio.sleep(0.05)
             await other.drain()
@@ -233,7 +234,7 @@ async def test_what_a_run_raises_is_told_to_dbos_without_its_message(
         async with working(engine):
             await engine.enqueue(Note(), run_id="b1")
             assert ["lost"] == await ended(store, 1)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while ("b1:1", "ERROR", "portable_json") not in tickets(url):  # noqa: ASYNC110 - in another thread
                     await asyncio.sleep(0.05)
     with psycopg.connect(url) as connection:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
+from support.fleet import PATIENCE_S
 from support.loaded import Fetches, Wish, gated, load
 from support.servers import RedisServer, own_redis
 
@@ -43,7 +44,7 @@ def gates(server: RedisServer, namespace: str = "", *, processes: int = 1) -> Sh
 
 async def seen(what: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not what():  # noqa: ASYNC110 - nothing tells of it: that is looked at
             await asyncio.sleep(0.005)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.asking import DONE, Both, Claim, Pair, Refunds
 from support.beside import LEASE_S, WHEN, Beside, begun, now, worker
+from support.fleet import PATIENCE_S
 
 from fsm_orch import Final, HumanAgent, Machine, MemoryStore, Parallel, Runner, RunResult, State, Visit
 from fsm_orch.errors import AnswerError, LeaseHeld
@@ -314,7 +315,7 @@ async def test_an_answer_reaches_a_run_through_a_database(tmp_path: Path) -> Non
             await asyncio.sleep(0.01)
         with pytest.raises(LeaseHeld, match="is in its inbox"):
             await Runner(Waits, store=two).resume("r", {"one": "1"}, id="a")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await folded.wait()
         GO[-1].set()
         result = await task

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import uvicorn
 from fastapi import FastAPI
+from support.fleet import PATIENCE_S
 
 from fsm_orch import Context, Final, Given, Machine, MemoryStore, Runner, State, Visit
 from fsm_orch.service import router
@@ -105,7 +106,7 @@ async def served(runner: Runner[Any, Any], **options: Any) -> AsyncIterator[http
 
 def client_of(url: str, **options: Any) -> httpx2.AsyncClient:
     """Return a client of a service."""
-    return httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False, **options)
+    return httpx2.AsyncClient(base_url=url, timeout=PATIENCE_S, trust_env=False, **options)
 
 
 @dataclass(frozen=True)
