@@ -151,7 +151,7 @@ def test_a_worker_that_is_told_to_end_lets_go_of_its_runs(kind: str, tmp_path: P
     url = url_of(kind, tmp_path)
     seen = Seen(url, 24)
     seen.queue()
-    with serving(takes_s=0.3) as provider:
+    with serving() as provider:
         with WorkerProcess(url, provider, tmp_path, *WORDS) as drained:
             with provider.holding():
                 wait_until(lambda: len(provider.open) == 8, lambda: drained.said)
