@@ -37,7 +37,7 @@ class Fetches(Machine[Wish]):
     to_fetch = route.to(fetch, "fetch it")
     no_need = route.to(done, "nothing to fetch")
     fetched = fetch.to(done)
-    limits = Limits(hops=4, tokens=2_000, deadline_s=30)
+    limits = Limits(hops=4, tokens=2_000, deadline_s=600, visit_s=60)
 
 
 @dataclass

@@ -85,7 +85,9 @@ def app_of(runner: Runner[Any, Any], **options: Any) -> FastAPI:
 @asynccontextmanager
 async def listening(app: Any, **options: Any) -> AsyncIterator[str]:
     """Serve an application on a free port until the block is left; yield its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=2, **options))
+    # a connection that is closed after five seconds without a request is closed on a slow client in the middle of one
+    patient: dict[str, Any] = {"timeout_keep_alive": PATIENCE_S, "timeout_graceful_shutdown": 2, **options}
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", **patient))
     serving = asyncio.ensure_future(server.serve())
     while not server.started:
         assert not serving.done()
