@@ -62,7 +62,7 @@ async def told(store: str, receiver: str, place: int) -> None:
             setattr(kind, name, watched(getattr(kind, name), point))
     runner = Runner(PayBack, store=store)
     hooks = Webhooks(
-        receiver, secret=SECRET, poll_s=0.01, timeout_s=60, drain_s=60, is_http_allowed=True, is_private_allowed=True
+        receiver, secret=SECRET, poll_s=0.01, timeout_s=30, drain_s=60, is_http_allowed=True, is_private_allowed=True
     )
     async with hooks.delivering(runner):
         await runner.run(Claim(query="My kettle is broken.", card="4000 1234"), run_id="r1")
