@@ -298,9 +298,10 @@ class Waits(Machine[Pair]):
     on = ask.to(done)
 
 
+@pytest.mark.slow
 async def test_an_answer_reaches_a_run_through_a_database(tmp_path: Path) -> None:
     """Two workers on one file: what the one posts, the other folds while it drives."""
-    one, two = (SqlStore(f"sqlite:///{tmp_path}/runs.db?sync=normal", lease_s=0.3) for _ in range(2))
+    one, two = (SqlStore(f"sqlite:///{tmp_path}/runs.db?sync=normal", lease_s=12) for _ in range(2))
     folded = asyncio.Event()
     GO.append(asyncio.Event())
 
