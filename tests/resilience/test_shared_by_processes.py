@@ -110,7 +110,7 @@ def test_a_process_ends_without_a_word_though_its_gates_are_open() -> None:
     """Nobody has closed them, and they keep nothing alive."""
     program = f"""
 from fsm_orch.resilience.shared import SharedGates
-shared = SharedGates({redis().url!r}, namespace={uuid4().hex!r}).open()
+shared = SharedGates({redis().url!r}, namespace={uuid4().hex!r}, lease_s=60, timeout_s=20).open()
 shared.breaker("agent")
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, timeout=60, check=False)

@@ -49,6 +49,16 @@ class Load:
     failed: list[str] = field(default_factory=list)
     """What befell those that did not end as they should."""
 
+    stalls: list[tuple[float, float]] = field(default_factory=list)
+    """When this process had no turn: since when, and until when."""
+
+    def waited(self) -> list[float]:
+        """Return how many seconds each run took in which this process had turns."""
+        return [
+            took - sum(max(0.0, min(until, began + took) - max(since, began)) for since, until in self.stalls)
+            for began, took in self.runs
+        ]
+
     def between(self, since: float, until: float) -> list[float]:
         """Return how long those took that were under way in some time, in order."""
         return sorted(took for began, took in self.runs if began < until and began + took > since)
@@ -75,9 +85,18 @@ async def load(runner: Runner[Wish, None], *, at_once: int = 8) -> AsyncIterator
             if result.state is not Fetches.done:
                 seen.failed.append(f"{result.state}: {result.landing} {result.error}")
 
+    async def ticks() -> None:
+        while True:
+            since = time.monotonic()
+            await asyncio.sleep(0.05)
+            if (until := time.monotonic()) - since > 0.5:
+                seen.stalls.append((since, until))
+
+    ticking = asyncio.create_task(ticks())
     tasks = [asyncio.create_task(one()) for _ in range(at_once)]
     try:
         yield seen
     finally:
         is_over.set()
         await asyncio.gather(*tasks)
+        ticking.cancel()
