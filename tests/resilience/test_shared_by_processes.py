@@ -43,11 +43,8 @@ def test_one_breaker_and_one_probe_of_four(four: list[Peer]) -> None:
 
 
 def test_one_pace(four: list[Peer]) -> None:
-    """Four processes that want more leave 100 times a second together, within 2 %, and never more often for long.
-
-    A process that has no turn for a while leaves less often, and the turns that it had are nobody's: so what is asked
-    of a second is asked of most of them.
-    """
+    """Four processes that want more leave 100 times in most seconds, within 2 %, and never more often for long."""
+    # a process that has no turn for a while leaves less often, and the turns that it had are nobody's
     left = sorted(moment for moments in at_once(four, "leave_for", 4.0, 20) for moment in moments)
     seconds = [later - since for since, later in zip(left, left[100:], strict=False)]
 
