@@ -167,10 +167,10 @@ BESIDE = """
 
         ask = State(
             Parallel(
-                Nested(Asks, writes=Pair.one), State(takes_long, writes=Pair.two, timeout_s=9, repeatable=True)
+                Nested(Asks, writes=Pair.one), State(takes_long, writes=Pair.two, timeout_s=50, repeatable=True)
             ),
             initial=True,
-            timeout_s=9,
+            timeout_s=50,
         )
         done, human = Final(), Final(fallback=True)
         on = ask.to(done)

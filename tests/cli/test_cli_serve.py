@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from support.fleet import wait_until
+from support.fleet import PATIENCE_S, wait_until
 from support.serve_command import ServeProcess
 from support.serving import ASYNC, SSE, client_of, events_of, until
 from typer.testing import CliRunner
@@ -108,7 +108,9 @@ def test_the_second_signal_ends_a_service_that_drains(store: str, tmp_path: Path
     words = ("--store", url_of_store) if store == "sqlite" else ()
     with ServeProcess(tmp_path, *words, "--drain-s", "3000") as served:
         host, port = served.url().removeprefix("http://").split(":")
-        begun = httpx2.post(f"http://{host}:{port}/runs", json=job(file), headers=ASYNC, trust_env=False)
+        begun = httpx2.post(
+            f"http://{host}:{port}/runs", json=job(file), headers=ASYNC, trust_env=False, timeout=PATIENCE_S
+        )
         with socket.create_connection((host, int(port))) as slow:
             slow.sendall(b"POST /runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
             served.send(signal.SIGTERM)
@@ -130,7 +132,7 @@ def until_refused(url: str) -> None:
 
     def is_refused() -> bool:
         try:
-            httpx2.get(f"{url}/healthz", trust_env=False)
+            httpx2.get(f"{url}/healthz", trust_env=False, timeout=PATIENCE_S)
         except httpx2.TransportError:
             return True
         return False

@@ -28,7 +28,7 @@ async def numbers(url: str, run_id: str, after: int) -> list[int]:
 async def test_whichever_process_is_killed_its_run_goes_on(kind: str, tmp_path: Path) -> None:
     """One after the other is killed and begun anew; who follows by any of them misses nothing; all are drained."""
     store, file = url_of(kind, tmp_path, "serve_workers"), tmp_path / "go"
-    words = ("--workers", "2", "--lease-s", "1", "--drain-s", "0.5")
+    words = ("--workers", "2", "--lease-s", "12", "--drain-s", "0.5")
     with ServeProcess(tmp_path, *words, environment={"FSM_ORCH_STORE": store}) as served:
         url = served.url(workers=2)
         async with client_of(url) as client:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import traceback
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from datetime import datetime
@@ -15,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 from dbos import DBOS, DBOSClient
+from support.fleet import PATIENCE_S
 from support.servers import postgres
 
 from fsm_orch import Context, Final, Given, Machine, Runner, State, Visit
@@ -58,20 +60,21 @@ class Broken(Machine[Note]):
     done = only.to(end)
 
 
-began = asyncio.Event()
+GATES = defaultdict[str, asyncio.Event](asyncio.Event)
+"""Whether a piece of work has begun, and may end."""
 
 
 async def step(visit: Visit[Note]) -> Any:
-    """Take a second."""
-    began.set()
-    await asyncio.sleep(1)
+    """Wait until it may end."""
+    GATES["began"].set()
+    await GATES["goes on"].wait()
     return {}
 
 
 class Steps(Machine[Note]):
-    """Two seconds of work."""
+    """Two pieces of work."""
 
-    first, second = State(step, initial=True), State(step)
+    first, second = State(step, initial=True, timeout_s=50), State(step, timeout_s=50)
     end, lost = Final(), Final(fallback=True)
     on, done = first.to(second), second.to(end)
 
@@ -85,7 +88,7 @@ def url() -> str:
 @pytest.fixture(params=["postgresql"])
 def store(url: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
     """Give a store there, or in a file."""
-    with closing(SqlStore(f"sqlite:///{tmp_path}/runs.db" if request.param == "sqlite" else url, lease_s=1.0)) as made:
+    with closing(SqlStore(f"sqlite:///{tmp_path}/runs.db" if request.param == "sqlite" else url, lease_s=60)) as made:
         yield made
 
 
@@ -99,7 +102,8 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtur
 
 @pytest.fixture(autouse=True)
 def alone() -> Iterator[None]:
-    """Leave no app, and nothing that it has registered."""
+    """Begin with nothing begun, and leave no app, and nothing that it has registered."""
+    GATES.clear()
     yield
     DBOS.destroy(destroy_registry=True)
 
@@ -145,14 +149,23 @@ async def test_what_is_queued_is_driven_and_its_ticket_is_json(url: str, store: 
     assert [("n1:1", "SUCCESS", "portable_json")] == tickets(url)
 
 
+async def let_go_on(runner: Runner[Any, Any]) -> None:
+    """Let what is under way end once its runner is drained."""
+    while not runner.is_draining:  # noqa: ASYNC110 - it may be drained in another thread
+        await asyncio.sleep(0.01)
+    GATES["goes on"].set()
+
+
 async def test_whoever_cancels_the_work_drains_it(url: str, store: SqlStore) -> None:
     """What is under way may end, and counts; the run is free, has not landed, and goes on by the same ticket."""
-    with closing(DBOSEngine(Runner(Steps, store=store), url=url)) as engine:
+    mine = Runner(Steps, store=store)
+    with closing(DBOSEngine(mine, url=url)) as engine:
         work = asyncio.ensure_future(engine.work(poll_s=0.1))
         await engine.enqueue(Note(), run_id="s1")
-        async with asyncio.timeout(30):
-            await began.wait()
+        async with asyncio.timeout(PATIENCE_S):
+            await GATES["began"].wait()
         work.cancel()
+        await let_go_on(mine)
         with pytest.raises(asyncio.CancelledError):
             await work
     (row,) = await store.list()
@@ -172,10 +185,10 @@ async def test_the_work_ends_where_somebody_else_drains_a_runner(url: str, store
     with closing(DBOSEngine(mine, url=url, also=[other])) as engine:
         work = asyncio.ensure_future(engine.work(poll_s=0.1))
         await engine.enqueue(Note(), run_id="s1")
-        async with asyncio.timeout(30):
-            while not [row for row in await store.list() if row.is_driven]:  # noqa: ASYNC110 - of any process
-                await asyncio.sleep(0.05)
+        async with asyncio.timeout(PATIENCE_S):
+            await GATES["began"].wait()
             await other.drain()
+            await let_go_on(mine)
             await work
     (row,) = await store.list()
 
@@ -233,7 +246,7 @@ async def test_what_a_run_raises_is_told_to_dbos_without_its_message(
         async with working(engine):
             await engine.enqueue(Note(), run_id="b1")
             assert ["lost"] == await ended(store, 1)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while ("b1:1", "ERROR", "portable_json") not in tickets(url):  # noqa: ASYNC110 - in another thread
                     await asyncio.sleep(0.05)
     with psycopg.connect(url) as connection:

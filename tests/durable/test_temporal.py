@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from support.asking import Claim, Refunds
 from support.engines.yours import Yours
+from support.fleet import PATIENCE_S
 from support.kept import keep
 from support.servers import own_temporal, temporal
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
@@ -473,7 +474,7 @@ async def test_the_work_ends_where_somebody_else_drains_the_runner() -> None:
     await asyncio.sleep(0.2)
     assert not task.done()
     await mine.drain()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await task
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import httpx2
 import pytest
+from support.fleet import PATIENCE_S
 from support.metered_alone import alone
 from support.servers import free_port
 from support.serving import ASYNC, client_of
@@ -32,9 +34,8 @@ async def figures(client: httpx2.AsyncClient) -> dict[str, float]:
 
 async def figure(client: httpx2.AsyncClient, series: str, wanted: float) -> float:
     """Return a figure, once it is the one that is wanted, or in the end."""
-    for _ in range(100):
-        if (found := (await figures(client))[series]) == wanted:
-            break
+    until = time.monotonic() + PATIENCE_S
+    while (found := (await figures(client))[series]) != wanted and time.monotonic() < until:  # noqa: ASYNC110 - likewise
         await asyncio.sleep(0.05)
     return found
 

@@ -6,6 +6,7 @@ import asyncio
 from threading import Event, Thread
 
 import pytest
+from support.fleet import PATIENCE_S
 
 from fsm_orch.resilience.shared.aside import Aside, Ended
 
@@ -38,18 +39,18 @@ async def test_who_asks_while_the_thread_ends_does_not_wait_for_ever() -> None:
             await asyncio.Event().wait()
         finally:
             is_ending.set()
-            was_asked.wait(10)
+            was_asked.wait(PATIENCE_S)
 
     cleaning = asyncio.create_task(aside.ask(cleans_up))
     await aside.ask(seven)
     end = Thread(target=aside.end)
     end.start()
-    is_ending.wait(10)
+    is_ending.wait(PATIENCE_S)
     asked = asyncio.create_task(aside.ask(seven))
     await asyncio.sleep(0)
     was_asked.set()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         for each in (asked, cleaning):
             with pytest.raises(Ended):
                 await each
@@ -62,7 +63,7 @@ async def test_what_comes_too_late_for_who_asked_is_taken_back() -> None:
 
     async def works() -> int:
         begun.set()
-        goes_on.wait(10)
+        goes_on.wait(PATIENCE_S)
         return 7
 
     async def take_back(number: int) -> None:
@@ -70,7 +71,7 @@ async def test_what_comes_too_late_for_who_asked_is_taken_back() -> None:
 
     task = asyncio.create_task(aside.ask(works, undo=lambda number: lambda: take_back(number)))
     await asyncio.sleep(0)
-    begun.wait(10)
+    begun.wait(PATIENCE_S)
     task.cancel()
     await asyncio.wait({task})
     goes_on.set()

@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import accumulate
+from statistics import median
 from uuid import uuid4
 
 import pytest
-from support.peers import LEASE_S, Peer, at_once, peers
+from support.peers import LEASE_S, OPEN_S, Peer, at_once, peers
 from support.servers import redis
 
 pytestmark = pytest.mark.slow
@@ -30,7 +31,7 @@ def test_one_breaker_and_one_probe_of_four(four: list[Peer]) -> None:
     assert [False, False, True] == [peer.ask("leave", 0, "error") for peer in four[:3]]
     assert [True] * 4 == at_once(four, "is_shut")
 
-    time.sleep(1.0)
+    time.sleep(OPEN_S)
     entered = at_once(four, "enter")
     (probe,) = [number for number in entered if isinstance(number, int)]
     assert 3 == len([reason for reason in entered if str(reason).startswith("shut: ")])
@@ -42,10 +43,13 @@ def test_one_breaker_and_one_probe_of_four(four: list[Peer]) -> None:
 
 
 def test_one_pace(four: list[Peer]) -> None:
-    """Four processes that want more leave 100 times a second together, within 2 %."""
+    """Four processes that want more leave 100 times in most seconds, within 2 %, and never more often for long."""
+    # a process that has no turn for a while leaves less often, and the turns that it had are nobody's
     left = sorted(moment for moments in at_once(four, "leave_for", 4.0, 20) for moment in moments)
+    seconds = [later - since for since, later in zip(left, left[100:], strict=False)]
 
-    assert (len(left) - 1) / (left[-1] - left[0]) == pytest.approx(100, rel=0.02)
+    assert median(seconds) == pytest.approx(1.0, rel=0.02)
+    assert (len(left) - 1) / (left[-1] - left[0]) <= 100 * 1.02
 
 
 def test_eight_places_are_never_nine(four: list[Peer]) -> None:
@@ -62,11 +66,12 @@ def test_who_is_killed_frees_its_places() -> None:
     with peers(2, redis().url, uuid4().hex) as (killed, other):
         killed.ask("hold", 8, 1.0)
         assert "full: no place came free, 8 attempts are at work, and 0 wait" == other.ask("hold", 1, 1.2 * LEASE_S)
+        killed.ask("is_shut")  # a beat or more
         killed.send(signal.SIGKILL)
         began = time.monotonic()
-        assert isinstance(other.ask("hold", 8, 10.0), float)
+        assert isinstance(other.ask("hold", 8, 3 * LEASE_S), float)
 
-    assert LEASE_S * 0.5 < time.monotonic() - began < 10
+    assert LEASE_S * 0.5 < time.monotonic() - began
 
 
 def test_who_is_killed_in_line_keeps_nobody_waiting() -> None:
@@ -77,7 +82,7 @@ def test_who_is_killed_in_line_keeps_nobody_waiting() -> None:
         time.sleep(0.3)
         killed.send(signal.SIGKILL)
         holder.ask("give_back")
-        assert isinstance(other.ask("hold", 8, 10.0), float)
+        assert isinstance(other.ask("hold", 8, 3 * LEASE_S), float)
 
 
 def test_a_prober_that_is_killed_lets_another_one_try() -> None:
@@ -85,7 +90,7 @@ def test_a_prober_that_is_killed_lets_another_one_try() -> None:
     with peers(2, redis().url, uuid4().hex) as (stopped, other):
         for _ in range(3):
             stopped.ask("leave", 0, "error")
-        time.sleep(1.0)
+        time.sleep(OPEN_S)
         late = stopped.ask("enter")
         assert late > 0
         stopped.send(signal.SIGSTOP)
@@ -102,7 +107,7 @@ def test_a_process_ends_without_a_word_though_its_gates_are_open() -> None:
     """Nobody has closed them, and they keep nothing alive."""
     program = f"""
 from fsm_orch.resilience.shared import SharedGates
-shared = SharedGates({redis().url!r}, namespace={uuid4().hex!r}).open()
+shared = SharedGates({redis().url!r}, namespace={uuid4().hex!r}, lease_s=60, timeout_s=20).open()
 shared.breaker("agent")
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, timeout=60, check=False)

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from redis import Redis
+from support.fleet import PATIENCE_S
 from support.servers import RedisServer, own_redis
 from support.shared import by_clock
 
@@ -48,7 +49,7 @@ def gates(server: RedisServer, namespace: str = "", *, processes: int = 1) -> Sh
 
 async def seen(what: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not what():  # noqa: ASYNC110 - nothing tells of it: that is looked at
             await asyncio.sleep(0.005)
 

@@ -89,7 +89,7 @@ async def stay(gate: Gate, leaves: asyncio.Event | None = None, came: Came = "ok
 
 async def shown(gate: Gate, *, is_shut: bool) -> None:
     """Wait until a gate is seen to be shut or not, which is at once in memory, and before a lease runs out in Redis."""
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         while gate.is_shut != is_shut:  # noqa: ASYNC110 - nothing tells of it: that is looked at
             await asyncio.sleep(0.005)
 
@@ -101,42 +101,42 @@ async def opened(breaker: Breaking, came: Came = "error") -> None:
 
 async def test_a_pace_keeps_its_burst_and_then_its_steps(parts: Parts) -> None:
     """Three of a burst leave at once, and each other a step after the one before."""
-    pace = parts.pace(10, burst=3)
-    waited = await asyncio.gather(*(pace.wait(5.0) for _ in range(6)))
+    pace = parts.pace(1, burst=3)
+    waited = await asyncio.gather(*(pace.wait(50.0) for _ in range(6)))
 
     assert [0.0] * 3 == waited[:3]
-    assert [0.1, 0.2, 0.3] == pytest.approx(waited[3:], abs=0.099)
+    assert [1.0, 2.0, 3.0] == pytest.approx(waited[3:], abs=0.99)
     assert waited[3] < waited[4] < waited[5]
 
 
 async def test_a_pace_denies_at_once_what_cannot_be_in_time(parts: Parts) -> None:
-    """Of three with 0.2 s each, at two a second, two are denied, and take no turn from who has more time."""
-    pace = parts.pace(2)
+    """Of three with 0.2 s each, at one in three seconds, two are denied, and take no turn from who has more time."""
+    pace = parts.pace(1, per_s=3)
     came = await asyncio.gather(*(pace.wait(0.2) for _ in range(3)), return_exceptions=True)
-    with pytest.raises(CallDenied, match=r"denied: pace: the next call is due in 0\.\d s, and 0\.1 s are left"):
+    with pytest.raises(CallDenied, match=r"denied: pace: the next call is due in \d\.\d s, and 0\.1 s are left"):
         await pace.wait(0.1)
 
     assert 0.0 == came[0]
     assert [CallDenied] * 2 == [type(each) for each in came[1:]]
-    assert 0.0 < await pace.wait(2.0) <= 0.5
+    assert 0.0 < await pace.wait(50.0) <= 3
 
 
 async def test_a_turn_that_is_given_up_last_is_anothers(parts: Parts) -> None:
     """Of two that wait the second gives up, and who comes then has its turn."""
-    pace = parts.pace(2)
+    pace = parts.pace(2, per_s=4)
     await pace.wait(1.0)
-    first, second = asyncio.create_task(pace.wait(9.0)), asyncio.create_task(pace.wait(9.0))
+    first, second = asyncio.create_task(pace.wait(90.0)), asyncio.create_task(pace.wait(90.0))
     await asyncio.sleep(0.05)
     second.cancel()
     await asyncio.wait({second})
 
-    assert 0.5 < await pace.wait(9.0) <= 1.0
-    assert await first <= 0.5
+    assert 2 < await pace.wait(90.0) <= 4
+    assert await first <= 2
 
 
 async def test_three_failures_open_a_breaker_and_one_probe_of_four_closes_it(parts: Parts) -> None:
     """It is shut meanwhile; then one of four enters, and after its success all do."""
-    breaker = parts.breaker(failures=3, open_s=0.2)
+    breaker = parts.breaker(failures=3, open_s=2.0)
     for _ in range(2):
         await opened(breaker)
         assert not breaker.is_shut
@@ -145,7 +145,7 @@ async def test_three_failures_open_a_breaker_and_one_probe_of_four_closes_it(par
     with pytest.raises(CallDenied, match="denied: shut: its agent has failed too often"):
         await breaker.enter()
 
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(2.05)
     assert not breaker.is_shut
     came = await asyncio.gather(*(breaker.enter() for _ in range(4)), return_exceptions=True)
     (probe,) = [number for number in came if isinstance(number, int)]
@@ -170,9 +170,9 @@ async def test_failures_that_are_far_apart_do_not_open_a_breaker(parts: Parts) -
 @pytest.mark.parametrize("came", [None, "refusal", "error"])
 async def test_a_probe_decides_if_it_says_anything(parts: Parts, came: Came) -> None:
     """One that fails opens it anew, one that is refused has been answered, and one that says nothing is no probe."""
-    breaker = parts.breaker(failures=1, open_s=0.2)
+    breaker = parts.breaker(failures=1, open_s=2.0)
     await opened(breaker)
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(2.05)
     probe = await breaker.enter()
     assert breaker.is_shut
     await breaker.leave(probe, came)
@@ -186,12 +186,12 @@ async def test_a_probe_decides_if_it_says_anything(parts: Parts, came: Came) -> 
 
 async def test_attempts_that_entered_before_it_opened_count_for_nothing(parts: Parts) -> None:
     """What they come to neither closes it nor keeps it open for longer."""
-    breaker = parts.breaker(failures=1, open_s=0.2)
+    breaker = parts.breaker(failures=1, open_s=2.0)
     early = [await breaker.enter() for _ in range(3)]
     await breaker.leave(early.pop(), "error")
     await breaker.leave(early.pop(), "ok")
     assert breaker.is_shut
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(2.05)
     await breaker.leave(early.pop(), "error")
     assert not breaker.is_shut
 
@@ -259,12 +259,11 @@ async def test_without_a_place_to_wait_nobody_waits(parts: Parts) -> None:
 
 async def test_a_cancellation_leaves_nothing_held(parts: Parts) -> None:
     """Of two that are cancelled, while one works and one waits, no place is held and no probe is out."""
-    gate = Gate(at_once=parts.places(1, queue=1), breaker=parts.breaker(failures=1, open_s=0.2))
+    gate = Gate(at_once=parts.places(1, queue=1), breaker=parts.breaker(failures=1, open_s=2.0))
     await stay(gate, came="error")
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(2.05)
     inside, waiting = [asyncio.create_task(stay(gate, asyncio.Event())) for _ in range(2)]
-    await asyncio.sleep(0.1)
-    assert gate.is_shut
+    await shown(gate, is_shut=True)
     waiting.cancel()
     inside.cancel()
     await asyncio.wait({inside, waiting})

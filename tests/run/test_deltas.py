@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, ConfigDict, Field, field_serializer, field_validator, model_validator
+from support.fleet import PATIENCE_S
 from support.pieces import by_chance
 from support.speaking import Speaking
 
@@ -300,7 +301,7 @@ async def test_a_cut_is_withdrawn() -> None:
     """A reply that is lost on the way is charged in full, and what was told of it is taken back by what follows."""
     said = {"handoff": "finish", "sure": True, "answer": "a whole answer"}
     model = Speaking([ROUTED, said, said], fails={2: LOST})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         events, result = await streamed(Desk, model, Ticket())
 
     told = "".join(texts(events))

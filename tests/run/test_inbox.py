@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.asking import DONE, Both, Claim, Pair, Refunds
 from support.beside import LEASE_S, WHEN, Beside, begun, now, worker
+from support.fleet import PATIENCE_S
 
 from fsm_orch import Final, HumanAgent, Machine, MemoryStore, Parallel, Runner, RunResult, State, Visit
 from fsm_orch.errors import AnswerError, LeaseHeld
@@ -297,9 +298,10 @@ class Waits(Machine[Pair]):
     on = ask.to(done)
 
 
+@pytest.mark.slow
 async def test_an_answer_reaches_a_run_through_a_database(tmp_path: Path) -> None:
     """Two workers on one file: what the one posts, the other folds while it drives."""
-    one, two = (SqlStore(f"sqlite:///{tmp_path}/runs.db?sync=normal", lease_s=0.3) for _ in range(2))
+    one, two = (SqlStore(f"sqlite:///{tmp_path}/runs.db?sync=normal", lease_s=12) for _ in range(2))
     folded = asyncio.Event()
     GO.append(asyncio.Event())
 
@@ -314,7 +316,7 @@ async def test_an_answer_reaches_a_run_through_a_database(tmp_path: Path) -> Non
             await asyncio.sleep(0.01)
         with pytest.raises(LeaseHeld, match="is in its inbox"):
             await Runner(Waits, store=two).resume("r", {"one": "1"}, id="a")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await folded.wait()
         GO[-1].set()
         result = await task

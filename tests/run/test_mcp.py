@@ -15,7 +15,7 @@ import pytest
 from support.mcp_servers import BARE, STDIO, TOKEN, Served, served, shop
 from support.shop import DONE, SOLVED, Ticket, desk, use, use_all
 
-from fsm_orch import MCP, Machine, MemoryStore, Runner, RunResult, ScriptedModel, StartError, to_json
+from fsm_orch import MCP, Limits, Machine, MemoryStore, Runner, RunResult, ScriptedModel, StartError, to_json
 from fsm_orch.errors import ToolFailed
 from fsm_orch.testing import TheoremChecker
 
@@ -40,6 +40,10 @@ def where(request: pytest.FixtureRequest) -> Options:
     return {"url": web.url, "headers": {"Authorization": f"Bearer {TOKEN}"}}
 
 
+PATIENT = Limits(hops=6, tokens=10_000, deadline_s=600, visit_s=300)
+"""A process that is to be started within a visit may take longer than ten seconds on a slow machine."""
+
+
 def helping(server: MCP, *names: str, **options: Any) -> type[Machine[Ticket]]:
     """Return a machine of one model that may use tools of a server."""
     return desk(*server.tools(*names), **{"calls": 8, "asks": 6, "max_input_tokens": 4_000, **options})
@@ -47,7 +51,7 @@ def helping(server: MCP, *names: str, **options: Any) -> type[Machine[Ticket]]:
 
 def runner(machine: type[Machine[Ticket]], *script: Any, **options: Any) -> tuple[Runner[Ticket, None], ScriptedModel]:
     model = ScriptedModel(script)
-    return Runner(machine, model=model, **options), model
+    return Runner(machine, model=model, **{"limits": PATIENT, **options}), model
 
 
 def ran(machine: type[Machine[Ticket]], *script: Any) -> list[Any]:

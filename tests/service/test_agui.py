@@ -14,6 +14,7 @@ from fastapi import HTTPException, Request
 from support.agui_client import EVENT, Client
 from support.asking import DONE, Both, Claim, Pair, Refunds, clerk
 from support.chatting import ROUTED, Talk, Talks, said
+from support.fleet import PATIENCE_S
 from support.serving import HELD, Query, app_of, client_of, desk, listening
 from support.speaking import Speaking
 
@@ -365,7 +366,7 @@ async def test_a_client_that_goes_away() -> None:
             await anext(response.aiter_lines())
         assert runner.store is not None
         (row,) = await runner.store.list()
-        async with asyncio.timeout(20), runner.follow(row.run_id) as events:
+        async with asyncio.timeout(PATIENCE_S), runner.follow(row.run_id) as events:
             async for _ in events:
                 pass
         seen = await shown(client, asked("two", run_id="r2"))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 from support.browsing import begun, chromium, with_page
+from support.fleet import PATIENCE_S
 from support.serving import DONE, HELD, app_of, body, client_of, desk, listening, until
 
 from fsm_orch import MemoryStore
@@ -41,7 +42,7 @@ async def test_a_page_that_is_closed_ends_its_run_unless_it_may_go_on(chromium: 
 
 async def test_a_page_that_is_loaded_again_finds_its_run(chromium: Browser) -> None:
     """In time, by EventSource: the run goes on, and its page shows all of it."""
-    async with listening(with_page(app_of(desk(), grace_s=5))) as url:
+    async with listening(with_page(app_of(desk(), grace_s=PATIENCE_S))) as url:
         page = await chromium.new_page()
         await begun(page, url, body("hold"))
         await page.reload()

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from support.fleet import PATIENCE_S
 from support.servers import PostgresServer, own_postgres
 from support.serving import ASYNC, SSE, Event, app_of, client_of, events_of, listening, until
 from support.serving_alone import Steps
@@ -132,7 +133,7 @@ async def test_whoever_asks_meanwhile_is_told_to_come_again(
 
 async def until_answered(client: httpx2.AsyncClient, run_id: str) -> dict[str, Any]:
     """Ask for a run until the service answers again, and the run has ended; return it."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while (await client.get(f"/runs/{run_id}")).status_code == 503:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.05)
         return await until(client, run_id, status="finished")

@@ -7,11 +7,14 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from support.fleet import PATIENCE_S
 from support.serving import ASYNC, DONE, HELD, SSE, app_of, body, client_of, desk, events_of, listening, served, until
 
 from fsm_orch.resilience import Admission
 
 KEY = {"Idempotency-Key": "k"}
+GRACE_S = 601.0
+"""Unlike any other time, and longer than a test takes."""
 
 
 @pytest.fixture(autouse=True)
@@ -80,18 +83,31 @@ async def test_a_request_may_say_that_a_run_is_cancelled() -> None:
     assert "cancelled" == ended["landing"]["reason"]
 
 
-async def test_who_comes_back_in_time_keeps_the_run() -> None:
+async def test_who_comes_back_in_time_keeps_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the number of the last event: it gets the rest, and the run ends as if it had never been away."""
+    loop, graces = asyncio.get_running_loop(), list[asyncio.TimerHandle]()
+    later = loop.call_later
+
+    def noted(delay: float, *rest: Any, **options: Any) -> asyncio.TimerHandle:
+        timer = later(delay, *rest, **options)
+        if delay == GRACE_S:
+            graces.append(timer)
+        return timer
+
+    monkeypatch.setattr(loop, "call_later", noted)
     runner = desk()
-    async with served(runner, grace_s=0.3) as client:
+    async with served(runner, grace_s=GRACE_S) as client:
         run_id = await left(client, runner, SSE)
+        while not graces:  # noqa: ASYNC110 - it is away once the service has seen that
+            await asyncio.sleep(0.001)
         async with client.stream("GET", f"/runs/{run_id}/events", headers={"Last-Event-ID": "1"}) as response:
             events = events_of(response)
             first = await anext(events)
-            await asyncio.sleep(0.5)  # longer than the grace
+            is_over = [timer.cancelled() for timer in graces]
             HELD["hold"].set()
             rest = [event async for event in events]
 
+    assert [True] == is_over
     assert 2 == first.id
     assert "done" == rest[-1].data["state"]
 
@@ -172,7 +188,7 @@ async def test_who_leaves_the_line_frees_its_place(capfd: pytest.CaptureFixture[
                 await asyncio.sleep(0.001)
         first, leaving, last = asking
         leaving.cancel()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while admission.waiting == 2:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.001)
         HELD["hold"].set()

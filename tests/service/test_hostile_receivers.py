@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from support.fleet import PATIENCE_S
 
 from fsm_orch.service.webhook_outlet import outlet
 
@@ -19,7 +20,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 
 async def hangs(writer: asyncio.StreamWriter) -> None:
     """Say nothing."""
-    await asyncio.sleep(60)
+    await asyncio.Event().wait()
 
 
 async def drips(writer: asyncio.StreamWriter) -> None:
@@ -116,7 +117,7 @@ async def test_a_receiver_is_heard_no_longer_than_it_may_take(answering: Answeri
     """It has its time and no more, of its answer the status is read, and what is told of it does not hold the URL."""
     tracemalloc.start()
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(PATIENCE_S),
         receiving(answering) as url,
         outlet(url, timeout_s=0.3, connections=1, is_private_allowed=True, tls=None) as opened,
     ):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support import clerks, inspected
 from support.asking import Refunds
+from support.fleet import PATIENCE_S
 from support.serving import ASYNC, HELD, app_of, body, desk, events_of, served, until
 from support.tenants import ACME, BOLT, verify
 
@@ -315,7 +316,7 @@ async def test_who_has_a_run_go_on_that_does_is_not_kept_waiting() -> None:
         run_id = (await client.post("/runs", json=body("hold twice"), headers=ASYNC)).json()["run_id"]
         await until(client, run_id, state="second")
         try:
-            async with asyncio.timeout(20):  # it would wait for what is let go below
+            async with asyncio.timeout(PATIENCE_S):  # it would wait for what is let go below
                 came = await client.post(f"/inspector/api/runs/{run_id}/resume")
         finally:
             HELD["hold twice"].set()

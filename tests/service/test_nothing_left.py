@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+from support.fleet import PATIENCE_S
 from support.serving import HELD, SSE, Query, app_of, body, client_of, desk, listening, served
 
 from fsm_orch.run.ears import Ear
@@ -45,7 +46,7 @@ async def test_of_answered_requests_nothing_is_left() -> None:
                 await client.post("/runs", json=said, headers=headers)
             await client.post("/runs", json=said | {"context": {"text": "y"}}, headers=key)
             await client.post("/runs", json=body("break", thread_id=f"t{each}"), headers=SSE)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await until_nothing_is_left()
 
 
@@ -56,7 +57,7 @@ async def test_of_answered_requests_nothing_waits_for_the_collector() -> None:
         try:
             for _ in range(5):
                 await client.post("/runs", json=body("x"))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while any(isinstance(each, JsonRequest | Live) for each in gc.get_objects()):  # noqa: ASYNC110 - likewise
                     await asyncio.sleep(0.02)
         finally:
@@ -80,7 +81,7 @@ async def test_of_clients_that_left_nothing_is_left() -> None:
             writer.transport.abort()
 
         await asyncio.gather(*map(leaves, range(60)))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await until_nothing_is_left()
         alive = await client.post("/runs", json=body("x", thread_id="t1"))
 
@@ -101,7 +102,7 @@ async def test_of_followers_that_left_nothing_is_left() -> None:
         assert 100 == left().count("Ear")
         for writer in writers:
             writer.transport.abort()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while left().count("Ear"):  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.02)
         HELD["hold"].set()

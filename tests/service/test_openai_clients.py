@@ -14,6 +14,7 @@ from openai import AsyncOpenAI
 from pydantic import Field
 from support.asking import Claim, Refunds
 from support.chatting import ROUTED, Talk, Talks, said
+from support.fleet import PATIENCE_S
 from support.serving import HELD, Desk, Query, app_of, desk, listening
 from support.speaking import Speaking
 
@@ -371,7 +372,7 @@ async def test_a_run_that_waits(is_streamed: bool) -> None:
 async def until_landed(runner: Runner[Any, Any]) -> str:
     """Wait until the only run has ended; give why it was landed."""
     assert runner.store is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         (row,) = await runner.store.list()
         async with runner.follow(row.run_id) as events:
             async for _ in events:

@@ -10,6 +10,7 @@ import socket
 from typing import Any
 
 import pytest
+from support.fleet import PATIENCE_S
 from support.serving import SSE, app_of, client_of, events_of, listening
 from support.speaking import Speaking
 
@@ -126,7 +127,7 @@ async def test_clients_that_read_nothing_leave_nothing(count: int) -> None:
         slow = [await dribbling(url, path, []) for _ in range(count)]
         for each in slow:
             each.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while len(asyncio.all_tasks()) > before:  # noqa: ASYNC110 - they end by themselves
                 await asyncio.sleep(0.01)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from standardwebhooks import WebhookVerificationError
 from support.approvals import Claim, PayBack, Signed, TwoSign
+from support.fleet import PATIENCE_S
 from support.receiver import SECRET, Receiver, Sent, receiving
 
 from fsm_orch import MemoryStore, Runner
@@ -29,7 +30,7 @@ def paying(store: Store | None = None) -> Runner[Claim, None]:
 
 def webhooks(receiver: Receiver, **options: Any) -> Webhooks:
     """Return webhooks to a receiver on this machine, which are quick."""
-    quick: dict[str, Any] = {"poll_s": 0.01, "initial_s": 0.01, "max_s": 0.02, "timeout_s": 5.0}
+    quick: dict[str, Any] = {"poll_s": 0.01, "initial_s": 0.01, "max_s": 0.02, "timeout_s": PATIENCE_S}
     here: dict[str, Any] = {"is_http_allowed": True, "is_private_allowed": True, "secret": SECRET}
     return Webhooks(receiver.url, **{**quick, **here, **options})
 
@@ -44,7 +45,7 @@ async def told(receiver: Receiver, runner: Runner[Claim, None], **options: Any) 
 
 async def until(holds: Callable[[], object]) -> None:
     """Wait until something holds."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not holds():  # noqa: ASYNC110 - what a thread of a server has seen
             await asyncio.sleep(0.005)
 
@@ -198,13 +199,15 @@ async def test_no_redirect_is_followed() -> None:
     assert [] == other.sent
 
 
-async def test_a_question_that_was_answered_is_not_told() -> None:
+async def test_a_question_that_was_answered_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
     """What is moot by the time a receiver is reached stays untold: it gets the end alone."""
-    runner = paying()
-    async with told(Receiver([500, 204]), runner, initial_s=0.3, max_s=0.3) as receiver:
+    now_s = 1_000_000.0
+    runner = Runner(PayBack, store=MemoryStore(), wall_clock=lambda: now_s)
+    async with told(Receiver([500, 204]), runner, wall_clock=lambda: now_s, initial_s=30.0, max_s=30.0) as receiver:
         await runner.run(CLAIM, run_id="r1")
-        await until(lambda: receiver.sent)
+        await until(lambda: "This was try 1" in caplog.text)
         await runner.resume("r1", {"handoff": "no"})
+        now_s += 60
         await until(lambda: len(receiver.sent) == 2)
 
     assert ["r1:0:1", "r1:ended"] == receiver.ids

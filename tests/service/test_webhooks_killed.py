@@ -51,7 +51,7 @@ async def told_by_another(url: str, receiver: Receiver) -> Listed | None:
         secret=SECRET,
         is_http_allowed=True,
         is_private_allowed=True,
-        wall_clock=lambda: time.time() + 100,
+        wall_clock=lambda: time.time() + 200,
         drain_s=60,
     )
     async with hooks.delivering(Runner(PayBack, store=store)):

@@ -11,13 +11,17 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
+from support.fleet import PATIENCE_S
 from support.servers import missing
 
 _WORDS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--no-first-run",
 )  # fmt: skip
+
+expect.set_options(timeout=PATIENCE_S * 1_000)
+"""What a page comes to show it may show late: five seconds, which are usual, may pass without a turn of its process."""
 
 AXE = os.environ.get("AXE_CORE")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}

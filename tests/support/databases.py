@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.fleet import PATIENCE_S
 from support.servers import postgres
 
 from fsm_orch.store.sql.schema import metadata
@@ -28,7 +29,7 @@ def url_of(kind: str, folder: Path, name: str) -> str:
 def connected(url: str) -> Any:
     """Return a connection that is closed when its block is left."""
     kind, _, path = url.partition(":///")
-    return closing(sqlite3.connect(path) if kind == "sqlite" else psycopg.connect(url))
+    return closing(sqlite3.connect(path, timeout=PATIENCE_S) if kind == "sqlite" else psycopg.connect(url))
 
 
 def change(url: str, *statements: str) -> None:

@@ -39,22 +39,36 @@ def watched(method: Callable[..., Awaitable[Any]], point: Callable[[], None]) ->
 
 async def told(store: str, receiver: str, place: int) -> None:
     """Run a claim until it is paid, and tell of it, or be killed at a place."""
-    points = iter(range(1 << 30))
+    points, notices = iter(range(1 << 30)), list[object]()
 
     def point() -> None:
         if next(points) == place:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    tell = SqlNotices.told
+
+    async def noted(*args: Any, **options: Any) -> Any:
+        came = await tell(*args, **options)
+        notices.append(args)
+        return came
+
+    async def until_told(count: int) -> None:
+        while len(notices) < count:  # noqa: ASYNC110 - another task tells
+            await asyncio.sleep(0.01)
+
+    SqlNotices.told = noted  # type: ignore[method-assign]
     for kind, names in WATCHED.items():
         for name in names:
             setattr(kind, name, watched(getattr(kind, name), point))
     runner = Runner(PayBack, store=store)
-    hooks = Webhooks(receiver, secret=SECRET, poll_s=0.01, is_http_allowed=True, is_private_allowed=True)
+    hooks = Webhooks(
+        receiver, secret=SECRET, poll_s=0.01, timeout_s=30, drain_s=60, is_http_allowed=True, is_private_allowed=True
+    )
     async with hooks.delivering(runner):
         await runner.run(Claim(query="My kettle is broken.", card="4000 1234"), run_id="r1")
-        await asyncio.sleep(0.2)
+        await until_told(1)
         await runner.resume("r1", {"handoff": "yes"})
-        await asyncio.sleep(0.2)
+        await until_told(2)
 
 
 def main() -> None:

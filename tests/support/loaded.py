@@ -37,7 +37,7 @@ class Fetches(Machine[Wish]):
     to_fetch = route.to(fetch, "fetch it")
     no_need = route.to(done, "nothing to fetch")
     fetched = fetch.to(done)
-    limits = Limits(hops=4, tokens=2_000, deadline_s=30)
+    limits = Limits(hops=4, tokens=2_000, deadline_s=600, visit_s=60)
 
 
 @dataclass
@@ -48,6 +48,16 @@ class Load:
     """When each began, and how many seconds it took."""
     failed: list[str] = field(default_factory=list)
     """What befell those that did not end as they should."""
+
+    stalls: list[tuple[float, float]] = field(default_factory=list)
+    """When this process had no turn: since when, and until when."""
+
+    def waited(self) -> list[float]:
+        """Return how many seconds each run took in which this process had turns."""
+        return [
+            took - sum(max(0.0, min(until, began + took) - max(since, began)) for since, until in self.stalls)
+            for began, took in self.runs
+        ]
 
     def between(self, since: float, until: float) -> list[float]:
         """Return how long those took that were under way in some time, in order."""
@@ -75,9 +85,18 @@ async def load(runner: Runner[Wish, None], *, at_once: int = 8) -> AsyncIterator
             if result.state is not Fetches.done:
                 seen.failed.append(f"{result.state}: {result.landing} {result.error}")
 
+    async def ticks() -> None:
+        while True:
+            since = time.monotonic()
+            await asyncio.sleep(0.05)
+            if (until := time.monotonic()) - since > 0.5:
+                seen.stalls.append((since, until))
+
+    ticking = asyncio.create_task(ticks())
     tasks = [asyncio.create_task(one()) for _ in range(at_once)]
     try:
         yield seen
     finally:
         is_over.set()
         await asyncio.gather(*tasks)
+        ticking.cancel()

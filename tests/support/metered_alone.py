@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from fsm_orch import MemoryStore, Runner, ScriptedModel
+from fsm_orch import Limits, MemoryStore, Runner, ScriptedModel
 from fsm_orch.models import Model
 from fsm_orch.observe.prometheus import Metrics
 from fsm_orch.resilience import Admission
@@ -53,6 +53,7 @@ def app(model: Model) -> FastAPI:
         store=MemoryStore(),
         admission=Admission(64),
         observers=[metrics.of(ShopFloor)],
+        limits=Limits(hops=6, tokens=6_000, deadline_s=600, visit_s=300),  # what is silent stays so for a whole test
     )
     metrics.watch(runner)
     served = FastAPI()

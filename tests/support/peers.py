@@ -15,11 +15,15 @@ from contextlib import contextmanager
 from typing import Any, Self, cast
 
 from redis.asyncio import Redis
+from support.fleet import PATIENCE_S
 
 from fsm_orch.errors import CallDenied
 from fsm_orch.resilience.shared import SharedGates
 
-LEASE_S = 3.0
+LEASE_S = 12.0
+"""Twice what a beat and an answer may take, each on a machine that has much else to do."""
+OPEN_S = 8.0
+"""For how long their breaker is open."""
 
 
 class Peer:
@@ -67,7 +71,7 @@ class Peer:
         self._asks.close()
         self._answers.close()
         try:
-            self._process.wait(10)
+            self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.send(signal.SIGKILL)
 
@@ -95,9 +99,9 @@ class _Work:
     """What a process can be asked to do."""
 
     def __init__(self, url: str, namespace: str) -> None:
-        self.shared = SharedGates(url, namespace=namespace, lease_s=LEASE_S, beat_s=0.2, timeout_s=1.25)
+        self.shared = SharedGates(url, namespace=namespace, lease_s=LEASE_S, beat_s=0.2, timeout_s=5.0)
         self.pace = self.shared.pace("agent", 6_000, per_s=60)
-        self.breaker = self.shared.breaker("agent", failures=3, window_s=60, open_s=1)
+        self.breaker = self.shared.breaker("agent", failures=3, window_s=600, open_s=OPEN_S)
         self.places = self.shared.places("agent", 8, queue=100)
         self._redis = Redis.from_url(url)
         self._held: list[Callable[[], Any]] = []

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import uvicorn
 from fastapi import FastAPI
+from support.fleet import PATIENCE_S
 
 from fsm_orch import Context, Final, Given, Machine, MemoryStore, Runner, State, Visit
 from fsm_orch.service import router
@@ -84,7 +85,9 @@ def app_of(runner: Runner[Any, Any], **options: Any) -> FastAPI:
 @asynccontextmanager
 async def listening(app: Any, **options: Any) -> AsyncIterator[str]:
     """Serve an application on a free port until the block is left; yield its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=2, **options))
+    # a connection that is closed after five seconds without a request is closed on a slow client in the middle of one
+    patient: dict[str, Any] = {"timeout_keep_alive": PATIENCE_S, "timeout_graceful_shutdown": 2, **options}
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", **patient))
     serving = asyncio.ensure_future(server.serve())
     while not server.started:
         assert not serving.done()
@@ -105,7 +108,7 @@ async def served(runner: Runner[Any, Any], **options: Any) -> AsyncIterator[http
 
 def client_of(url: str, **options: Any) -> httpx2.AsyncClient:
     """Return a client of a service."""
-    return httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False, **options)
+    return httpx2.AsyncClient(base_url=url, timeout=PATIENCE_S, trust_env=False, **options)
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,14 @@ from typing import Any
 import httpx2
 import uvicorn
 from fastapi import FastAPI
+from support.fleet import PATIENCE_S
 
 from fsm_orch import Context, Final, Machine, Runner, State, Visit
 from fsm_orch.service import router
 from fsm_orch.store.sql import SqlStore
 
-LEASE_S = 1.0
-"""After how long the runs of a process that is dead are taken over."""
+LEASE_S = 12.0
+"""After how long the runs of a process that is dead are taken over; one that lives may have no turn for long."""
 
 
 class Job(Context):
@@ -77,7 +78,7 @@ class Alone:
 
     async def url(self) -> str:
         """Wait until it listens; return its URL."""
-        async with httpx2.AsyncClient(trust_env=False) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
             while True:
                 assert self.process.poll() is None, self.said
                 with contextlib.suppress(httpx2.ConnectError):

@@ -27,17 +27,21 @@ from fsm_orch.kernel.inputs import Input
 from fsm_orch.store import Listed
 from fsm_orch.store.sql import SqlStore
 
-LEASE_S = 2.0
+LEASE_S = 60.0
+"""Longer than a machine that has much else to do keeps a process from its next beat."""
+SOON_S = 10.0
+"""Likewise, where somebody waits until it is over."""
 _ALSO = "support.engines.approvals"
-WORDS = ("--lease-s", str(LEASE_S), "--concurrency", "8", "--also", f"{_ALSO}:Approvals", "--also", f"{_ALSO}:Hurried")
+WORDS = ("--concurrency", "8", "--also", f"{_ALSO}:Approvals", "--also", f"{_ALSO}:Hurried")
 
 
 class Tried:
     """An engine on its bench, as the test sees it."""
 
-    def __init__(self, bench: Bench, provider: Provider, folder: Path) -> None:
+    def __init__(self, bench: Bench, provider: Provider, folder: Path, lease_s: float) -> None:
         self.bench, self.provider, self._folder = bench, provider, folder
-        self.store = SqlStore(bench.store_url, lease_s=LEASE_S)
+        self._words = ("--lease-s", str(lease_s), *WORDS, *bench.words)
+        self.store = SqlStore(bench.store_url, lease_s=lease_s)
         self.errands = self._runner(Errands)
         self.approvals, self.hurried = self._runner(Approvals), self._runner(Hurried)
 
@@ -46,7 +50,7 @@ class Tried:
 
     def worker(self) -> WorkerProcess:
         """Return a worker, which runs as long as its block."""
-        return WorkerProcess(self.bench.store_url, self.provider, self._folder, *WORDS, *self.bench.words)
+        return WorkerProcess(self.bench.store_url, self.provider, self._folder, *self._words)
 
     def queue(self, runs: int) -> None:
         """Queue errands r0, r1 ..."""
@@ -136,10 +140,10 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 
 @contextmanager
-def trying(bench: Bench, folder: Path, *, takes_s: float = 0.0) -> Iterator[Tried]:
+def trying(bench: Bench, folder: Path, *, takes_s: float = 0.0, lease_s: float = LEASE_S) -> Iterator[Tried]:
     """Try an engine against a server of models that takes so long to answer."""
     with serving(takes_s=takes_s) as provider:
-        tried = Tried(bench, provider, folder)
+        tried = Tried(bench, provider, folder, lease_s)
         try:
             yield tried
         finally:
@@ -165,7 +169,7 @@ def test_what_is_queued_twice_is_one_run(bench: Bench, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_runs_of_a_worker_that_was_killed_are_driven_by_another(bench: Bench, tmp_path: Path) -> None:
     """Each ends well; each call that was under way is charged once more, and no other is sent again."""
-    with trying(bench, tmp_path) as tried, tried.worker() as dies, tried.worker() as lives:
+    with trying(bench, tmp_path, lease_s=SOON_S) as tried, tried.worker() as dies, tried.worker() as lives:
         wait_until(lambda: dies.events() and lives.events(), lambda: dies.said + lives.said)
         with tried.provider.holding():
             tried.queue(60)
@@ -248,11 +252,14 @@ def test_a_question_expires_that_nobody_answers(bench: Bench, tmp_path: Path) ->
 @pytest.mark.slow
 def test_a_worker_that_is_drained_hands_its_runs_back(bench: Bench, tmp_path: Path) -> None:
     """It exits with 0 once what was sent is answered; others go on, and no call is charged twice."""
-    with trying(bench, tmp_path, takes_s=0.3) as tried:
+    with trying(bench, tmp_path) as tried:
         tried.queue(24)
         with tried.worker() as drained:
-            wait_until(lambda: len(asked(tried.provider)) >= 12, lambda: drained.said)
-            drained.send(signal.SIGTERM)
+            with tried.provider.holding():
+                wait_until(lambda: len(tried.provider.open) == 8, lambda: drained.said)
+                drained.send(signal.SIGSTOP)
+                drained.send(signal.SIGTERM)  # it hears of it before the first answer
+            drained.send(signal.SIGCONT)
             assert 0 == drained.ended(), drained.said
         rows = tried.rows()
         with tried.worker() as takes:
@@ -269,11 +276,16 @@ def test_a_worker_that_is_drained_hands_its_runs_back(bench: Bench, tmp_path: Pa
 @pytest.mark.slow
 def test_no_run_is_lost_when_the_database_of_the_engine_crashes(bench: Bench, tmp_path: Path) -> None:
     """Two workers go on through two crashes of the engine's database, and the death of one of them."""
-    with trying(bench, tmp_path, takes_s=0.2) as tried, tried.worker() as lives, tried.worker() as dies:
+    with (
+        trying(bench, tmp_path, takes_s=0.2, lease_s=SOON_S) as tried,
+        tried.worker() as lives,
+        tried.worker() as dies,
+    ):
         tried.queue(100)
         wait_until(lambda: len(asked(tried.provider)) >= 20, lambda: lives.said + dies.said)
         bench.crash()
         wait_until(lambda: len(asked(tried.provider)) >= 40, lambda: lives.said + dies.said)
+        dies.send(signal.SIGSTOP)
         held = tried.held()
         dies.send(signal.SIGKILL)
         bench.crash()

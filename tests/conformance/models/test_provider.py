@@ -58,7 +58,7 @@ def chat_format(**changes: Any) -> Mapping[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "d", "strict": True, **changes}}}
 
 
-def post(provider: Provider, path: str, body: object, key: str = KEY, timeout: float = 60.0) -> httpx2.Response:
+def post(provider: Provider, path: str, body: object, key: str = KEY, timeout: Any = 60.0) -> httpx2.Response:
     headers = {"Authorization": f"Bearer {key}", "anthropic-version": "2023-06-01"}
     return httpx2.post(provider.url + path, json=body, headers=headers, trust_env=False, timeout=timeout)
 
@@ -152,7 +152,7 @@ def test_what_is_held_is_open_until_it_is_answered() -> None:
             waits = asking.submit(post, provider, "/v1/responses", RESPONSES)
             wait_until(lambda: provider.open)
             with pytest.raises(httpx2.ReadTimeout):
-                post(provider, "/v1/chat/completions", CHAT, timeout=0.1)
+                post(provider, "/v1/chat/completions", CHAT, timeout=httpx2.Timeout(60.0, read=0.1))
             wait_until(lambda: len(provider.requests) == 2 and provider.requests[1].hung_up.is_set())
             (held,) = provider.open
             assert not waits.done()
