@@ -1,8 +1,9 @@
 """Agents of openai-agents as nodes: what they are told, what they ask, and what a state has not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..define.wording import number_of
+from .beside import Beside
 from .graph import Node
 from .library import Library, called
 
@@ -10,6 +11,14 @@ OPENAI_AGENTS = Library("openai-agents", "openai-agents", "agents", "0.24.0")
 
 _DEFAULT_MODEL = ("agents.models.default_models", "get_default_model")
 """Where it says which model it asks if an agent names none."""
+
+_BESIDE = {
+    "instructions": "instructions function",
+    "prompt": "prompt function",
+    "hooks": "hook",
+    "tool_use_behavior": "tool_use_behavior function",
+}
+"""Attributes of an agent that may hold code of the user's, with what is said of it."""
 
 
 def node(key: str, agent: object, source: str | None) -> Node:
@@ -83,6 +92,28 @@ def assumed(key: str, agent: object) -> Iterator[str]:
         yield f"no request to a model by the MCP servers of {key}"
     if OPENAI_AGENTS.get(agent, "model") is None and _model(agent) is not None:
         yield f"{key} names no model, and openai-agents takes {_model(agent)} by itself"
+
+
+def retried(agents: Mapping[str, object]) -> Iterator[str]:
+    """Yield of which agents a run makes requests again that failed: openai-agents does so where it is told to."""
+    retries = {
+        key: OPENAI_AGENTS.find(OPENAI_AGENTS.get(each, "model_settings"), "retry") for key, each in agents.items()
+    }
+    tries = {key: OPENAI_AGENTS.find(each, "max_retries") for key, each in retries.items()}
+    told = [f"{key} ({count})" for key, count in tries.items() if isinstance(count, int) and count]
+    if told:
+        yield f"what is asked again when it failed, by the retry settings of {', '.join(told)}"
+
+
+def beside(key: str, agent: object) -> Iterator[Beside]:
+    """Yield what an agent runs beside its requests; what its tools run is said of them."""
+    for guardrail in guardrails(agent):
+        yield Beside(key, "guardrail", OPENAI_AGENTS.find(guardrail, "guardrail_function"))
+    for name, noun in _BESIDE.items():
+        yield Beside(key, noun, OPENAI_AGENTS.find(agent, name))
+    shape = OPENAI_AGENTS.get(agent, "output_type")
+    yield Beside(key, "output_type class", shape if OPENAI_AGENTS.made(shape, "AgentOutputSchemaBase") else None)
+    yield Beside(key, "own method", OPENAI_AGENTS.methods_around(type(agent)))
 
 
 def guardrails(agent: object) -> list[object]:
