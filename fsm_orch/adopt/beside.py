@@ -66,6 +66,21 @@ def told(library: Library, each: Iterable[Beside]) -> Told:
     )
 
 
+def overriding(library: Library, key: str, thing: object) -> Beside:
+    """Return the methods that the user's class of a thing puts in the place of the library's.
+
+    Args:
+        library: Whose class its own is made of.
+        key: Of its node.
+        thing: An object, or a class.
+    """
+    kind = thing if isinstance(thing, type) else type(thing)
+    theirs = {name for base in kind.__mro__ if library.wrote(base) for name in vars(base)}
+    return Beside(
+        key, "own method", {name: each for name, each in library.methods_around(kind).items() if name in theirs}
+    )
+
+
 def clients(library: Library, held: Mapping[str, object]) -> Iterator[str]:
     """Yield what is taken for granted of clients of models whose classes are the user's.
 

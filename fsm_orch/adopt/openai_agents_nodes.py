@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from ..define.wording import number_of
-from .beside import Beside
+from .beside import Beside, overriding
 from .graph import Node
 from .library import Library, called
 
@@ -113,7 +113,7 @@ def beside(key: str, agent: object) -> Iterator[Beside]:
         yield Beside(key, noun, OPENAI_AGENTS.find(agent, name))
     shape = OPENAI_AGENTS.get(agent, "output_type")
     yield Beside(key, "output_type class", shape if OPENAI_AGENTS.made(shape, "AgentOutputSchemaBase") else None)
-    yield Beside(key, "own method", OPENAI_AGENTS.methods_around(type(agent)))
+    yield overriding(OPENAI_AGENTS, key, agent)
 
 
 def guardrails(agent: object) -> list[object]:

@@ -1,19 +1,30 @@
 """Requests that hostile teams of AutoGen really make, against the numbers that are printed of them."""
 
+from itertools import pairwise
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
-from support.counted import standing, too_small
+from support.counted import assuming, standing, too_small
 
 pytest.importorskip("autogen_agentchat", reason="AutoGen is not installed; nox -s adopt installs it")
 
 from collections.abc import Sequence
 
-from autogen_agentchat.agents import BaseChatAgent
-from autogen_agentchat.base import Response
+from autogen_agentchat.agents import AssistantAgent, BaseChatAgent, CodeExecutorAgent, UserProxyAgent
+from autogen_agentchat.base import Response, TerminationCondition
+from autogen_agentchat.conditions import FunctionalTermination, MaxMessageTermination
 from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_agentchat.teams import DiGraphBuilder, GraphFlow
+from autogen_agentchat.tools import AgentTool
+from autogen_core import FunctionCall
+from autogen_core.memory import ListMemory
+from autogen_core.model_context import UnboundedChatCompletionContext
+from autogen_core.models import CreateResult, RequestUsage
+from autogen_core.tools import FunctionTool, StaticWorkbench
 from support.counted import Asked
+
+from fsm_orch.adopt import detect
 
 
 class Asking(BaseChatAgent):
@@ -112,3 +123,160 @@ async def test_a_turn_is_one_of_all_that_are_due() -> None:
     await made.run(task="go")
 
     assert (4, 8) == (client.requests, standing(made))
+
+
+class Replies:
+    """Stand for a client of a model that calls each tool that it is given, and counts its requests."""
+
+    def __init__(self) -> None:
+        self.model_info = {"function_calling": True, "json_output": True, "structured_output": True, "vision": False}
+        self.requests = 0
+
+    async def create(self, messages: Any, *, tools: Any = (), tool_choice: Any = "auto", **_: Any) -> CreateResult:
+        """Return a call of the first tool, else a text."""
+        self.requests += 1
+        named = [each["name"] if isinstance(each, dict) else each.name for each in tools]
+        is_called = bool(named) and tool_choice != "none"
+        said: Any = [FunctionCall(id="1", name=named[0], arguments="{}")] if is_called else "GO"
+        usage = RequestUsage(prompt_tokens=1, completion_tokens=1)
+        return CreateResult(finish_reason="stop", content=said, usage=usage, cached=False)
+
+
+class Remembering(ListMemory):
+    """Asks what matters."""
+
+    async def update_context(self, model_context: Any) -> Any:
+        await ask_many()
+        return await super().update_context(model_context)
+
+
+class Shortening(UnboundedChatCompletionContext):
+    """Asks for a summary."""
+
+    async def get_messages(self) -> Any:
+        await ask_many()
+        return await super().get_messages()
+
+
+class Ending(TerminationCondition):
+    """Asks whether all is said."""
+
+    terminated = False
+
+    async def __call__(self, messages: Any) -> None:
+        await ask_many()
+
+    async def reset(self) -> None: ...
+
+
+class Twice(AssistantAgent):
+    """Answers three times."""
+
+    async def on_messages_stream(self, messages: Any, cancellation_token: Any) -> Any:
+        for _ in range(9):
+            await ask_many()
+        async for each in super().on_messages_stream(messages, cancellation_token):
+            yield each
+
+
+class Doubling(Replies):
+    """Makes ten requests for one."""
+
+    async def create(self, *words: Any, **options: Any) -> CreateResult:
+        self.requests += 9
+        return await super().create(*words, **options)
+
+
+replies = Replies()
+
+
+async def ask_many(*_: Any) -> str:
+    """Ask a model nine times in a way that source does not show."""
+    for _n in range(9):
+        await getattr(replies, "create")([])  # noqa: B009 - hidden
+    return "TERMINATE"
+
+
+async def look() -> str:
+    """Look."""
+    return await ask_many()
+
+
+def ask_at_once(*_: Any) -> Any:
+    replies.requests += 9
+    return True
+
+
+def alone(*, ends: Any = None, **options: Any) -> GraphFlow:
+    """Return a flow of one agent."""
+    return flow_of(AssistantAgent("a", **{"model_client": replies, **options}), ends=ends)
+
+
+def flow_of(*agents: Any, ends: Any = None, condition: Any = None) -> GraphFlow:
+    """Return a flow of agents in a row."""
+    builder = DiGraphBuilder()
+    for agent in agents:
+        builder.add_node(agent)
+    for source, target in pairwise(agents):
+        builder.add_edge(source, target, condition=condition)
+    return GraphFlow(builder.get_participants(), graph=builder.build(), termination_condition=ends)
+
+
+def b() -> AssistantAgent:
+    return AssistantAgent("b", replies)  # type: ignore[arg-type]
+
+
+async def see() -> str:
+    """See."""
+    return "seen"
+
+
+TOOL, PLAIN = FunctionTool(look, description="Look."), FunctionTool(see, description="See.")
+BESIDE: dict[str, tuple[GraphFlow, str]] = {
+    "a memory": (alone(memory=[Remembering()]), "1 memory object of a"),
+    "a model context": (alone(model_context=Shortening()), "1 model context of a"),
+    "a summary": (
+        alone(
+            tools=[PLAIN],
+            tool_call_summary_formatter=lambda *_: str(ask_at_once()),
+        ),
+        "1 summary function of a",
+    ),
+    "a workbench": (alone(workbench=StaticWorkbench([TOOL])), "the tools of a"),
+    "a termination condition": (alone(ends=Ending() | MaxMessageTermination(9)), "1 termination condition of thing"),
+    "a function that ends": (alone(ends=FunctionalTermination(ask_at_once)), "1 termination condition of thing"),
+    "a class of its own": (flow_of(Twice("a", replies)), "1 own method of a"),  # type: ignore[arg-type]
+    "a condition": (flow_of(Asking("a", Asked()), b(), condition=ask_at_once), "1 condition of a"),  # type: ignore[arg-type]
+    "a human who asks": (flow_of(UserProxyAgent("a", input_func=ask_many), b()), "1 input function of a"),
+    "a client of its own": (alone(model_client=Doubling()), "the client of a"),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+async def test_what_asks_beside_the_turns_is_assumed_away(name: str) -> None:
+    """A run makes more requests than its turns, and what is printed says where none was taken to be made."""
+    made, clause = BESIDE[name]
+    most, before = standing(made), replies.requests
+    await made.run(task="go")
+    client: Any = getattr(made._input_participants[0], "_model_client", replies)
+    requests = replies.requests - before + (client.requests if client is not replies else 0)
+
+    assert most is not None
+    assert requests > most
+    assert any(clause in said for said in assuming(made)), assuming(made)
+
+
+def test_an_agent_that_is_a_tool_is_bounded_by_nothing() -> None:
+    """Be it among the tools, or on a workbench."""
+    tool = AgentTool(AssistantAgent("inner", replies))  # type: ignore[arg-type]
+
+    assert (None, None) == (standing(alone(tools=[tool])), standing(alone(workbench=StaticWorkbench([tool]))))
+
+
+def test_who_runs_code_that_a_model_writes_asks_as_often_as_it_pleases() -> None:
+    """It has a client, though it is no AssistantAgent."""
+    runs: Any = CodeExecutorAgent("a", code_executor=MagicMock(), approval_func=MagicMock(), model_client=replies)  # type: ignore[arg-type]
+
+    node = detect.read(flow_of(runs), "thing").nodes["a"]
+
+    assert ("llm", None) == (node.kind, node.calls)
