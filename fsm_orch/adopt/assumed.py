@@ -26,9 +26,8 @@ def _standing(graph: Graph, worst: Worst) -> Iterator[str]:
         yield "as it stands: no client repeats a request that failed, though most do so twice"
         if worst.is_one_a_visit:
             yield "as it stands: one request a visit where nothing bounds them, so the true number is more"
-        yield from (
-            f"as it stands: {said}, which is not counted, so the true number is more" for said in graph.uncounted
-        )
+    for said in graph.uncounted if worst.requests is not None else ():
+        yield f"as it stands: {said}, which is not counted, so the true number is more"
     if worst.requests and worst.cost_usd is not None:
         models = ", ".join(worst.models)
         yield f"as it stands: every request fills the window of its model, at the list price of {models}"

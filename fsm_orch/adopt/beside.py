@@ -1,7 +1,7 @@
 """What code of the user's a framework runs beside that of its nodes, such as hooks, and whether it asks models."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import BuiltinFunctionType
@@ -66,16 +66,17 @@ def told(library: Library, each: Iterable[Beside]) -> Told:
     )
 
 
-def overriding(library: Library, key: str, thing: object) -> Beside:
+def overriding(library: Library, key: str, thing: object, *, but: Collection[str] = ()) -> Beside:
     """Return the methods that the user's class of a thing puts in the place of the library's.
 
     Args:
         library: Whose class its own is made of.
         key: Of its node.
         thing: An object, or a class.
+        but: Names of methods that are read as nodes.
     """
     kind = thing if isinstance(thing, type) else type(thing)
-    theirs = {name for base in kind.__mro__ if library.wrote(base) for name in vars(base)}
+    theirs = {name for base in kind.__mro__ if library.wrote(base) for name in vars(base)} - {*but}
     return Beside(
         key, "own method", {name: each for name, each in library.methods_around(kind).items() if name in theirs}
     )
