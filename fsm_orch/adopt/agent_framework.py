@@ -25,7 +25,7 @@ def read(thing: object, name: str) -> Graph:
     executors = AGENT_FRAMEWORK.table(thing, "executors")
     groups = [group for group in AGENT_FRAMEWORK.many(data, "edge_groups") if _kind(group) != "internal"]
     edges = [edge for number, group in enumerate(groups) for edge in _edges(group, number)]
-    coded = [key for key, executor in executors.items() if not is_agent(executor)]
+    coded = [key for key, each in executors.items() if not is_agent(each) or not AGENT_FRAMEWORK.wrote(type(each))]
     many = {key for key in coded if _sends_many(executors[key])}
     leaving = by_source(edges)
     ends = [edge for key, each in executors.items() if (edge := _end(key, each, leaving.get(key, ()))) is not None]

@@ -1,6 +1,6 @@
 """AutoGen: GraphFlow, whose graph is a private attribute, and Swarm, whose ways are its agents' private handoffs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from .autogen_nodes import AUTOGEN, beside, client, inner, node, outside, trouble
@@ -159,9 +159,7 @@ def _swarm(thing: object, name: str, agents: dict[str, object]) -> Graph:
         name,
         start=opening(list(agents)[:1], agents),
         agents=agents,
-        edges=tuple(
-            edge for key, agent in agents.items() for edge in _spoken(key, agent, ending - agents.keys(), ends=ends)
-        ),
+        edges=tuple(edge for key, agent in agents.items() for edge in _spoken(key, agent, agents, ending, ends=ends)),
         lost=tuple(_ended(thing, "_termination_condition")),
     )
 
@@ -175,27 +173,32 @@ def _ending(condition: object) -> Iterator[str]:
             yield from _ending(each)
 
 
-def _spoken(key: str, agent: object, ending: set[str], *, ends: bool) -> Iterator[Edge]:
+def _spoken(key: str, agent: object, others: Collection[str], ending: set[str], *, ends: bool) -> Iterator[Edge]:
     """Yield the ways from an agent of a swarm: its handoffs, itself again without one, and the end of the team.
 
     Args:
         key: The agent's name.
         agent: The agent.
-        ending: Names of nobody, to which a handoff ends the team.
+        others: All agents of the team: to each of these code of the user's may hand off.
+        ending: Names to which a handoff ends the team, be they of nobody.
         ends: True if the team has a termination condition.
     """
     agent = inner(agent)
     has_model = AUTOGEN.made(agent, "AssistantAgent")
+    is_coded = not AUTOGEN.wrote(type(agent))
     chooses: Chooser = "model" if has_model else "code"
     for handoff in AUTOGEN.many(agent, "_handoffs") if has_model else ():
         target = AUTOGEN.text(handoff, "target")
         yield Edge(
             source=key,
-            target=END if target in ending else target,
+            target=END if target in ending and target not in others else target,
             via=AUTOGEN.text(handoff, "name"),
             chooses="model",
             description=_description(handoff),
         )
+    for target in others if is_coded else ():
+        if target != key:
+            yield Edge(source=key, target=target, via="HandoffMessage", chooses="code", trust="assumed")
     yield Edge(source=key, target=key, via="no handoff", chooses=chooses, description="the same agent speaks again")
     if ends:
         yield Edge(source=key, target=END, via="the termination condition", chooses=chooses)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from types import BuiltinFunctionType
+from types import BuiltinFunctionType, FunctionType
 
 from ..define.wording import number_of
 from .functions import SDKS, plain
@@ -67,7 +67,7 @@ def told(library: Library, each: Iterable[Beside]) -> Told:
 
 
 def overriding(library: Library, key: str, thing: object, *, but: Collection[str] = ()) -> Beside:
-    """Return the methods that the user's class of a thing puts in the place of the library's.
+    """Return the methods that the user's class of a thing, or the thing alone, has in the place of the library's.
 
     Args:
         library: Whose class its own is made of.
@@ -76,10 +76,15 @@ def overriding(library: Library, key: str, thing: object, *, but: Collection[str
         but: Names of methods that are read as nodes.
     """
     kind = thing if isinstance(thing, type) else type(thing)
-    theirs = {name for base in kind.__mro__ if library.wrote(base) for name in vars(base)} - {*but}
-    return Beside(
-        key, "own method", {name: each for name, each in library.methods_around(kind).items() if name in theirs}
-    )
+    theirs = {
+        name
+        for base in kind.__mro__
+        for name, each in vars(base).items()
+        if library.wrote(base) and isinstance(each, FunctionType | classmethod | staticmethod)
+    } - {*but}
+    put = {} if isinstance(thing, type) else getattr(thing, "__dict__", {})
+    own = {**library.methods_around(kind), **put}
+    return Beside(key, "own method", {name: own[name] for name in sorted(theirs & own.keys())})
 
 
 def clients(library: Library, held: Mapping[str, object]) -> Iterator[str]:

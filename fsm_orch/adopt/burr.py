@@ -129,11 +129,11 @@ def _stop(key: str, leaving: Sequence[Edge]) -> Edge | None:
 
 
 def _node(key: str, action: object) -> Node:
-    if BURR.made(action, "Input"):
-        return Node(key=key, kind="human", does=first_line(action), calls=0)
     function = BURR.find(action, "fn")
     own = BURR.methods_around(type(action))
     methods = {name: BURR.find(type(action), name) for name in _RUNS if name in own}
+    if BURR.made(action, "Input") and not methods:
+        return Node(key=key, kind="human", does=first_line(action), calls=0)
     return node(key, methods if function is None else {"fn": function})
 
 

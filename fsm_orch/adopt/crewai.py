@@ -174,7 +174,7 @@ def _node(flow: object, key: str, method: object) -> Node:
     more = 2 if CREWAI.many(feedback, "emit") else 0
     is_endless = made.calls is None or CREWAI.find(feedback, "learn", False)  # for then a memory asks too
     calls = None if is_endless else (made.calls or 0) + more
-    return replace(made, kind="human" if calls == 0 else "llm", calls=calls, blind=False)
+    return replace(made, kind="human" if calls == 0 else "llm", calls=calls, blind=False, is_counted=calls is not None)
 
 
 def _lost(methods: Mapping[str, object], said: Mapping[str, _Texts]) -> Iterator[str]:

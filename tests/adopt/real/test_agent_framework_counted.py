@@ -417,3 +417,22 @@ def test_what_the_framework_itself_asks_to_shorten_is_more() -> None:
 
     for workflow in (agent(compaction_strategy=several), agent(client=Replies(compaction_strategy=asks))):
         assert any("what makes the conversation of a shorter asks of a model" in said for said in assuming(workflow))
+
+
+class Repeating(AgentExecutor):
+    """Sends its answer as often as it pleases."""
+
+    @handler
+    async def from_str(self, text: str, ctx: WorkflowContext[str, str]) -> None:
+        for _ in range(9):
+            await ctx.send_message("x")
+
+
+async def test_an_executor_of_an_agent_may_send_many_messages() -> None:
+    """One of the user's own class, whose code is looked into as that of any other."""
+    client = Asked()
+    first, last = Repeating(Agent(replies, name="a"), id="a"), Asking("last", client)
+    workflow = WorkflowBuilder(start_executor=first).add_edge(first, last).build()
+    await ran(workflow)
+
+    assert (9, None) == (client.requests, standing(workflow))

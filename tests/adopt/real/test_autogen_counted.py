@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from autogen_agentchat.agents import AssistantAgent, BaseChatAgent, CodeExecutorAgent, UserProxyAgent
 from autogen_agentchat.base import Response, TerminationCondition
 from autogen_agentchat.conditions import FunctionalTermination, MaxMessageTermination
-from autogen_agentchat.messages import BaseChatMessage, TextMessage
-from autogen_agentchat.teams import DiGraphBuilder, GraphFlow
+from autogen_agentchat.messages import BaseChatMessage, HandoffMessage, TextMessage
+from autogen_agentchat.teams import DiGraphBuilder, GraphFlow, Swarm
 from autogen_agentchat.tools import AgentTool
 from autogen_core import FunctionCall
 from autogen_core.memory import ListMemory
@@ -280,3 +280,58 @@ def test_who_runs_code_that_a_model_writes_asks_as_often_as_it_pleases() -> None
     node = detect.read(flow_of(runs), "thing").nodes["a"]
 
     assert ("llm", None) == (node.kind, node.calls)
+
+
+class Sends(BaseChatAgent):
+    """Hands off to whom its code names, and asks nobody."""
+
+    @property
+    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
+        return (HandoffMessage,)
+
+    async def on_messages(self, messages: Any, cancellation_token: object) -> Response:
+        return Response(chat_message=HandoffMessage(content="x", target="b", source=self.name))
+
+    async def on_reset(self, cancellation_token: object) -> None: ...
+
+
+async def test_code_of_a_swarm_may_hand_off_to_any_agent() -> None:
+    """An agent that nothing declares a way to speaks all the same, in all turns but the first."""
+    made, before = Swarm([Sends("a", "sends"), b()], max_turns=4), replies.requests
+    await made.run(task="go")
+
+    assert replies.requests - before == 3 == standing(made)
+    assert [("b", "assumed")] == [
+        (edge.target, edge.trust) for edge in detect.read(made, "x").edges if edge.via == "HandoffMessage"
+    ]
+
+
+async def test_rounds_of_tools_and_the_reflection_are_counted() -> None:
+    """Each round is a request, and so is what is said of the last one."""
+    made, before = alone(tools=[PLAIN], max_tool_iterations=3, reflect_on_tool_use=True), replies.requests
+    await made.run(task="go")
+
+    assert replies.requests - before == 4 == standing(made)
+
+
+async def test_what_is_put_in_the_place_of_a_method_is_assumed_away() -> None:
+    """An agent whose method was replaced asks again, as a wrapper that tries again does."""
+    agent = b()
+    agent._call_llm = again(agent._call_llm)  # type: ignore[method-assign]
+    made, before = flow_of(agent), replies.requests
+    await made.run(task="go")
+
+    assert replies.requests - before == 2 > (standing(made) or 0)
+    assert any("1 own method of b" in said for said in assuming(made))
+
+
+def again(work: Any) -> Any:
+    """Return a function that does something twice."""
+
+    async def inner(*words: Any, **options: Any) -> Any:
+        async for _ in work(*words, **options):
+            pass
+        async for each in work(*words, **options):
+            yield each
+
+    return inner
