@@ -60,11 +60,13 @@ def routed(function: FunctionType, *, by_names: bool = True) -> frozenset[str] |
 
     Args:
         function: The router.
-        by_names: False if a name of a constant, which may stand for another when it runs, is no constant.
+        by_names: False if a name, which may stand for another text when it runs, is no constant, but for `END`.
     """
     parsed, code = tree(function), function.__code__
     inside = {*code.co_varnames, *code.co_cellvars}
-    names = {name: held for name, held in around(function).items() if by_names and name not in inside}
+    names = {
+        name: held for name, held in around(function).items() if (by_names or name == "END") and name not in inside
+    }
     found: set[str] = set()
     for value in [] if parsed is None else results(parsed):
         texts = _texts(value, names)

@@ -10,6 +10,7 @@ pytest.importorskip("burr", reason="Burr is not installed; nox -s adopt installs
 from collections.abc import Generator
 
 from burr.core import Action, Application, ApplicationBuilder, Condition, State, action, when
+from burr.core.action import Input
 from burr.core.parallelism import MapStates
 from burr.core.persistence import SQLitePersister
 from burr.lifecycle import PostRunStepHook
@@ -225,3 +226,21 @@ def test_where_a_run_begins_is_assumed() -> None:
 
     assert client.requests - before == 2 > (standing(made) or 0)
     assert "a run begins with a, though the application has come to b" in printed
+
+
+class Typed(Input):
+    """Asks a model instead of a human."""
+
+    def run(self, state: State, **_: Any) -> dict[str, Any]:
+        ask_many()
+        return {"n": 1}
+
+
+def test_an_input_of_a_class_of_its_own_is_code() -> None:
+    """Where nothing is seen to ask, that is said; Burr's own asks the caller."""
+    made, before = app(Typed("n")), client.requests
+    made.run(halt_after=["z"], inputs={"n": 1})
+
+    assert client.requests - before > (standing(made) or 0)
+    assert any("no request to a model in a: none" in said for said in assuming(made))
+    assert "human" == detect.read(app(Input("n")), "x").nodes["a"].kind

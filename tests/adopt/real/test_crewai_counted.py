@@ -365,3 +365,21 @@ def test_what_asks_beside_the_methods_is_assumed_away(name: str) -> None:
 def test_what_an_answer_means_is_asked_twice_and_learning_without_end() -> None:
     """Once more without a form when the first fails; a memory asks as often as it pleases."""
     assert (200, None) == (standing(Deciding), detect.read(Learning, "x").nodes["draft"].calls)
+
+
+class Reviewed(Flow):
+    """Asks by itself before a human is asked."""
+
+    @start()
+    @human_feedback(message="Good?", provider=Provider())
+    def draft(self) -> None:
+        ask_many()
+
+
+def test_a_method_that_asks_a_human_may_ask_models_too() -> None:
+    """Where none is seen, that is said of it as of any other."""
+    made, before = Reviewed(), client.requests
+    made.kickoff()
+
+    assert client.requests - before == 18 > (standing(made) or 0)
+    assert any("no more requests a visit of draft than were seen in the code" in said for said in assuming(made))
