@@ -9,10 +9,14 @@ from .library import Library
 
 AGENT_FRAMEWORK = Library("agent-framework", "agent-framework-core", "agent_framework", "1.23.0")
 
-_BESIDE = {"middleware": "middleware function", "context_providers": "context provider"}
+_BESIDE = {"middleware": "middleware function", "context_providers": "context provider", "tokenizer": "tokenizer"}
 """Attributes of an agent that may hold code of the user's, with what is said of it."""
 
-_BESIDE_CLIENT = {"chat_middleware": "middleware function", "function_middleware": "middleware function"}
+_BESIDE_CLIENT = {
+    "chat_middleware": "middleware function",
+    "function_middleware": "middleware function",
+    "tokenizer": "tokenizer",
+}
 """The same of its client."""
 
 _MORE_TOOLS = ("mcp_tools", "context_providers")

@@ -23,7 +23,7 @@ def _standing(graph: Graph, worst: Worst) -> Iterator[str]:
     if worst.requests:
         if graph.cap.value is not None:
             yield f"as it stands: no run is started with another {graph.cap.name}"
-        yield "as it stands: nothing that a run is started with asks a model, such as a hook or a middleware"
+        yield "as it stands: nothing that a run is started with asks a model, and no code changes the graph"
         yield "as it stands: no client repeats a request that failed, though most do so twice"
         if worst.is_one_a_visit:
             yield "as it stands: one request a visit where nothing bounds them, so the true number is more"

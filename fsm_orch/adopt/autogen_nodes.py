@@ -23,6 +23,7 @@ _BESIDE = {
     "_handoffs": "handoff",
     "_tool_call_summary_formatter": "summary function",
     "_approval_func": "approval function",
+    "_code_executor": "code executor",
     "input_func": "input function",
 }
 """Attributes of an agent that may hold code of the user's, with what is said of it."""

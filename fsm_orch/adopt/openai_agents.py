@@ -109,6 +109,7 @@ class _Found:
             self.unused.append(f"{key}: the handoff {via} is never enabled")
             return
         self.beside.append(Beside(key, "is_enabled function", [enabled, *_inside(enabled, "is_enabled")]))
+        self.beside.append(Beside(key, "handoff function", OPENAI_AGENTS.find(way, "on_invoke_handoff")))
         if (filtered := OPENAI_AGENTS.get(way, "input_filter")) is not None:
             self.lost.append(f"{key}: the input_filter of {via}; name what is read in reads=")
             self.beside.append(Beside(key, "input_filter function", filtered))
@@ -129,7 +130,10 @@ class _Found:
         """Add a handoff whose function returns the agent: only its name is known."""
         named = OPENAI_AGENTS.text(way, "agent_name")
         self.lost.append(f"{key}: the handoff {via} was made by hand, and {named!r} is known by its name alone")
-        self.assumed.append(f"{named} hands off to nobody and has no agents as tools: it is known by its name alone")
+        self.assumed.append(
+            f"{named} hands off to nobody, and has no agents as tools, no guardrails and no hooks: "
+            "it is known by its name alone"
+        )
         self.edges.append(
             Edge(
                 source=key, target=named, via=via, chooses="model", trust="read", description=told, condition=condition
@@ -159,9 +163,11 @@ class _Found:
 
 
 def _target(way: object) -> object | None:
-    """Return the agent that a handoff leads to; None if it was made by hand."""
+    """Return the agent that a handoff leads to; None if it was made by hand, so that its function says where."""
     reference = OPENAI_AGENTS.get(way, "_agent_ref")
-    if reference is None:
+    invoked = plain(OPENAI_AGENTS.find(way, "on_invoke_handoff"))
+    is_own = invoked is not None and invoked.__module__.partition(".")[0] != OPENAI_AGENTS.module
+    if reference is None or is_own:
         return None
     target = OPENAI_AGENTS.call(way, "_agent_ref")
     if target is None:

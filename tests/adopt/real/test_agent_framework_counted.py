@@ -8,6 +8,7 @@ from support.counted import Asked, assuming, standing, too_small
 pytest.importorskip("agent_framework", reason="agent-framework is not installed; nox -s adopt installs it")
 
 from contextlib import suppress
+from inspect import signature
 
 from agent_framework import (
     Agent,
@@ -436,3 +437,22 @@ async def test_an_executor_of_an_agent_may_send_many_messages() -> None:
     await ran(workflow)
 
     assert (9, None) == (client.requests, standing(workflow))
+
+
+KNOWN: dict[Any, set[str]] = {
+    Agent: {
+        *("client", "instructions", "id", "name", "description", "tools", "default_options", "context_providers"),
+        *("middleware", "require_per_service_call_history_persistence", "compaction_strategy", "tokenizer"),
+        "additional_properties",
+    },
+    AgentExecutor: {"agent", "session", "id", "context_mode", "context_filter", "ensure_trailing_user_turn"},
+    BaseChatClient: {"compaction_strategy", "tokenizer", "additional_properties"},
+    FunctionInvocationLayer: {"middleware", "function_invocation_configuration", "kwargs"},
+}
+"""What is read, or holds no code of the user's."""
+
+
+@pytest.mark.parametrize("kind", KNOWN)
+def test_no_other_argument_may_hold_code(kind: Any) -> None:
+    """One that is new there is to be read, or to be added to those that are harmless."""
+    assert set() == signature(kind).parameters.keys() - KNOWN[kind]

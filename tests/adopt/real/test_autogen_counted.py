@@ -1,5 +1,6 @@
 """Requests that hostile teams of AutoGen really make, against the numbers that are printed of them."""
 
+from inspect import signature
 from itertools import pairwise
 from typing import Any
 from unittest.mock import MagicMock
@@ -16,6 +17,7 @@ from autogen_agentchat.base import Response, TerminationCondition
 from autogen_agentchat.conditions import FunctionalTermination, MaxMessageTermination
 from autogen_agentchat.messages import BaseChatMessage, HandoffMessage, TextMessage
 from autogen_agentchat.teams import DiGraphBuilder, GraphFlow, Swarm
+from autogen_agentchat.teams._group_chat._graph._digraph_group_chat import DiGraphEdge
 from autogen_agentchat.tools import AgentTool
 from autogen_core import FunctionCall
 from autogen_core.memory import ListMemory
@@ -335,3 +337,29 @@ def again(work: Any) -> Any:
             yield each
 
     return inner
+
+
+KNOWN: dict[Any, set[str]] = {
+    AssistantAgent: {
+        *("name", "model_client", "tools", "workbench", "handoffs", "model_context", "description", "system_message"),
+        *("model_client_stream", "reflect_on_tool_use", "max_tool_iterations", "tool_call_summary_format"),
+        *("tool_call_summary_formatter", "output_content_type", "output_content_type_format", "memory", "metadata"),
+    },
+    UserProxyAgent: {"name", "description", "input_func"},
+    CodeExecutorAgent: {
+        *("name", "code_executor", "model_client", "model_context", "model_client_stream", "max_retries_on_error"),
+        *("description", "system_message", "sources", "supported_languages", "approval_func"),
+    },
+    GraphFlow: {
+        *("participants", "graph", "name", "description", "termination_condition", "max_turns", "runtime"),
+        "custom_message_types",
+    },
+    DiGraphEdge: {"target", "condition", "condition_function", "activation_group", "activation_condition"},
+}
+"""What is read, or holds no code of the user's."""
+
+
+@pytest.mark.parametrize("kind", KNOWN)
+def test_no_other_argument_may_hold_code(kind: Any) -> None:
+    """One that is new there is to be read, or to be added to those that are harmless."""
+    assert set() == signature(kind).parameters.keys() - KNOWN[kind]

@@ -1,5 +1,6 @@
 """Requests that hostile applications of Burr really make, against the numbers that are printed of them."""
 
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -244,3 +245,16 @@ def test_an_input_of_a_class_of_its_own_is_code() -> None:
     assert client.requests - before > (standing(made) or 0)
     assert any("no request to a model in a: none" in said for said in assuming(made))
     assert "human" == detect.read(app(Input("n")), "x").nodes["a"].kind
+
+
+KNOWN = {
+    *("self", "graph", "state", "partition_key", "uid", "entrypoint", "sequence_id", "adapter_set", "builder"),
+    *("fork_parent_pointer", "spawning_parent_pointer", "tracker", "parallel_executor_factory", "state_persister"),
+    "state_initializer",
+}
+"""What is read of an application, or runs none of the user's code in a run whose number is bounded."""
+
+
+def test_no_other_argument_may_hold_code() -> None:
+    """One that is new there is to be read, or to be added to those that are harmless."""
+    assert set() == signature(Application.__init__).parameters.keys() - KNOWN

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from crewai import BaseLLM
 from crewai.flow.flow import Flow, and_, listen, or_, router, start
+from crewai.flow.flow_definition import FlowDefinition, FlowHumanFeedbackDefinition, FlowMethodDefinition
 from crewai.flow.human_feedback import human_feedback
 from crewai.flow.persistence import SQLiteFlowPersistence, persist
 
@@ -383,3 +384,19 @@ def test_a_method_that_asks_a_human_may_ask_models_too() -> None:
 
     assert client.requests - before == 18 > (standing(made) or 0)
     assert any("no more requests a visit of draft than were seen in the code" in said for said in assuming(made))
+
+
+KNOWN: dict[Any, set[str]] = {
+    FlowDefinition: {"schema_", "name", "description", "state", "config", "persist", "conversational", "methods"},
+    FlowMethodDefinition: {*("description", "do", "start", "listen", "router", "emit", "human_feedback", "persist")},
+    FlowHumanFeedbackDefinition: {
+        *("message", "emit", "llm", "default_outcome", "metadata", "provider", "learn", "learn_source", "learn_strict")
+    },
+}
+"""What is read, or holds no code of the user's."""
+
+
+@pytest.mark.parametrize("kind", KNOWN)
+def test_no_other_field_may_hold_code(kind: Any) -> None:
+    """One that is new there is to be read, or to be added to those that are harmless."""
+    assert set() == kind.model_fields.keys() - KNOWN[kind]

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from agents import (
     AgentHooks,
     AgentOutputSchemaBase,
     AgentsException,
+    Handoff,
     ModelResponse,
     ModelRetrySettings,
     ModelSettings,
@@ -161,6 +163,15 @@ def triage(**options: Any) -> Agent[Any]:
     return Agent(name="a", instructions="Decide.", handoffs=[handoff(last, **options)])
 
 
+async def invoked(context: Any, given: str) -> Agent[Any]:
+    await ask_many()
+    return busy
+
+
+busy: Agent[Any] = Agent(name="busy", instructions="Answer.", tools=[last.as_tool("ask", "Ask.")])
+by_hand = replace(handoff(last), on_invoke_handoff=invoked)
+
+
 HOSTILE: dict[str, tuple[Agent[Any], str]] = {
     "a hook": (Agent(name="a", instructions="Answer.", hooks=Hooks()), "1 hook of a"),
     "computed instructions": (Agent(name="a", instructions=told), "1 instructions function of a"),
@@ -171,6 +182,8 @@ HOSTILE: dict[str, tuple[Agent[Any], str]] = {
     "what runs on a handoff": (triage(on_handoff=handed), "1 on_handoff function of a"),
     "a filter": (triage(input_filter=filtered), "1 input_filter function of a"),
     "whether a handoff is enabled": (triage(is_enabled=is_enabled), "1 is_enabled function of a"),
+    "a handoff by hand": (Agent(name="a", handoffs=[by_hand]), "1 handoff function of a"),
+    "who is handed to by hand": (Agent(name="a", handoffs=[by_hand]), "last hands off to nobody, and has no agents"),
     "a model of its own": (
         Agent(name="a", model=Twice(), tools=[look]),
         "one request to a model for each that is asked of the client of a",
@@ -212,3 +225,23 @@ def test_requests_that_are_made_again_are_more() -> None:
     assert most is not None
     assert made > most
     assert any("by the retry settings of a (11)" in said for said in assuming(agent))
+
+
+KNOWN = {
+    Agent: {
+        *("name", "handoff_description", "tools", "mcp_servers", "mcp_config", "instructions", "prompt", "handoffs"),
+        *("model", "model_settings", "input_guardrails", "output_guardrails", "output_type", "hooks"),
+        *("tool_use_behavior", "reset_tool_choice"),
+    },
+    Handoff: {
+        *("tool_name", "tool_description", "input_json_schema", "on_invoke_handoff", "agent_name", "input_filter"),
+        *("nest_handoff_history", "strict_json_schema", "is_enabled"),
+    },
+}
+"""What is read, or holds no code of the user's."""
+
+
+@pytest.mark.parametrize("kind", KNOWN)
+def test_no_other_field_may_hold_code(kind: Any) -> None:
+    """One that is new there is to be read, or to be added to those that are harmless."""
+    assert set() == {field.name for field in fields(kind) if not field.name.startswith("_")} - KNOWN[kind]
