@@ -11,7 +11,7 @@ from .beside import Beside, clients, told
 from .functions import around, plain
 from .graph import END, Cap, Edge, Graph, Node
 from .library import called
-from .openai_agents_nodes import OPENAI_AGENTS, assumed, beside, node, outside, retried, trouble
+from .openai_agents_nodes import OPENAI_AGENTS, assumed, beside, node, outside, remembering, retried, trouble
 
 _CAP = "max_turns"
 
@@ -152,7 +152,8 @@ class _Found:
         for key, agent in self.agents:
             self.beside += beside(key, agent)
         said = told(OPENAI_AGENTS, self.beside)
-        self.uncounted += [*said.uncounted, *retried(dict(self.agents))]
+        agents = dict(self.agents)
+        self.uncounted += [*said.uncounted, *retried(agents), *remembering(agents)]
         models = {key: OPENAI_AGENTS.get(agent, "model") for key, agent in self.agents}
         self.assumed += [*said.assumed, *clients(OPENAI_AGENTS, models)]
 

@@ -14,6 +14,8 @@ _DEFAULT_MODEL = ("agents.models.default_models", "get_default_model")
 
 _BESIDE = {
     "instructions": "instructions function",
+    "base_instructions": "instructions function",
+    "capabilities": "capability",
     "prompt": "prompt function",
     "hooks": "hook",
     "tool_use_behavior": "tool_use_behavior function",
@@ -37,7 +39,8 @@ def node(key: str, agent: object, source: str | None) -> Node:
     tools = tuple(
         str(OPENAI_AGENTS.find(tool, "name", type(tool).__name__)) for tool in OPENAI_AGENTS.many(agent, "tools")
     )
-    has_tools = bool(tools) or bool(OPENAI_AGENTS.many(agent, "mcp_servers"))
+    lent = OPENAI_AGENTS.find(agent, "capabilities")  # of a sandbox, which are tools when it runs
+    has_tools = bool(tools) or bool(OPENAI_AGENTS.many(agent, "mcp_servers")) or bool(lent)
     return Node(
         key=key,
         kind="llm",
@@ -103,6 +106,18 @@ def retried(agents: Mapping[str, object]) -> Iterator[str]:
     told = [f"{key} ({count})" for key, count in tries.items() if isinstance(count, int) and count]
     if told:
         yield f"what is asked again when it failed, by the retry settings of {', '.join(told)}"
+
+
+def remembering(agents: Mapping[str, object]) -> Iterator[str]:
+    """Yield which agents in a sandbox have a memory, which openai-agents writes by agents of its own."""
+    found = [
+        key
+        for key, agent in agents.items()
+        for each in OPENAI_AGENTS.listed(OPENAI_AGENTS.find(agent, "capabilities"), agent, "capabilities")
+        if OPENAI_AGENTS.made(each, "Memory") and OPENAI_AGENTS.find(each, "generate") is not None
+    ]
+    if found:
+        yield f"what the memory of {', '.join(found)} asks of models"
 
 
 def beside(key: str, agent: object) -> Iterator[Beside]:

@@ -27,7 +27,11 @@ from agents import (
     handoff,
 )
 from agents.models.interface import Model
+from agents.sandbox import SandboxAgent
+from agents.sandbox.capabilities import Memory
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
+
+from fsm_orch.adopt import detect
 
 
 class Says(Model):
@@ -233,6 +237,11 @@ KNOWN = {
         *("model", "model_settings", "input_guardrails", "output_guardrails", "output_type", "hooks"),
         *("tool_use_behavior", "reset_tool_choice"),
     },
+    SandboxAgent: {
+        *("name", "handoff_description", "tools", "mcp_servers", "mcp_config", "instructions", "prompt", "handoffs"),
+        *("model", "model_settings", "input_guardrails", "output_guardrails", "output_type", "hooks"),
+        *("tool_use_behavior", "reset_tool_choice", "default_manifest", "base_instructions", "capabilities", "run_as"),
+    },
     Handoff: {
         *("tool_name", "tool_description", "input_json_schema", "on_invoke_handoff", "agent_name", "input_filter"),
         *("nest_handoff_history", "strict_json_schema", "is_enabled"),
@@ -245,3 +254,12 @@ KNOWN = {
 def test_no_other_field_may_hold_code(kind: Any) -> None:
     """One that is new there is to be read, or to be added to those that are harmless."""
     assert set() == {field.name for field in fields(kind) if not field.name.startswith("_")} - KNOWN[kind]
+
+
+def test_a_memory_in_a_sandbox_is_more() -> None:
+    """It is written by agents of the framework's own, each with turns of its own; one that is only read asks nobody."""
+    writes, reads = (SandboxAgent(name="a", capabilities=[Memory(**given)]) for given in ({}, {"generate": None}))
+
+    assert any("what the memory of a asks of models" in said for said in assuming(writes))
+    assert not any("the memory of a" in said for said in assuming(reads))
+    assert detect.read(reads, "x").nodes["a"].calls is None
