@@ -82,12 +82,20 @@ def _said(flow: object, key: str, method: object) -> _Texts:
     """Return what a method says when it is done: its name, or what a router returns, be it declared or not."""
     if not CREWAI.get(method, "router"):
         return {key: "declared"}
+    if outcomes := _outcomes(method):
+        return dict.fromkeys(outcomes, "declared")
     declared = CREWAI.texts(CREWAI.many(method, "emit"), method, "emit")
     function = plain(CREWAI.get(flow, key))
     read = None if function is None or spreads(function) or _is_wrapped(flow, key) else routed(function)
     if read is None and not declared:
         return {_ANY: "assumed"}
     return {**dict.fromkeys(sorted(read or ()), "read"), **dict.fromkeys(declared, "declared")}
+
+
+def _outcomes(method: object) -> tuple[str, ...]:
+    """Return the texts one of which a human's answer to a method comes to, in the place of what its code returns."""
+    feedback = CREWAI.get(method, "human_feedback")
+    return () if feedback is None else CREWAI.texts(CREWAI.many(feedback, "emit"), feedback, "emit")
 
 
 def _is_wrapped(flow: object, key: str) -> bool:
@@ -171,7 +179,7 @@ def _node(flow: object, key: str, method: object) -> Node:
     if feedback is None:
         return made
     # a model decides which of the texts an answer means, and is asked once more if its reply has not that form
-    more = 2 if CREWAI.many(feedback, "emit") else 0
+    more = 2 if _outcomes(method) else 0
     is_endless = made.calls is None or CREWAI.find(feedback, "learn", False)  # for then a memory asks too
     calls = None if is_endless else (made.calls or 0) + more
     return replace(made, kind="human" if calls == 0 else "llm", calls=calls, blind=False, is_counted=calls is not None)
@@ -200,7 +208,7 @@ def _assumed(flow: object, methods: Mapping[str, object], said: Mapping[str, _Te
 
 def _is_router(method: object) -> bool:
     """Return whether a method is a router whose texts are its code's to say, and not a human's."""
-    return bool(CREWAI.get(method, "router")) and CREWAI.get(method, "human_feedback") is None
+    return bool(CREWAI.get(method, "router")) and not _outcomes(method)
 
 
 def _beside(thing: object, name: str, definition: object, methods: Mapping[str, object]) -> Iterator[Beside]:

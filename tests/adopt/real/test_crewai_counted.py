@@ -386,6 +386,37 @@ def test_a_method_that_asks_a_human_may_ask_models_too() -> None:
     assert any("no more requests a visit of draft than were seen in the code" in said for said in assuming(made))
 
 
+class Answered(Flow):
+    """Goes where a human's answer says, whatever its code returns."""
+
+    @start()
+    @human_feedback(message="Good?", emit=["yes", "no"], llm=Failing(model="x"), provider=Provider())
+    def draft(self) -> str:
+        return "no"
+
+    @listen("yes")
+    def sends(self) -> None:
+        ask_many_in_sight()
+
+
+def ask_many_in_sight() -> None:
+    client.create()
+    client.create()
+    client.create()
+
+
+def test_an_answer_of_a_human_is_a_way() -> None:
+    """Though the code of the method says another text."""
+    before, made = client.requests, Answered(max_method_calls=1)
+    made.kickoff()
+
+    assert client.requests - before - 9 == 3 + 3  # without those of the provider, which are not in sight
+    assert 2 + 3 == standing(made)
+    assert [("draft", "sends", "declared")] == [
+        (edge.source, edge.target, edge.trust) for edge in detect.read(made, "x").edges if edge.target == "sends"
+    ]
+
+
 KNOWN: dict[Any, set[str]] = {
     FlowDefinition: {"schema_", "name", "description", "state", "config", "persist", "conversational", "methods"},
     FlowMethodDefinition: {*("description", "do", "start", "listen", "router", "emit", "human_feedback", "persist")},
