@@ -258,9 +258,10 @@ def test_what_a_router_says_in_sight_is_read(options: dict[str, Any]) -> None:
     assert not any("nothing is said by" in clause for clause in assuming(flow()))
 
 
-def test_a_variable_is_not_the_global_of_its_name() -> None:
-    """A router that returns it may say anything, though the global is a constant."""
-    flow, before = hiding(shadowed), client.requests
+@pytest.mark.parametrize("route", [shadowed, wrapped])
+def test_a_router_whose_results_are_others_may_say_anything(route: Any) -> None:
+    """A variable is not the global of its name, and what stands around a function says something else."""
+    flow, before = hiding(route), client.requests
     flow().kickoff()
 
     assert client.requests - before == 1

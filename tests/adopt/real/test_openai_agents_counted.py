@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -173,7 +173,8 @@ async def invoked(context: Any, given: str) -> Agent[Any]:
 
 
 busy: Agent[Any] = Agent(name="busy", instructions="Answer.", tools=[last.as_tool("ask", "Ask.")])
-by_hand = replace(handoff(last), on_invoke_handoff=invoked)
+by_hand = handoff(last)
+by_hand.on_invoke_handoff = invoked
 
 
 HOSTILE: dict[str, tuple[Agent[Any], str]] = {
