@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from .graph import END, Cap, Edge, Graph, Node, by_source
-from .library import Library
+from .agent_framework_nodes import AGENT_FRAMEWORK, asks_more, beside, client, functions, is_agent, node
+from .beside import Beside, clients, overriding, told
+from .graph import END, Cap, Edge, Graph, by_source
 from .messages import sends_many
-from .work import node, outermost
-
-AGENT_FRAMEWORK = Library("agent-framework", "agent-framework-core", "agent_framework", "1.23.0")
 
 _SINGLE, _FAN_OUT = "edge", "fan-out"
 
@@ -23,24 +21,25 @@ def read(thing: object, name: str) -> Graph:
     Raises:
         Unreadable: if something that is read is not there.
     """
-    told = AGENT_FRAMEWORK.call(thing, "to_dict")
+    data = AGENT_FRAMEWORK.call(thing, "to_dict")
     executors = AGENT_FRAMEWORK.table(thing, "executors")
-    groups = [group for group in AGENT_FRAMEWORK.many(told, "edge_groups") if _kind(group) != "internal"]
+    groups = [group for group in AGENT_FRAMEWORK.many(data, "edge_groups") if _kind(group) != "internal"]
     edges = [edge for number, group in enumerate(groups) for edge in _edges(group, number)]
-    coded = [key for key, executor in executors.items() if not _is_agent(executor)]
+    coded = [key for key, each in executors.items() if not is_agent(each) or not AGENT_FRAMEWORK.wrote(type(each))]
     many = {key for key in coded if _sends_many(executors[key])}
     leaving = by_source(edges)
     ends = [edge for key, each in executors.items() if (edge := _end(key, each, leaving.get(key, ()))) is not None]
     forks = frozenset(key for key, found in leaving.items() if _is_fork(found))
+    said = told(AGENT_FRAMEWORK, _beside(thing, name, executors))
     return Graph(
         framework=AGENT_FRAMEWORK.name,
         name=name,
-        entry=AGENT_FRAMEWORK.text(told, "start_executor_id"),
-        nodes={key: _node(key, executor) for key, executor in executors.items()},
+        entry=AGENT_FRAMEWORK.text(data, "start_executor_id"),
+        nodes={key: node(key, executor) for key, executor in executors.items()},
         edges=(*edges, *ends),
         cap=Cap(
             name="max_iterations",
-            value=AGENT_FRAMEWORK.number(told, "max_iterations"),
+            value=AGENT_FRAMEWORK.number(data, "max_iterations"),
             unit="steps, each of all messages that wait",
             counts="messages",
             then="WorkflowConvergenceException is raised",
@@ -49,10 +48,32 @@ def read(thing: object, name: str) -> Graph:
         forks=forks,
         may_fork=frozenset(key for key, found in leaving.items() if _may_fork(found)) - forks,
         sends=frozenset(many),
-        assumed=tuple(_assumed(set(coded) - many)),
+        uncounted=(*said.uncounted, *(clause for key, each in executors.items() for clause in asks_more(key, each))),
+        assumed=(
+            *_assumed(set(coded) - many),
+            *said.assumed,
+            *clients(AGENT_FRAMEWORK, {key: client(each) for key, each in executors.items()}),
+        ),
         lost=("which messages an executor sends, and to whom, is its code's to say", *_lost(leaving, executors)),
         on_unknown="refuses it when the workflow is built",
     )
+
+
+def _beside(thing: object, name: str, executors: Mapping[str, object]) -> Iterator[Beside]:
+    """Yield what a workflow runs beside its executors, and beside the requests of its agents."""
+    yield overriding(AGENT_FRAMEWORK, name, thing)
+    for key, executor in executors.items():
+        yield from beside(key, executor)
+    for group in AGENT_FRAMEWORK.many(thing, "edge_groups"):
+        edges = AGENT_FRAMEWORK.many(group, "edges")
+        source = next((AGENT_FRAMEWORK.text(edge, "source_id") for edge in edges), name)
+        yield Beside(source, "condition", [AGENT_FRAMEWORK.find(edge, "_condition") for edge in edges])
+        yield Beside(source, "condition", [AGENT_FRAMEWORK.find(case, "_condition") for case in _cases(group)])
+        yield Beside(source, "selection function", AGENT_FRAMEWORK.find(group, "_selection_func"))
+
+
+def _cases(group: object) -> list[object]:
+    return AGENT_FRAMEWORK.listed(AGENT_FRAMEWORK.find(group, "cases"), group, "cases")
 
 
 def _kind(group: object) -> str:
@@ -94,7 +115,7 @@ def _end(key: str, executor: object, leaving: Sequence[Edge]) -> Edge | None:
         return Edge(source=key, target=END, via="no edge leaves it", chooses="always")
     if all(edge.condition for edge in leaving):
         return Edge(source=key, target=END, via="no condition holds", chooses="code", trust="assumed")
-    if not _is_agent(executor):
+    if not is_agent(executor):
         return Edge(source=key, target=END, via="sends nothing", chooses="code", trust="assumed")
     return None
 
@@ -125,55 +146,12 @@ def _may_fork(leaving: Sequence[Edge]) -> bool:
 
 def _sends_many(executor: object) -> bool:
     """Return whether what an executor does may send several messages; a workflow inside sends all of its outputs."""
-    return AGENT_FRAMEWORK.made(executor, "WorkflowExecutor") or sends_many(_functions(executor))
+    return AGENT_FRAMEWORK.made(executor, "WorkflowExecutor") or sends_many(functions(executor))
 
 
 def _assumed(coded: set[str]) -> Iterator[str]:
     if coded:
         yield f"one message a visit of {', '.join(sorted(coded))}: no more were seen in the code"
-
-
-def _is_agent(executor: object) -> bool:
-    return AGENT_FRAMEWORK.made(executor, "AgentExecutor")
-
-
-def _node(key: str, executor: object) -> Node:
-    if _is_agent(executor):
-        return _agent(key, AGENT_FRAMEWORK.get(executor, "agent"))
-    if AGENT_FRAMEWORK.made(executor, "WorkflowExecutor"):
-        return Node(key=key, kind="llm", does="A workflow of its own", calls=None)
-    return node(key, outermost(_functions(executor)))
-
-
-def _functions(executor: object) -> dict[str, object]:
-    """Return what an executor runs: the function it was made of, or the methods of its class."""
-    original = AGENT_FRAMEWORK.find(executor, "_original_func")
-    return AGENT_FRAMEWORK.methods_around(type(executor)) if original is None else {"function": original}
-
-
-def _agent(key: str, agent: object) -> Node:
-    options = AGENT_FRAMEWORK.find(agent, "default_options") or {}
-    tools = AGENT_FRAMEWORK.listed(AGENT_FRAMEWORK.find(options, "tools"), agent, "tools")
-    client = AGENT_FRAMEWORK.find(agent, "client")
-    model = AGENT_FRAMEWORK.find(options, "model") or AGENT_FRAMEWORK.find(client, "model")
-    told = AGENT_FRAMEWORK.find(options, "instructions")
-    most = AGENT_FRAMEWORK.find(options, "max_tokens")
-    return Node(
-        key=key,
-        kind="llm",
-        instructions=told if isinstance(told, str) else None,
-        does=str(AGENT_FRAMEWORK.find(agent, "description") or ""),
-        model=model if isinstance(model, str) else None,
-        calls=_calls(client) if tools else 1,
-        max_output_tokens=most if isinstance(most, int) else None,
-        tools=tuple(str(AGENT_FRAMEWORK.find(tool, "name") or type(tool).__name__) for tool in tools),
-    )
-
-
-def _calls(client: object) -> int | None:
-    """Return the requests of a visit with tools: the client's rounds, and one more that may use none."""
-    rounds = AGENT_FRAMEWORK.find(AGENT_FRAMEWORK.find(client, "function_invocation_configuration"), "max_iterations")
-    return rounds + 1 if isinstance(rounds, int) else None
 
 
 def _lost(leaving: Mapping[str, Sequence[Edge]], executors: dict[str, object]) -> Iterator[str]:
@@ -182,5 +160,5 @@ def _lost(leaving: Mapping[str, Sequence[Edge]], executors: dict[str, object]) -
             yield f"{key}: every way whose condition holds is taken there, one of them in a machine"
         if AGENT_FRAMEWORK.made(executor, "WorkflowExecutor"):
             yield f"{key}: runs a workflow of its own, which is read apart"
-        if not _is_agent(executor) and AGENT_FRAMEWORK.many(executor, "_response_handlers"):
+        if not is_agent(executor) and AGENT_FRAMEWORK.many(executor, "_response_handlers"):
             yield f"{key}: asks the caller, and goes on when that answers"

@@ -23,12 +23,12 @@ def _standing(graph: Graph, worst: Worst) -> Iterator[str]:
     if worst.requests:
         if graph.cap.value is not None:
             yield f"as it stands: no run is started with another {graph.cap.name}"
+        yield "as it stands: nothing that a run is started with asks a model, and no code changes the graph"
         yield "as it stands: no client repeats a request that failed, though most do so twice"
         if worst.is_one_a_visit:
             yield "as it stands: one request a visit where nothing bounds them, so the true number is more"
-        yield from (
-            f"as it stands: {said}, which is not counted, so the true number is more" for said in graph.uncounted
-        )
+    for said in graph.uncounted if worst.requests is not None else ():
+        yield f"as it stands: {said}, which is not counted, so the true number is more"
     if worst.requests and worst.cost_usd is not None:
         models = ", ".join(worst.models)
         yield f"as it stands: every request fills the window of its model, at the list price of {models}"

@@ -1,9 +1,10 @@
 """AutoGen: GraphFlow, whose graph is a private attribute, and Swarm, whose ways are its agents' private handoffs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from .autogen_nodes import AUTOGEN, node, trouble
+from .autogen_nodes import AUTOGEN, beside, client, inner, node, outside, trouble
+from .beside import Beside, clients, overriding, told
 from .graph import END, Cap, Chooser, Edge, Graph
 from .library import called
 from .starts import Opening, opening
@@ -22,11 +23,43 @@ def read(thing: object, name: str) -> Graph:
     Raises:
         Unreadable: if something that is read is not there, most of which is private.
     """
-    is_flow = AUTOGEN.made(thing, "GraphFlow")
+    is_flow = _is_flow(thing)
     listed = AUTOGEN.many(thing, "_input_participants" if is_flow else "_participants")
     agents = {AUTOGEN.text(each, "name"): each for each in listed}
     graph = _flow(thing, name, agents) if is_flow else _swarm(thing, name, agents)
+    graph = _with_what_is_beside(graph, thing, agents)
     return graph.with_steps_of_each("turns, each of all agents that are due")
+
+
+def _is_flow(thing: object) -> bool:
+    return AUTOGEN.made(thing, "GraphFlow")
+
+
+def _with_what_is_beside(graph: Graph, thing: object, agents: Mapping[str, object]) -> Graph:
+    """Return the graph of a team with what is said of code that is run beside its agents' turns."""
+    condition = AUTOGEN.find(thing, "_input_termination_condition") or AUTOGEN.find(thing, "_termination_condition")
+    each = [part for key, agent in agents.items() for part in beside(key, agent)]
+    each.append(Beside(graph.name, "termination condition", [*_conditions(condition)]))
+    each.append(overriding(AUTOGEN, graph.name, thing))
+    for key, made in AUTOGEN.table(AUTOGEN.get(thing, "_graph"), "nodes").items() if _is_flow(thing) else ():
+        asked = [AUTOGEN.get(edge, "condition_function") for edge in AUTOGEN.many(made, "edges")]
+        each.append(Beside(key, "condition", asked))
+    said = told(AUTOGEN, each)
+    return replace(
+        graph,
+        outside=tuple(clause for key, agent in agents.items() for clause in outside(key, agent)),
+        uncounted=said.uncounted,
+        assumed=(*said.assumed, *clients(AUTOGEN, {key: client(agent) for key, agent in agents.items()})),
+    )
+
+
+def _conditions(condition: object) -> Iterator[object]:
+    """Yield the termination conditions that one is made of, and the functions that they ask."""
+    if AUTOGEN.made(condition, "OrTerminationCondition", "AndTerminationCondition"):
+        for each in AUTOGEN.many(condition, "_conditions"):
+            yield from _conditions(each)
+    elif condition is not None:
+        yield AUTOGEN.find(condition, "_func") or condition
 
 
 def _flow(thing: object, name: str, agents: dict[str, object]) -> Graph:
@@ -126,9 +159,7 @@ def _swarm(thing: object, name: str, agents: dict[str, object]) -> Graph:
         name,
         start=opening(list(agents)[:1], agents),
         agents=agents,
-        edges=tuple(
-            edge for key, agent in agents.items() for edge in _spoken(key, agent, ending - agents.keys(), ends=ends)
-        ),
+        edges=tuple(edge for key, agent in agents.items() for edge in _spoken(key, agent, agents, ending, ends=ends)),
         lost=tuple(_ended(thing, "_termination_condition")),
     )
 
@@ -142,27 +173,32 @@ def _ending(condition: object) -> Iterator[str]:
             yield from _ending(each)
 
 
-def _spoken(key: str, agent: object, ending: set[str], *, ends: bool) -> Iterator[Edge]:
+def _spoken(key: str, agent: object, others: Collection[str], ending: set[str], *, ends: bool) -> Iterator[Edge]:
     """Yield the ways from an agent of a swarm: its handoffs, itself again without one, and the end of the team.
 
     Args:
         key: The agent's name.
         agent: The agent.
-        ending: Names of nobody, to which a handoff ends the team.
+        others: All agents of the team: to each of these code of the user's may hand off.
+        ending: Names to which a handoff ends the team, be they of nobody.
         ends: True if the team has a termination condition.
     """
-    agent = AUTOGEN.get(agent, "_wrapped_agent") if AUTOGEN.made(agent, "MessageFilterAgent") else agent
+    agent = inner(agent)
     has_model = AUTOGEN.made(agent, "AssistantAgent")
+    is_coded = not AUTOGEN.wrote(type(agent))
     chooses: Chooser = "model" if has_model else "code"
     for handoff in AUTOGEN.many(agent, "_handoffs") if has_model else ():
         target = AUTOGEN.text(handoff, "target")
         yield Edge(
             source=key,
-            target=END if target in ending else target,
+            target=END if target in ending and target not in others else target,
             via=AUTOGEN.text(handoff, "name"),
             chooses="model",
             description=_description(handoff),
         )
+    for target in others if is_coded else ():
+        if target != key:
+            yield Edge(source=key, target=target, via="HandoffMessage", chooses="code", trust="assumed")
     yield Edge(source=key, target=key, via="no handoff", chooses=chooses, description="the same agent speaks again")
     if ends:
         yield Edge(source=key, target=END, via="the termination condition", chooses=chooses)

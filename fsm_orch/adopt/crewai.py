@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from .functions import plain
+from .beside import Beside, clients, overriding, told
+from .functions import layers, plain
 from .graph import END, Cap, Edge, Graph, Node, Trust, by_source
 from .library import Library
 from .source import routed, spreads
@@ -12,6 +13,9 @@ from .starts import opening
 from .work import first_line_of, node
 
 CREWAI = Library("CrewAI Flow", "crewai", "crewai", "1.15.30")
+
+_Texts = Mapping[str, Trust]
+"""What a method says when it is done, and how sure that is."""
 
 _ANY = "*"
 """Said by a router whose texts are not known."""
@@ -34,6 +38,7 @@ def read(thing: object, name: str) -> Graph:
     said = {key: _said(flow, key, method) for key, method in methods.items()}
     edges = [edge for source in methods for edge in _edges(source, methods, said[source])]
     start = opening(_starts(flow, methods), methods)
+    beside = told(CREWAI, _beside(thing, name, definition, methods))
     return Graph(
         framework=CREWAI.name,
         name=name,
@@ -52,7 +57,8 @@ def read(thing: object, name: str) -> Graph:
         forks=start.forks | {key for key, leaving in by_source(edges).items() if _is_fork(leaving)},
         often=_often(methods, edges),
         lost=tuple(_lost(methods, said)),
-        assumed=tuple(_assumed(said)),
+        uncounted=beside.uncounted,
+        assumed=(*_assumed(flow, methods, said), *beside.assumed, *clients(CREWAI, _clients(methods))),
         unused=tuple(_unused(methods, said)),
         on_unknown="ends the flow as if well",
     )
@@ -72,26 +78,50 @@ def _often(methods: Mapping[str, object], edges: Sequence[Edge]) -> dict[str, in
     return {key: 1 + came[key] for key in methods if CREWAI.get(methods[key], "start") and came[key]}
 
 
-def _said(flow: object, key: str, method: object) -> tuple[frozenset[str], Trust]:
-    """Return the texts that a method says when it is done: its name, or what a router returns."""
+def _said(flow: object, key: str, method: object) -> _Texts:
+    """Return what a method says when it is done: its name, or what a router returns, be it declared or not."""
     if not CREWAI.get(method, "router"):
-        return frozenset({key}), "declared"
-    declared = CREWAI.many(method, "emit")
-    if declared:
-        return frozenset(CREWAI.texts(declared, method, "emit")), "declared"
+        return {key: "declared"}
+    if outcomes := _outcomes(method):
+        return dict.fromkeys(outcomes, "declared")
+    declared = CREWAI.texts(CREWAI.many(method, "emit"), method, "emit")
     function = plain(CREWAI.get(flow, key))
-    texts = None if function is None or spreads(function) else routed(function)
-    return (frozenset({_ANY}), "assumed") if texts is None else (texts, "read")
+    read = None if function is None or spreads(function) or _is_wrapped(flow, key) else routed(function)
+    if read is None and not declared:
+        return {_ANY: "assumed"}
+    return {**dict.fromkeys(sorted(read or ()), "read"), **dict.fromkeys(declared, "declared")}
 
 
-def _edges(source: str, methods: Mapping[str, object], said: tuple[frozenset[str], Trust]) -> Iterator[Edge]:
+def _outcomes(method: object) -> tuple[str, ...]:
+    """Return the texts one of which a human's answer to a method comes to, in the place of what its code returns."""
+    feedback = CREWAI.get(method, "human_feedback")
+    return () if feedback is None else CREWAI.texts(CREWAI.many(feedback, "emit"), feedback, "emit")
+
+
+def _is_wrapped(flow: object, key: str) -> bool:
+    """Return whether a function of the user's stands around that of a method, so that results may be others."""
+    around = [each for each in layers(CREWAI.get(flow, key)) if hasattr(each, "__wrapped__")]
+    return any(callable(each) and not CREWAI.made(each) and not _is_theirs(each) for each in around)
+
+
+def _is_theirs(function: object) -> bool:
+    return str(getattr(function, "__module__", "")).partition(".")[0] == CREWAI.module
+
+
+def _is_in_sight(flow: object, key: str) -> bool:
+    """Return whether each text that a router says is written in its code."""
+    function = plain(CREWAI.get(flow, key))
+    return function is not None and not _is_wrapped(flow, key) and routed(function, by_names=False) is not None
+
+
+def _edges(source: str, methods: Mapping[str, object], said: _Texts) -> Iterator[Edge]:
     """Yield the ways from a method: to those that listen to its name, a router's too, and to what a router says."""
-    texts, trust = said
     for key, method in methods.items():
         for event in _events(CREWAI.get(method, "listen")) + _events(CREWAI.get(method, "start")):
             if event == source:
                 yield Edge(source=source, target=key, via="listens", chooses="always")
-            elif event in texts or (_ANY in texts and event not in methods):
+            elif event in said or (_ANY in said and event not in methods):
+                trust = said.get(event, "assumed")
                 yield Edge(source=source, target=key, via=f"router says {event!r}", chooses="code", trust=trust)
 
 
@@ -114,10 +144,9 @@ def _heard(methods: Mapping[str, object]) -> set[str]:
     }
 
 
-def _ends(key: str, methods: Mapping[str, object], said: tuple[frozenset[str], Trust]) -> Iterator[Edge]:
+def _ends(key: str, methods: Mapping[str, object], said: _Texts) -> Iterator[Edge]:
     """Yield how a flow can end after a method: by what nobody listens to."""
-    texts, trust = said
-    unheard = texts - _heard(methods)
+    unheard = said.keys() - _heard(methods)
     for text in sorted(unheard):
         is_plain = not CREWAI.get(methods[key], "router")
         yield Edge(
@@ -125,7 +154,7 @@ def _ends(key: str, methods: Mapping[str, object], said: tuple[frozenset[str], T
             target=END,
             via="nobody listens" if is_plain or text == _ANY else f"nobody listens to {text!r}",
             chooses="always" if is_plain else "code",
-            trust=trust,
+            trust=said[text],
         )
 
 
@@ -149,32 +178,57 @@ def _node(flow: object, key: str, method: object) -> Node:
     feedback = CREWAI.get(method, "human_feedback")
     if feedback is None:
         return made
-    told = bool(CREWAI.many(feedback, "emit"))  # a model then decides which of the texts an answer means
-    calls = None if made.calls is None else made.calls + told
-    return replace(made, kind="human" if calls == 0 else "llm", calls=calls, blind=False)
+    # a model decides which of the texts an answer means, and is asked once more if its reply has not that form
+    more = 2 if _outcomes(method) else 0
+    is_endless = made.calls is None or CREWAI.find(feedback, "learn", False)  # for then a memory asks too
+    calls = None if is_endless else (made.calls or 0) + more
+    return replace(made, kind="human" if calls == 0 else "llm", calls=calls, blind=False, is_counted=calls is not None)
 
 
-def _lost(methods: Mapping[str, object], said: Mapping[str, tuple[frozenset[str], Trust]]) -> Iterator[str]:
+def _lost(methods: Mapping[str, object], said: Mapping[str, _Texts]) -> Iterator[str]:
     yield "the state of the flow, and what methods return to those that listen"
     heard = _heard(methods)
     for key, method in methods.items():
-        texts, _ = said[key]
-        dead = sorted(texts - heard - {_ANY})
+        dead = sorted(said[key].keys() - heard - {_ANY})
         if dead and CREWAI.get(method, "router"):
             yield f"{key}: nobody listens to {', '.join(map(repr, dead))}, and the flow then ends as if well"
         if CREWAI.get(method, "human_feedback") is not None:
             yield f"{key}: asks a human, and may ask a model what the answer means"
 
 
-def _assumed(said: Mapping[str, tuple[frozenset[str], Trust]]) -> Iterator[str]:
-    computed = [key for key, (texts, _) in said.items() if _ANY in texts]
+def _assumed(flow: object, methods: Mapping[str, object], said: Mapping[str, _Texts]) -> Iterator[str]:
+    computed = [key for key, texts in said.items() if _ANY in texts]
     if computed:
         yield f"no name of a method is said by {', '.join(computed)}, which would run who listens to that"
+    routers = [key for key, method in methods.items() if _is_router(method) and key not in computed]
+    hidden = [key for key in routers if not _is_in_sight(flow, key)]
+    if hidden:
+        yield f"nothing is said by {', '.join(hidden)} but what is declared or was seen in the code"
 
 
-def _unused(methods: Mapping[str, object], said: Mapping[str, tuple[frozenset[str], Trust]]) -> Iterator[str]:
+def _is_router(method: object) -> bool:
+    """Return whether a method is a router whose texts are its code's to say, and not a human's."""
+    return bool(CREWAI.get(method, "router")) and not _outcomes(method)
+
+
+def _beside(thing: object, name: str, definition: object, methods: Mapping[str, object]) -> Iterator[Beside]:
+    """Yield what a flow runs beside its methods."""
+    yield overriding(CREWAI, name, thing, but=methods)
+    stores = [CREWAI.find(holder, "persistence") for holder in (thing, CREWAI.find(definition, "persist"))]
+    yield Beside(name, "store", {id(store): store for store in stores})
+    yield Beside(name, "input provider", CREWAI.find(thing, "input_provider"))
+    for key, method in methods.items():
+        yield Beside(key, "store", CREWAI.find(CREWAI.find(method, "persist"), "persistence"))
+        yield Beside(key, "feedback provider", CREWAI.find(CREWAI.find(method, "human_feedback"), "provider"))
+
+
+def _clients(methods: Mapping[str, object]) -> dict[str, object]:
+    return {key: CREWAI.find(CREWAI.find(method, "human_feedback"), "llm") for key, method in methods.items()}
+
+
+def _unused(methods: Mapping[str, object], said: Mapping[str, _Texts]) -> Iterator[str]:
     """Yield what is listened to and never said; nothing if a router may say anything."""
-    spoken = frozenset().union(*(texts for texts, _ in said.values()))
+    spoken = {text for texts in said.values() for text in texts}
     for key, method in methods.items():
         for event in _heard({key: method}) if _ANY not in spoken else ():
             if event not in spoken and event not in methods:

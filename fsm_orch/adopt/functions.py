@@ -3,7 +3,7 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from tokenize import TokenError
 from types import FunctionType
@@ -27,14 +27,20 @@ DEEPEST = 4
 
 def plain(value: object) -> FunctionType | None:
     """Return the function that a wrapper, a method or a partial runs in the end; None if it is not in Python."""
-    for _ in range(10):
-        if is_an(value, FunctionType) and not hasattr(value, "__wrapped__"):
-            return value
+    last = [*layers(value)][-1]
+    return last if is_an(last, FunctionType) and not hasattr(last, "__wrapped__") else None
+
+
+def layers(value: object) -> Iterator[object]:
+    """Yield a thing that is called, and what stands inside of it, one in another: wrappers, methods, partials."""
+    for _ in range(11):
+        yield value
+        if value is None or (is_an(value, FunctionType) and not hasattr(value, "__wrapped__")):
+            return
         value = next(
             (inner for name in ("__wrapped__", "__func__", "func") if (inner := attribute(value, name)) is not None),
             None,
         )
-    return None
 
 
 @lru_cache(maxsize=256)  # a reader asks several questions of each function

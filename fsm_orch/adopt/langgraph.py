@@ -105,6 +105,7 @@ class _Found:
         self.forks: set[str] = set()
         self.may_fork: set[str] = set()
         self.sends: set[str] = set()
+        self.by_names: set[str] = set()
         self.lost = [said for key, spec in self.specs.items() for said in trouble(key, spec)]
         self._plain()
         self._waiting()
@@ -141,13 +142,17 @@ class _Found:
 
     def _router(self, start: str, name: str, branch: object) -> None:
         """Add the ways of a function that says where a run goes."""
-        function = function_of(LANGGRAPH.get(branch, "path"))
-        ends = LANGGRAPH.get(branch, "ends")
+        path, ends = LANGGRAPH.get(branch, "path"), LANGGRAPH.get(branch, "ends")
+        function = function_of(path)
         if function is not None and source.spreads(function):
             self.sends.add(start)
-        if function is None or is_wrapped(LANGGRAPH.get(branch, "path")) or not single.names_one(function):
+        if function is None or is_wrapped(path) or not single.names_one(function):
             self.may_fork.add(start)
-        read = source.routed(function) if function is not None and ends is None else None
+        read = None
+        if function is not None and ends is None and not is_wrapped(path):
+            read = source.routed(function)
+            if read != source.routed(function, by_names=False):
+                self.by_names.add(start)
         targets: list[str] = (
             [*map(str, ends.values())] if isinstance(ends, Mapping) else sorted(read or self._anywhere())
         )
@@ -202,7 +207,8 @@ class _Found:
 
     def assumed(self) -> Iterator[str]:
         """Yield what is taken for granted of code: that it goes nowhere else, and starts no node several times."""
-        hidden = [key for key in self.specs if self._is_hiding(key)]
+        named = {self.entry if key == _START else key for key in self.by_names}
+        hidden = [key for key in self.nodes if key in named or (key in self.specs and self._is_hiding(key))]
         if hidden:
             yield f"no way out of {', '.join(hidden)} but those that are declared or were seen in the code"
         sending = [key for key in self.nodes if key in self.may_fork - self.sends]

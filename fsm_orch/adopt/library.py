@@ -36,6 +36,9 @@ class Library:
     tried: str
     """The versions that its reader was tried with."""
 
+    siblings: tuple[str, ...] = ()
+    """Other modules of those who make it."""
+
     def made(self, thing: object, *classes: str) -> bool:
         """Return whether an object, or a class itself, is of one of these classes of the library, or of any of it."""
         kind = thing if is_an(thing, type) else type(thing)

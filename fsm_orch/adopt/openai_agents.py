@@ -4,15 +4,14 @@ The target of a handoff is under a private name, a weak reference. A handoff tha
 function returns the agent, so only the name of that is known.
 """
 
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..define.wording import number_of
+from .beside import Beside, clients, told
 from .functions import around, plain
 from .graph import END, Cap, Edge, Graph, Node
 from .library import called
-from .openai_agents_nodes import OPENAI_AGENTS, assumed, guardrails, node, outside, trouble
-from .work import count
+from .openai_agents_nodes import OPENAI_AGENTS, assumed, beside, node, outside, remembering, retried, trouble
 
 _CAP = "max_turns"
 
@@ -33,7 +32,7 @@ def read(thing: object, name: str) -> Graph:
     for key, agent in found.agents:  # those too that are added meanwhile
         found.follow(key, agent)
     found.name_the_rest()
-    found.tell_of_guardrails()
+    found.tell_of_the_rest()
     return Graph(
         framework=OPENAI_AGENTS.name,
         name=OPENAI_AGENTS.text(thing, "name"),
@@ -66,6 +65,7 @@ class _Found:
     uncounted: list[str] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
+    beside: list[Beside] = field(default_factory=list)
     agents: list[tuple[str, object]] = field(default_factory=list)
     """With the keys of their nodes; also keeps them alive, so that each has an identity of its own."""
     keys: dict[int, str] = field(default_factory=dict)
@@ -108,9 +108,13 @@ class _Found:
         if enabled is False:
             self.unused.append(f"{key}: the handoff {via} is never enabled")
             return
-        if OPENAI_AGENTS.get(way, "input_filter") is not None:
+        self.beside.append(Beside(key, "is_enabled function", [enabled, *_inside(enabled, "is_enabled")]))
+        self.beside.append(Beside(key, "handoff function", OPENAI_AGENTS.find(way, "on_invoke_handoff")))
+        if (filtered := OPENAI_AGENTS.get(way, "input_filter")) is not None:
             self.lost.append(f"{key}: the input_filter of {via}; name what is read in reads=")
-        if _runs_on_handoff(way):
+            self.beside.append(Beside(key, "input_filter function", filtered))
+        if on_handoff := [*_inside(OPENAI_AGENTS.find(way, "on_invoke_handoff"), "on_handoff")]:
+            self.beside.append(Beside(key, "on_handoff function", on_handoff))
             self.lost.append(f"{key}: the on_handoff of {via}; do it in a state before, or in a tool")
         condition = None if enabled is True else f"is_enabled={called(enabled)}"
         told = OPENAI_AGENTS.words(way, "tool_description")
@@ -126,7 +130,10 @@ class _Found:
         """Add a handoff whose function returns the agent: only its name is known."""
         named = OPENAI_AGENTS.text(way, "agent_name")
         self.lost.append(f"{key}: the handoff {via} was made by hand, and {named!r} is known by its name alone")
-        self.assumed.append(f"{named} hands off to nobody and has no agents as tools: it is known by its name alone")
+        self.assumed.append(
+            f"{named} hands off to nobody, and has no agents as tools, no guardrails and no hooks: "
+            "it is known by its name alone"
+        )
         self.edges.append(
             Edge(
                 source=key, target=named, via=via, chooses="model", trust="read", description=told, condition=condition
@@ -140,20 +147,15 @@ class _Found:
                 self.nodes[named] = Node(key=named, kind="llm", calls=None)
                 self.edges.append(Edge(source=named, target=END, via="final output", chooses="model", trust="assumed"))
 
-    def tell_of_guardrails(self) -> None:
-        """Note what the guardrails of all agents ask, as far as their source tells."""
-        asking, silent = Counter[str](), Counter[str]()
+    def tell_of_the_rest(self) -> None:
+        """Note what agents and handoffs ask beside the requests of their turns, as far as source tells."""
         for key, agent in self.agents:
-            for guardrail in guardrails(agent):
-                function = plain(OPENAI_AGENTS.find(guardrail, "guardrail_function"))
-                asks = function is not None and count(function) != 0
-                (asking if asks else silent)[key] += 1
-        if asking:
-            many = number_of(asking.total(), "guardrail")
-            self.uncounted.append(f"what {many} of {', '.join(asking)} asks of models")
-        if silent:
-            many = number_of(silent.total(), "guardrail")
-            self.assumed.append(f"no request to a model in {many} of {', '.join(silent)}: none was seen there")
+            self.beside += beside(key, agent)
+        said = told(OPENAI_AGENTS, self.beside)
+        agents = dict(self.agents)
+        self.uncounted += [*said.uncounted, *retried(agents), *remembering(agents)]
+        models = {key: OPENAI_AGENTS.get(agent, "model") for key, agent in self.agents}
+        self.assumed += [*said.assumed, *clients(OPENAI_AGENTS, models)]
 
     def _edge(self, key: str, target: str, via: str, told: str, condition: str | None = None) -> None:
         self.edges.append(
@@ -162,9 +164,11 @@ class _Found:
 
 
 def _target(way: object) -> object | None:
-    """Return the agent that a handoff leads to; None if it was made by hand."""
+    """Return the agent that a handoff leads to; None if it was made by hand, so that its function says where."""
     reference = OPENAI_AGENTS.get(way, "_agent_ref")
-    if reference is None:
+    invoked = plain(OPENAI_AGENTS.find(way, "on_invoke_handoff"))
+    is_own = invoked is not None and invoked.__module__.partition(".")[0] != OPENAI_AGENTS.module
+    if reference is None or is_own:
         return None
     target = OPENAI_AGENTS.call(way, "_agent_ref")
     if target is None:
@@ -172,11 +176,13 @@ def _target(way: object) -> object | None:
     return target
 
 
-def _runs_on_handoff(way: object) -> bool:
-    """Return whether a function of the user's runs when a handoff is taken; the SDK keeps it inside of its own."""
-    invoked = OPENAI_AGENTS.find(way, "on_invoke_handoff")
-    functions = [plain(each) for each in (invoked, *getattr(invoked, "args", ()))]
-    return any(function is not None and around(function).get("on_handoff") for function in functions)
+def _inside(held: object, name: str) -> Iterator[object]:
+    """Yield the functions of the user's that the SDK keeps inside of one of its own under a name."""
+    for each in (held, *getattr(held, "args", ())):
+        function = plain(each)
+        inner = None if function is None else around(function).get(name)
+        if callable(inner):
+            yield inner
 
 
 def _spelt(name: str) -> str:

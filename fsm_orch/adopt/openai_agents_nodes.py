@@ -1,8 +1,9 @@
 """Agents of openai-agents as nodes: what they are told, what they ask, and what a state has not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..define.wording import number_of
+from .beside import Beside, overriding
 from .graph import Node
 from .library import Library, called
 
@@ -10,6 +11,16 @@ OPENAI_AGENTS = Library("openai-agents", "openai-agents", "agents", "0.24.0")
 
 _DEFAULT_MODEL = ("agents.models.default_models", "get_default_model")
 """Where it says which model it asks if an agent names none."""
+
+_BESIDE = {
+    "instructions": "instructions function",
+    "base_instructions": "instructions function",
+    "capabilities": "capability",
+    "prompt": "prompt function",
+    "hooks": "hook",
+    "tool_use_behavior": "tool_use_behavior function",
+}
+"""Attributes of an agent that may hold code of the user's, with what is said of it."""
 
 
 def node(key: str, agent: object, source: str | None) -> Node:
@@ -28,7 +39,8 @@ def node(key: str, agent: object, source: str | None) -> Node:
     tools = tuple(
         str(OPENAI_AGENTS.find(tool, "name", type(tool).__name__)) for tool in OPENAI_AGENTS.many(agent, "tools")
     )
-    has_tools = bool(tools) or bool(OPENAI_AGENTS.many(agent, "mcp_servers"))
+    lent = OPENAI_AGENTS.find(agent, "capabilities")  # of a sandbox, which are tools when it runs
+    has_tools = bool(tools) or bool(OPENAI_AGENTS.many(agent, "mcp_servers")) or bool(lent)
     return Node(
         key=key,
         kind="llm",
@@ -83,6 +95,40 @@ def assumed(key: str, agent: object) -> Iterator[str]:
         yield f"no request to a model by the MCP servers of {key}"
     if OPENAI_AGENTS.get(agent, "model") is None and _model(agent) is not None:
         yield f"{key} names no model, and openai-agents takes {_model(agent)} by itself"
+
+
+def retried(agents: Mapping[str, object]) -> Iterator[str]:
+    """Yield of which agents a run makes requests again that failed: openai-agents does so where it is told to."""
+    retries = {
+        key: OPENAI_AGENTS.find(OPENAI_AGENTS.get(each, "model_settings"), "retry") for key, each in agents.items()
+    }
+    tries = {key: OPENAI_AGENTS.find(each, "max_retries") for key, each in retries.items()}
+    told = [f"{key} ({count})" for key, count in tries.items() if isinstance(count, int) and count]
+    if told:
+        yield f"what is asked again when it failed, by the retry settings of {', '.join(told)}"
+
+
+def remembering(agents: Mapping[str, object]) -> Iterator[str]:
+    """Yield which agents in a sandbox have a memory, which openai-agents writes by agents of its own."""
+    found = [
+        key
+        for key, agent in agents.items()
+        for each in OPENAI_AGENTS.listed(OPENAI_AGENTS.find(agent, "capabilities"), agent, "capabilities")
+        if OPENAI_AGENTS.made(each, "Memory") and OPENAI_AGENTS.find(each, "generate") is not None
+    ]
+    if found:
+        yield f"what the memory of {', '.join(found)} asks of models"
+
+
+def beside(key: str, agent: object) -> Iterator[Beside]:
+    """Yield what an agent runs beside its requests; what its tools run is said of them."""
+    for guardrail in guardrails(agent):
+        yield Beside(key, "guardrail", OPENAI_AGENTS.find(guardrail, "guardrail_function"))
+    for name, noun in _BESIDE.items():
+        yield Beside(key, noun, OPENAI_AGENTS.find(agent, name))
+    shape = OPENAI_AGENTS.get(agent, "output_type")
+    yield Beside(key, "output_type class", shape if OPENAI_AGENTS.made(shape, "AgentOutputSchemaBase") else None)
+    yield overriding(OPENAI_AGENTS, key, agent)
 
 
 def guardrails(agent: object) -> list[object]:

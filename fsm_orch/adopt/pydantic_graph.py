@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .beside import Beside, overriding, told
 from .graph import END, Cap, Edge, Graph, Node
-from .library import Library, called
+from .library import called
+from .pydantic_graph_nodes import PYDANTIC_GRAPH, class_node, hides_ways, only_declared
 from .starts import begins_with
-from .work import first_line, node
-
-PYDANTIC_GRAPH = Library("pydantic-graph", "pydantic-graph", "pydantic_graph", "0.3.6 and 2.68.0")
+from .work import node
 
 _CAP = Cap(name="a limit of steps", value=None, unit="steps", then="the run never ends")
 
@@ -36,17 +36,32 @@ def _of_nodes(thing: object, name: str) -> Graph:
     definitions = PYDANTIC_GRAPH.table(thing, "node_defs")
     edges = tuple(edge for key, definition in definitions.items() for edge in _returned(key, definition, definitions))
     first = next(iter(definitions))
+    kinds = {key: PYDANTIC_GRAPH.get(each, "node") for key, each in definitions.items()}
+    hidden = [key for key in kinds if hides_ways(kinds[key], [kinds[to] for to in _annotated(definitions, key)])]
+    said = told(
+        PYDANTIC_GRAPH,
+        [overriding(PYDANTIC_GRAPH, name, thing)]
+        + [overriding(PYDANTIC_GRAPH, key, kind, but=["run"]) for key, kind in kinds.items()],
+    )
     return Graph(
         framework=PYDANTIC_GRAPH.name,
         name=name,
         entry=first,
-        nodes={key: _class(key, PYDANTIC_GRAPH.get(each, "node")) for key, each in definitions.items()},
+        nodes={key: class_node(key, kind) for key, kind in kinds.items()},
         edges=edges,
         cap=_CAP,
         lost=("the state and the fields of nodes, which carry values from one to the next",),
-        assumed=(begins_with(first),),
+        uncounted=said.uncounted,
+        assumed=(begins_with(first), *only_declared(hidden), *said.assumed),
         on_unknown="raises GraphRuntimeError in the middle of the run",
     )
+
+
+def _annotated(definitions: dict[str, object], key: str) -> list[str]:
+    """Return the nodes that may come after one: those of its annotation, or all if it names a BaseNode."""
+    if PYDANTIC_GRAPH.get(definitions[key], "returns_base_node"):
+        return [*definitions]
+    return [to for to in PYDANTIC_GRAPH.table(definitions[key], "next_node_edges") if to in definitions]
 
 
 def _returned(key: str, definition: object, definitions: dict[str, object]) -> Iterator[Edge]:
@@ -68,12 +83,6 @@ def _returned(key: str, definition: object, definitions: dict[str, object]) -> I
             yield Edge(source=key, target=target, via="returns BaseNode", chooses="code", trust="assumed")
 
 
-def _class(key: str, kind: object) -> Node:
-    said = first_line(kind)
-    is_made = said.startswith(f"{key}(")  # by `dataclass`, for a class that has none
-    return node(key, {"run": PYDANTIC_GRAPH.get(kind, "run")}, does="" if is_made else said)
-
-
 @dataclass(frozen=True, slots=True)
 class _Way:
     """Where one path leads, and what a decision asks before it is taken."""
@@ -89,6 +98,7 @@ class _Built:
     """A graph of the builder: forks and decisions are nodes there, and most of them belong to the one before."""
 
     def __init__(self, thing: object) -> None:
+        self.thing = thing
         self.nodes = PYDANTIC_GRAPH.table(thing, "nodes")
         self.paths = {
             source: PYDANTIC_GRAPH.listed(paths, thing, "edges_by_source")
@@ -107,6 +117,7 @@ class _Built:
         entry = next((way.target for key in starts for way in self.ways[key]), None)
         if entry is None or entry not in kept:
             raise PYDANTIC_GRAPH.gone(self, "has no node that it starts with")
+        said = told(PYDANTIC_GRAPH, self._beside(name))
         return Graph(
             framework=PYDANTIC_GRAPH.name,
             name=name,
@@ -121,6 +132,8 @@ class _Built:
             },
             forks=frozenset(self.forks),
             sends=frozenset(self.sends),
+            uncounted=said.uncounted,
+            assumed=(*only_declared(key for key in kept if self._hides_ways(key, edges)), *said.assumed),
             lost=("what steps give to the next, and the functions on paths that change it", *self._lost(kept)),
             on_unknown="refuses it when the graph is built",
         )
@@ -181,10 +194,39 @@ class _Built:
                 condition=way.condition,
             )
 
+    def _hides_ways(self, key: str, edges: tuple[Edge, ...]) -> bool:
+        """Return whether a node that is a class may return another than those that its ways lead to."""
+        if not self._is(key, "NodeStep"):
+            return False
+        after = [edge.target for edge in edges if edge.source == key and self._is(edge.target, "NodeStep")]
+        kind, *kinds = [PYDANTIC_GRAPH.get(self.nodes[each], "node_type") for each in (key, *after)]
+        return hides_ways(kind, kinds)
+
+    def _beside(self, name: str) -> Iterator[Beside]:
+        """Yield what is run beside steps: on paths, in joins and in decisions."""
+        yield overriding(PYDANTIC_GRAPH, name, self.thing)
+        branches = {
+            key: PYDANTIC_GRAPH.many(made, "branches") for key, made in self.nodes.items() if self._is(key, "Decision")
+        }
+        for key, each in branches.items():
+            yield Beside(key, "condition", [PYDANTIC_GRAPH.find(branch, "matches") for branch in each])
+        for key, paths in [
+            *self.paths.items(),
+            *((key, [PYDANTIC_GRAPH.get(branch, "path") for branch in each]) for key, each in branches.items()),
+        ]:
+            items = [item for path in paths for item in PYDANTIC_GRAPH.many(path, "items")]
+            yield Beside(key, "path function", [PYDANTIC_GRAPH.find(item, "transform") for item in items])
+        for key in self.nodes:
+            if self._is(key, "Join"):
+                made = self.nodes[key]
+                yield Beside(
+                    key, "join function", [PYDANTIC_GRAPH.find(made, n) for n in ("reducer", "initial_factory")]
+                )
+
     def _node(self, key: str) -> Node:
         made = self.nodes[key]
         if self._is(key, "NodeStep"):
-            return _class(key, PYDANTIC_GRAPH.get(made, "node_type"))
+            return class_node(key, PYDANTIC_GRAPH.get(made, "node_type"))
         if self._is(key, "Step"):
             return node(key, {"call": PYDANTIC_GRAPH.get(made, "call")})
         if self._is(key, "Join", "Fork", "Decision"):

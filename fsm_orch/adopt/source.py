@@ -56,9 +56,18 @@ def _followed(parsed: ast.AST | None, function: FunctionType, seen: tuple[Functi
             yield inner
 
 
-def routed(function: FunctionType) -> frozenset[str] | None:
-    """Return where a router may lead; None if one of its results is not written as a constant."""
-    parsed, names = tree(function), around(function)
+def routed(function: FunctionType, *, by_names: bool = True) -> frozenset[str] | None:
+    """Return where a router may lead; None if one of its results is not written as a constant.
+
+    Args:
+        function: The router.
+        by_names: False if a name, which may stand for another text when it runs, is no constant, but for `END`.
+    """
+    parsed, code = tree(function), function.__code__
+    inside = {*code.co_varnames, *code.co_cellvars}
+    names = {
+        name: held for name, held in around(function).items() if (by_names or name == "END") and name not in inside
+    }
     found: set[str] = set()
     for value in [] if parsed is None else results(parsed):
         texts = _texts(value, names)

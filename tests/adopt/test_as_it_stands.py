@@ -91,6 +91,7 @@ def test_what_both_numbers_hold_under_is_all_said() -> None:
 
     assert (
         "as it stands: no run is started with another limit",
+        "as it stands: nothing that a run is started with asks a model, and no code changes the graph",
         "as it stands: no client repeats a request that failed, though most do so twice",
         "as it stands: one request a visit where nothing bounds them, so the true number is more",
         "as it stands: every request fills the window of its model, at the list price of cheap",

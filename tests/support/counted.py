@@ -1,6 +1,7 @@
 """What was read of a graph, against the requests that a run of the real one made."""
 
 from fsm_orch.adopt import detect
+from fsm_orch.adopt.assumed import assumptions
 from fsm_orch.adopt.examine import is_bounded
 from fsm_orch.adopt.graph import Graph
 from fsm_orch.adopt.plan import Caps
@@ -44,3 +45,9 @@ def _calls(graph: Graph) -> int | None:
         return None
     proved = proved_source(skeleton(graph, Caps(calls=1), "app:thing"), "counted_machine")
     return None if isinstance(proved, DefinitionError) or not proved.proof.is_sound() else proved.proof.bounds.calls
+
+
+def assuming(thing: object) -> tuple[str, ...]:
+    """Return what is printed as taken for granted of a graph."""
+    graph = detect.read(thing, "thing")
+    return assumptions(graph, as_it_stands(graph, lambda _: None), Caps())

@@ -151,9 +151,15 @@ class _Writer:
                 if isinstance(value, str)
                 or type(value).__module__.partition(".")[0] in SDKS
                 or (id(value) in self.seen and not isinstance(value, type | Mapping))
-                or (plain(value) and getattr(value, "__module__", "") == function.__module__)
+                or (plain(value) and _is_near(value, function))
             },
         }
+
+
+def _is_near(value: object, function: FunctionType) -> bool:
+    """Return whether a value is of the module of a function, or of an example that a library keeps inside its own."""
+    module = str(getattr(value, "__module__", ""))
+    return module == function.__module__ or module.startswith("adopt.examples")
 
 
 def _source(function: FunctionType) -> str:

@@ -156,7 +156,7 @@ def test_a_human_is_asked_with_or_without_a_model() -> None:
     graph = crewai.read(Approved, "Approved")
 
     assert ("human", 0, False) == tuple(getattr(graph.nodes["draft"], name) for name in ("kind", "calls", "blind"))
-    assert ("llm", 1, False) == tuple(getattr(graph.nodes["confirm"], name) for name in ("kind", "calls", "blind"))
+    assert ("llm", 2, False) == tuple(getattr(graph.nodes["confirm"], name) for name in ("kind", "calls", "blind"))
     assert {"publish", END} == ways(graph)["confirm"]
     assert {"draft", "confirm"} == {clause.partition(":")[0] for clause in graph.lost if "asks a human" in clause}
 

@@ -243,6 +243,53 @@ def test_nodes_that_may_be_started_many_times_are_assumed_not_to_be() -> None:
     assert "no Send in what chooses after start: none was seen there" in assumed(compiled)
 
 
+NAMED = "__end__"
+
+
+@around
+def wrapped(notes: Notes) -> Any:
+    return "__end__"
+
+
+def shadowed(notes: Notes) -> Any:
+    NAMED = "hid"
+    NAMED += "den"
+    return NAMED
+
+
+def by_name(notes: Notes) -> Any:
+    return NAMED
+
+
+def routed(router: Any) -> Any:
+    """Return a graph with a node that nothing but a router leads to."""
+    graph = StateGraph(Notes)
+    graph.add_node("begin", lambda notes: {"text": "x"}).add_node("hidden", answers).set_entry_point("begin")
+    return graph.add_conditional_edges("begin", router).compile()
+
+
+@pytest.mark.parametrize("router", [wrapped, shadowed])
+def test_a_router_whose_results_are_not_in_sight_may_lead_anywhere(router: Any, monkeypatch: Any) -> None:
+    """Be another function around it, or a global of a variable's name."""
+    monkeypatch.setitem(globals(), "AGAIN", "hidden")
+    before = client.requests
+    routed(router).invoke({"text": "x"})
+
+    assert client.requests - before == 1
+    assert [] == too_small(routed(router), 1)
+
+
+def test_a_router_by_a_name_is_an_assumption(monkeypatch: Any) -> None:
+    """A name may stand for another node when the graph runs."""
+    graph, before = routed(by_name), client.requests
+    printed, most = assumed(graph), standing(graph)
+    monkeypatch.setitem(globals(), "NAMED", "hidden")
+    graph.invoke({"text": "x"})
+
+    assert client.requests - before == 1 > (most or 0)
+    assert "no way out of begin but those that are declared or were seen in the code" in printed
+
+
 def test_a_way_that_is_not_declared_is_read() -> None:
     """LangGraph goes where a command says, whatever the annotation of the node."""
 

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 import pytest
-from support.counted import Asked, standing, too_small
+from support.counted import Asked, assuming, standing, too_small
 
 pytest.importorskip(
     "pydantic_graph.graph_builder", reason="pydantic-graph 2.x is not installed; nox -s adopt installs it"
@@ -106,3 +106,41 @@ async def test_no_number_is_too_small(build: Callable[[Any], None]) -> None:
     assert requests > 1
     assert (requests if build is in_a_row else None) == standing(graph)
     assert [] == too_small(graph, requests)
+
+
+def ask_many(*_: Any) -> Any:
+    """Ask a model nine times in a way that source does not show."""
+    client.requests += 9
+    return [1]
+
+
+def on_a_path(g: Any) -> None:
+    a, b = steps(g, "ab")
+    g.add(g.edge_from(g.start_node).to(a), g.edge_from(a).transform(ask_many).to(b), g.edge_from(b).to(g.end_node))
+
+
+def in_a_join(g: Any) -> None:
+    (a,) = steps(g, "a")
+    j = g.join(lambda current, given: ask_many(), initial_factory=list, node_id="j")
+    g.add(g.edge_from(g.start_node).to(a), g.edge_from(a).to(j), g.edge_from(j).to(g.end_node))
+
+
+def in_a_decision(g: Any) -> None:
+    a, b, c = steps(g, "abc")
+    either = g.decision(node_id="d").branch(g.match(int, matches=ask_many).to(b)).branch(g.match(int).to(c))
+    g.add(g.edge_from(g.start_node).to(a), g.edge_from(a).to(either), g.edge_from(b, c).to(g.end_node))
+
+
+@pytest.mark.parametrize(
+    ("build", "clause"),
+    [(on_a_path, "1 path function of a"), (in_a_join, "1 join function of j"), (in_a_decision, "1 condition of d")],
+)
+async def test_what_asks_beside_the_steps_is_assumed_away(build: Callable[[Any], None], clause: str) -> None:
+    """A run makes more requests than its steps, and what is printed says where none was taken to be made."""
+    builder: Any = GraphBuilder(input_type=int, output_type=object)
+    build(builder)
+    graph, before = builder.build(), client.requests
+    await graph.run(inputs=1)
+
+    assert client.requests - before > (standing(graph) or 0)
+    assert any(clause in said for said in assuming(graph)), assuming(graph)
