@@ -76,15 +76,15 @@ function crumbs(now, at) {
 function happened(upto, now) {
   const { row, inputs } = run.details ?? {}, parent = row?.origin?.parent, questions = look.upto === null ? run.questions : [];
   const made = upto && inputs ? inputs.findIndex((each) => each.records >= upto) : -1;
-  const button = (word, onclick) => h("button", { key: word, class: "beside", onclick }, word);
+  const button = (word, onclick) => h("button.beside", { key: word, onclick }, word);
   const head = h("h2", { key: "head" }, "Records ", h("small", {}, `${upto} of ${run.records.length}${made < 0 ? "" : `, input ${made + 1} of ${inputs.length}`}`),
     parent && !beside ? button("beside its parent", () => compare(parent)) : null,
     beside ? button("alone", () => { beside = null; show(); }) : null,
     row && row.status !== "finished" ? button("cancel", () => tried(act("cancel"))) : null,
     panels.isLeft(row) && row.origin && !run.details.withheld ? button("go on", goOn) : null);
   const mine = panels.records(run.records, upto, run.values, go);
-  return [asked(questions), picture(now), head, run.id ? h("p", { key: "id", class: "note" }, "run ", h("code", { class: "whole" }, run.id)) : null,
-    h("div", { key: "records", id: "records", class: "scroll", tabindex: 0, role: "region", "aria-label": "Records" }, beside ? h("div", { key: "two", class: "two" }, mine, h("div", {}, h("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine)];
+  return [asked(questions), picture(now), head, run.id ? h("p.note", { key: "id" }, "run ", h("code.whole", {}, run.id)) : null,
+    h("div.scroll", { key: "records", id: "records", tabindex: 0, role: "region", "aria-label": "Records" }, beside ? h("div.two", { key: "two" }, mine, h("div", {}, h("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine)];
 }
 
 function asked(questions) { // what somebody writes stays

@@ -1,10 +1,10 @@
 // The diagram of a machine: where things stand is the server's, what of them is lit is drawn here.
-import { $, el, fill, h } from "./dom.js";
+import { $, el, fill, h, joined } from "./dom.js";
 import { inside } from "./fold.js";
 
 const LEAST = 0.82; // of its size, at least: the smallest words of 11 px are 9 px then, and the stage scrolls
 const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-const place = (at, name) => [at.place, name].filter(Boolean).join(".");
+const place = (at, name) => joined([at.place, name], ".");
 
 // Args: machine as drawn by the server; run and at from `moment`; more = { marks: extra path, counts, onpick, label }.
 export function diagram(query, machine, run, at, more = {}) {
@@ -20,7 +20,7 @@ export function diagram(query, machine, run, at, more = {}) {
     [0, 1, 2].map((order) => edges.filter((edge) => edge.order === order).map((edge) => edge.node)),
     landed.map((hop, i) => {
       const [d, x, y] = aside(find(hop.source), find(hop.target), machine, low);
-      return h("g", { key: `landing ${i}`, class: "edge landing" }, h("path", { d, "marker-end": "url(#head-amber)" }), h("text", { x, y }, `landed: ${hop.reason}`));
+      return h("g.edge.landing", { key: `landing ${i}` }, h("path", { d, "marker-end": "url(#head-amber)" }), h("text", { x, y }, `landed: ${hop.reason}`));
     }),
     machine.nodes.map((node) => state(node, W, H, run, at, more)), h("g", { key: "numbers" }, edges.map((edge) => edge.badge))));
 }
@@ -50,7 +50,7 @@ function across(ax, ay, bx, by, W, H) {
   return [`M${from},${ay} C${mid},${ay} ${mid},${by} ${to},${by}`, ...words];
 }
 
-const heads = () => h("defs", { key: "heads" }, ["faint", "cyan", "blue", "amber", "red", "violet"].map((tone) => h("marker", { id: `head-${tone}`, class: `head ${tone}`, viewBox: "0 0 8 8", refX: 6.5, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, h("path", { d: "M0,0 L8,4 L0,8 z" }))));
+const heads = () => h("defs", { key: "heads" }, ["faint", "cyan", "blue", "amber", "red", "violet"].map((tone) => h("marker.head", { id: `head-${tone}`, class: tone, viewBox: "0 0 8 8", refX: 6.5, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, h("path", { d: "M0,0 L8,4 L0,8 z" }))));
 
 function numbered(hops) {
   const found = new Map();
@@ -63,7 +63,7 @@ function said(machine, at) {
   return `${machine.name}, ${at.state ? `at ${at.state}` : "no run"}. ${way}`;
 }
 
-export const about = (edge) => [edge.about, edge.guard && `only if ${edge.guard}`, edge.kind !== "handoff" && `on ${edge.kind}`].filter(Boolean);
+export const about = (edge) => [edge.about, edge.guard && `only if ${edge.guard}`, edge.kind !== "handoff" && `on ${edge.kind}`];
 
 function one(edge, i, machine, at, taken, other) {
   const key = `${edge.source}.${edge.handoff}`, order = taken.get(key), beside = other.get(key);
@@ -71,15 +71,15 @@ function one(edge, i, machine, at, taken, other) {
   const legal = here && at.legal.includes(edge.handoff), off = here && !legal;
   const failure = edge.kind !== "handoff";
   const tone = order ? "blue" : beside ? "violet" : legal ? "cyan" : failure ? "red" : "faint";
-  const title = [`${edge.source} → ${edge.target}: ${edge.handoff}`, ...about(edge), edge.where].filter(Boolean).join("\n");
-  const node = h("g", { key: `edge ${i}`, class: ["edge", edge.mark, failure && "failure", order && "taken", beside && "beside", legal && "legal", off && "off", order?.includes(at.hopsTaken.length) && "last"].filter(Boolean).join(" ") },
+  const title = joined([`${edge.source} → ${edge.target}: ${edge.handoff}`, ...about(edge), edge.where], "\n");
+  const node = h("g.edge", { key: `edge ${i}`, class: [edge.mark, failure && "failure", order && "taken", beside && "beside", legal && "legal", off && "off", order?.includes(at.hopsTaken.length) && "last"] },
     h("title", {}, title), h("path", { d: edge.path, "marker-end": `url(#head-${tone})` }), edge.label && h("text", { x: edge.label[0], y: edge.label[1] }, edge.note ? `${edge.handoff} ${edge.note}` : edge.handoff));
   return { node, badge: order || beside ? number(edge, i, machine, order, beside) : null, order: order ? 2 : beside || legal ? 1 : 0 };
 }
 
 function number(edge, i, machine, order, beside) {
   const spot = free(edge, machine), text = (order ?? beside).join("·");
-  return h("g", { key: i, class: order ? "order" : "order beside" }, h("rect", { x: spot.x - 5 - 4 * text.length, y: spot.y - 8.5, width: 10 + 8 * text.length, height: 17, rx: 8.5 }), h("text", { x: spot.x, y: spot.y + 0.5 }, text));
+  return h("g.order", { key: i, class: order ? null : "beside" }, h("rect", { x: spot.x - 5 - 4 * text.length, y: spot.y - 8.5, width: 10 + 8 * text.length, height: 17, rx: 8.5 }), h("text", { x: spot.x, y: spot.y + 0.5 }, text));
 }
 
 const spots = new WeakMap(); // by edge: a machine is drawn often, and measured once
@@ -99,15 +99,15 @@ function state(node, W, H, run, at, more) {
   const [x, y] = node.at, here = node.name === at.state, used = at.visits[node.name] ?? 0, seen = used > 0 || here;
   const shut = run.shut.has(place(at, node.name)), within = node.parts?.length ? inside(run, at, node.name) : [];
   const counts = more.counts?.[node.name];
-  const dots = node.most && node.most <= 6 ? [...Array(node.most)].map((_, i) => h("circle", { class: i < used ? "dot used" : "dot", cx: x + W / 2 - 14 - 9 * (node.most - 1 - i), cy: y - H / 2 + 13, r: 3 })) : [];
-  const told = [node.name, node.sub, used && `${used} visits${node.most ? ` of ${node.most}` : ""}`, shut && "shut: nobody may enter now", node.tools?.length && `tools: ${node.tools.join(", ")}`, node.where].filter(Boolean).join("\n");
+  const dots = node.most && node.most <= 6 ? [...Array(node.most)].map((_, i) => h("circle.dot", { class: i < used && "used", cx: x + W / 2 - 14 - 9 * (node.most - 1 - i), cy: y - H / 2 + 13, r: 3 })) : [];
+  const told = joined([node.name, node.sub, used && `${used} visits${node.most ? ` of ${node.most}` : ""}`, shut && "shut: nobody may enter now", node.tools?.length && `tools: ${node.tools.join(", ")}`, node.where], "\n");
   const pick = more.onpick && (() => more.onpick(at, node.name, within)), open = pick && within.length, waiting = here && waits(at);
-  return h("g", { key: `state ${node.name}`, class: ["node", node.kind, here && "here", seen && "seen", here && at.calls.size && "busy", waiting && "waits", shut && "shut", open && "opens"].filter(Boolean).join(" "), ...(pick ? { tabindex: 0, role: "button", "aria-label": `${node.name}: ${open ? "look inside" : "what it is"}`, onclick: pick, onkeydown: (e) => ["Enter", " "].includes(e.key) && (e.preventDefault(), pick()) } : {}) },
+  return h("g.node", { key: `state ${node.name}`, class: [node.kind, here && "here", seen && "seen", here && at.calls.size && "busy", waiting && "waits", shut && "shut", open && "opens"], ...(pick ? { tabindex: 0, role: "button", "aria-label": `${node.name}: ${open ? "look inside" : "what it is"}`, onclick: pick, onkeydown: (e) => ["Enter", " "].includes(e.key) && (e.preventDefault(), pick()) } : {}) },
     h("title", {}, told),
-    h("rect", { class: "halo", x: x - W / 2, y: y - H / 2, width: W, height: H, rx: 14 }), h("rect", { class: "box", x: x - W / 2, y: y - H / 2, width: W, height: H, rx: node.kind === "state" ? 14 : H / 2 }),
-    node.parts?.length ? h("rect", { class: "inner", x: x - W / 2 + 5, y: y - H / 2 + 5, width: W - 10, height: H - 10, rx: 10 }) : null,
-    h("text", { class: "name", x, y: y - 8 }, short(node.name, 18)), h("text", { class: "sub", x, y: y + 12 }, shut ? "shut" : waiting ? "waits for a human" : short(node.sub, 26)), dots,
-    node.is_start ? h("circle", { class: "start", cx: x - W / 2 - 12, cy: y, r: 4.5 }) : null,
-    used > 1 && !dots.length ? h("text", { class: "sub", x: x + W / 2 - 16, y: y - H / 2 + 13 }, `×${used}`) : null,
-    counts ? h("g", { class: "count" }, h("rect", { x: x + W / 2 - 22, y: y - H / 2 - 11, width: 34, height: 22, rx: 11 }), h("text", { x: x + W / 2 - 5, y: y - H / 2 + 0.5 }, counts)) : null);
+    h("rect.halo", { x: x - W / 2, y: y - H / 2, width: W, height: H, rx: 14 }), h("rect.box", { x: x - W / 2, y: y - H / 2, width: W, height: H, rx: node.kind === "state" ? 14 : H / 2 }),
+    node.parts?.length ? h("rect.inner", { x: x - W / 2 + 5, y: y - H / 2 + 5, width: W - 10, height: H - 10, rx: 10 }) : null,
+    h("text.name", { x, y: y - 8 }, short(node.name, 18)), h("text.sub", { x, y: y + 12 }, shut ? "shut" : waiting ? "waits for a human" : short(node.sub, 26)), dots,
+    node.is_start ? h("circle.start", { cx: x - W / 2 - 12, cy: y, r: 4.5 }) : null,
+    used > 1 && !dots.length ? h("text.sub", { x: x + W / 2 - 16, y: y - H / 2 + 13 }, `×${used}`) : null,
+    counts ? h("g.count", {}, h("rect", { x: x + W / 2 - 22, y: y - H / 2 - 11, width: 34, height: 22, rx: 11 }), h("text", { x: x + W / 2 - 5, y: y - H / 2 + 0.5 }, counts)) : null);
 }

@@ -12,7 +12,7 @@ const never = (edge) => (edge.times ?? edge.right + edge.wrong) === 0;
 // A button for each that there is. Args: chosen = the name of one, or null; onpick = is called with a name.
 export function choices(found, chosen, onpick) {
   const there = Object.keys(NAMES).filter((name) => found[name]);
-  return there.length ? [h("h2", {}, "On the edges"), h("ol", { class: "runs" }, there.map((name) => entry(name === chosen, () => onpick(name), NAMES[name], name === "coverage" ? counted(found.coverage.runs, "run") : `${num(found.evaluation.queries)} queries`)))] : null;
+  return there.length ? [h("h2", {}, "On the edges"), h("ol.runs", {}, there.map((name) => entry(name === chosen, () => onpick(name), NAMES[name], name === "coverage" ? counted(found.coverage.runs, "run") : `${num(found.evaluation.queries)} queries`)))] : null;
 }
 
 // The machine with a note on each edge, and a mark on what was never taken, or went wrong.
@@ -27,17 +27,17 @@ export function marked(machine, name, figure) {
 
 export function summary(name, figure) {
   const taken = figure.edges.filter((each) => !never(each)).length, all = figure.edges.length;
-  return [h("div", { class: "row" }, h("span", {}, name === "coverage" ? `${taken} of ${all} edges were taken, in ${num(figure.runs)} runs of tests` : `${num(figure.queries)} queries of ${figure.source}${figure.model ? `, on ${figure.model}` : ""}: on each edge, right : wrong`)),
-    figure.is_this_version ? null : h("p", { class: "wrong" }, `These figures are of another version of the machine, ${figure.digest.slice(0, 12)}. Edges are matched by their names.`),
+  return [h("div.row", {}, h("span", {}, name === "coverage" ? `${taken} of ${all} edges were taken, in ${num(figure.runs)} runs of tests` : `${num(figure.queries)} queries of ${figure.source}${figure.model ? `, on ${figure.model}` : ""}: on each edge, right : wrong`)),
+    figure.is_this_version ? null : h("p.wrong", {}, `These figures are of another version of the machine, ${figure.digest.slice(0, 12)}. Edges are matched by their names.`),
     name === "coverage" ? [reasons("refused", figure.refusals), reasons("landed", figure.landings)] : null];
 }
 
-const reasons = (label, counted) => (Object.keys(counted).length ? h("p", { class: "note" }, `${label}: ${Object.entries(counted).map(([reason, times]) => `${reason} ${num(times)}`).join(", ")}`) : null);
+const reasons = (label, counted) => (Object.keys(counted).length ? h("p.note", {}, `${label}: ${Object.entries(counted).map(([reason, times]) => `${reason} ${num(times)}`).join(", ")}`) : null);
 
 export function tables(name, figure) {
   return name === "coverage" ? [h("h2", {}, "Edges"), edges(["taken"], figure, (each) => [never(each) ? "never" : num(each.times)])] :
     [h("h2", {}, "Edges"), edges(["right", "wrong", "share"], figure, (each) => [num(each.right), num(each.wrong), share(each.right, each.wrong)]),
-      figure.edges.some((each) => !each.is_alone) ? h("p", { class: "note" }, "* has another edge beside it, from and to the same states: their figures are one.") : null,
+      figure.edges.some((each) => !each.is_alone) ? h("p.note", {}, "* has another edge beside it, from and to the same states: their figures are one.") : null,
       h("h2", {}, "Where queries went"), confusion(figure)];
 }
 
@@ -53,6 +53,6 @@ function confusion(figure) {
   })));
 }
 
-const table = (label, headings, rows) => h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": label }, h("table", {},
+const table = (label, headings, rows) => h("div.wide", { tabindex: 0, role: "region", "aria-label": label }, h("table", {},
   h("thead", {}, h("tr", {}, headings.map((each) => h("th", { scope: "col" }, each)))),
   h("tbody", {}, rows.map(({ mark, head, cells }) => h("tr", { class: mark }, h("th", { scope: "row" }, head), cells.map((each) => h("td", {}, each)))))));

@@ -18,13 +18,13 @@ export async function fleet(machine, choose) {
   fill("#crumbs"); fill("#text");
   diagram("#diagram", machine, run, run.levels.get(""), { counts: Object.fromEntries(Object.entries(counts).map(([state, n]) => [state, n > 999 ? "999+" : n])), label: Object.entries(counts).map(([state, n]) => `${n} at ${state}`).join(", ") });
   const total = (of) => Object.values(of).reduce((a, b) => a + b, 0);
-  fill("#left", h("h2", {}, "Fleet"), h("dl", { class: "sums" }, [["running", total(told.standing)], ["waiting for humans", total(told.waiting)], ["ended", total(told.ended)], ["landed", total(told.landings)]].map(([name, n]) => [h("dt", {}, name), h("dd", {}, num(n))])),
-    h("p", { class: "note" }, told.is_all ? `all ${counted(told.runs, "run")}` : `the newest ${counted(told.runs, "run")}`, told.of_others ? `; ${num(told.of_others)} of other machines or versions are not counted` : ""));
+  fill("#left", h("h2", {}, "Fleet"), h("dl.sums", {}, [["running", total(told.standing)], ["waiting for humans", total(told.waiting)], ["ended", total(told.ended)], ["landed", total(told.landings)]].map(([name, n]) => [h("dt", {}, name), h("dd", {}, num(n))])),
+    h("p.note", {}, told.is_all ? `all ${counted(told.runs, "run")}` : `the newest ${counted(told.runs, "run")}`, told.of_others ? `; ${num(told.of_others)} of other machines or versions are not counted` : ""));
   const most = Math.max(1, ...told.minutes.map((each) => each.tokens)), now = told.minutes.at(-2);
-  fill("#ledger", h("div", { class: "row" }, h("div", {}, h("b", { class: "sum" }, num(now.tokens)), h("span", { class: "of" }, " tokens in the last whole minute")), h("span", {}, counted(now.runs, "run"))),
-    h("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": `tokens of the last ten minutes: ${told.minutes.map((each) => each.tokens).join(", ")}` }, told.minutes.map((each, i) => h("rect", { x: i * 10 + 1, width: 8, y: 24 - (22 * each.tokens) / most, height: (22 * each.tokens) / most }))));
-  fill("#right", h("h2", {}, "Landings"), Object.keys(told.landings).length ? h("dl", { class: "sums" }, Object.entries(told.landings).sort((a, b) => b[1] - a[1]).map(([reason, n]) => [h("dt", {}, reason), h("dd", {}, num(n))])) : h("p", { class: "note" }, "none"),
-    h("h2", {}, "Most tokens"), h("ol", { class: "runs" }, told.worst.map((row) => entry(false, () => choose(row.run_id), [row.run_id.slice(0, 12), h("span", {}, num(row.tokens))], [`${counted(row.hops, "hop")}, ${row.state}`, h("span", { title: "since its last record was stored" }, ago(row.stored_at))]))));
+  fill("#ledger", h("div.row", {}, h("div", {}, h("b.sum", {}, num(now.tokens)), h("span.of", {}, " tokens in the last whole minute")), h("span", {}, counted(now.runs, "run"))),
+    h("svg.spark", { viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": `tokens of the last ten minutes: ${told.minutes.map((each) => each.tokens).join(", ")}` }, told.minutes.map((each, i) => h("rect", { x: i * 10 + 1, width: 8, y: 24 - (22 * each.tokens) / most, height: (22 * each.tokens) / most }))));
+  fill("#right", h("h2", {}, "Landings"), Object.keys(told.landings).length ? h("dl.sums", {}, Object.entries(told.landings).sort((a, b) => b[1] - a[1]).map(([reason, n]) => [h("dt", {}, reason), h("dd", {}, num(n))])) : h("p.note", {}, "none"),
+    h("h2", {}, "Most tokens"), h("ol.runs", {}, told.worst.map((row) => entry(false, () => choose(row.run_id), [row.run_id.slice(0, 12), h("span", {}, num(row.tokens))], [`${counted(row.hops, "hop")}, ${row.state}`, h("span", { title: "since its last record was stored" }, ago(row.stored_at))]))));
   $("#moment").textContent = "";
 }
 
@@ -46,25 +46,25 @@ const legend = () => h("details", {}, h("summary", {}, "what the words mean"), h
 
 export async function proof(machine, play) {
   if (!told) {
-    fill("#left", h("h2", {}, "Proof"), h("p", { class: "note" }, "proving …"));
+    fill("#left", h("h2", {}, "Proof"), h("p.note", {}, "proving …"));
     told = await api.get("proof").catch((error) => ({ error }));
   }
   const found = await figures().catch(() => ({}));
   if (document.body.dataset.view !== "proof") return;
-  if (told.error) { fill("#left", h("h2", {}, "Proof"), h("p", { class: "wrong" }, told.error.message)); told = null; return; }
+  if (told.error) { fill("#left", h("h2", {}, "Proof"), h("p.wrong", {}, told.error.message)); told = null; return; }
   const shown = told.bounds[bound], run = moment([]), at = { ...run.levels.get(""), hopsTaken: shown.handoffs.map((handoff, i) => ({ source: shown.states[i], target: shown.states[i + 1], handoff })) };
   for (const state of shown.states) at.visits[state] = (at.visits[state] ?? 0) + 1;
   fill("#crumbs"); fill("#text");
   if (figure) diagram("#diagram", marked(machine, figure, found[figure]), run, moment([]).levels.get(""));
   else diagram("#diagram", machine, run, at, { label: shown.in_words });
   if (figure) fill("#ledger", summary(figure, found[figure]));
-  else fill("#ledger", h("div", { class: "row" }, h("span", {}, shown.in_words)), shown.sum.length ? h("p", { class: "note" }, `${shown.sum.join("; ")}; ${told.cost}`) : null, shown.verdict ? h("p", { class: "note" }, shown.verdict) : null, shown.tolls.length ? h("p", { class: "note" }, shown.tolls.map((each) => (each.endsWith("is not binding") ? `${each}: a higher one would add nothing` : each)).join("; ")) : null);
+  else fill("#ledger", h("div.row", {}, h("span", {}, shown.in_words)), shown.sum.length ? h("p.note", {}, `${shown.sum.join("; ")}; ${told.cost}`) : null, shown.verdict ? h("p.note", {}, shown.verdict) : null, shown.tolls.length ? h("p.note", {}, shown.tolls.map((each) => (each.endsWith("is not binding") ? `${each}: a higher one would add nothing` : each)).join("; ")) : null);
   fill("#left", h("h2", {}, told.is_sound ? "Sound" : "Something to mend"),
-    h("ol", { class: "runs" }, told.bounds.map((each, i) => entry(i === bound && !figure, () => { bound = i; figure = null; proof(machine, play); }, each.measure, each.in_words.split(", visiting")[0].split(";")[0]))),
+    h("ol.runs", {}, told.bounds.map((each, i) => entry(i === bound && !figure, () => { bound = i; figure = null; proof(machine, play); }, each.measure, each.in_words.split(", visiting")[0].split(";")[0]))),
     choices(found, figure, (name) => { figure = name; proof(machine, play); }),
-    h("p", { class: "note" }, `${told.is_complete ? "all runs explored" : "not all runs were explored"}: ${told.configurations.toLocaleString("en")} configurations; at most ${told.seconds} s`),
+    h("p.note", {}, `${told.is_complete ? "all runs explored" : "not all runs were explored"}: ${told.configurations.toLocaleString("en")} configurations; at most ${told.seconds} s`),
     legend(), h("details", {}, h("summary", {}, "assuming"), h("ul", {}, told.assumptions.map((each) => h("li", {}, each)))));
-  fill("#right", figure ? tables(figure, found[figure]) : null, h("h2", {}, "Policies"), told.policies.length ? h("ul", { class: "verdicts" }, told.policies.map((each) => h("li", {}, h("span", { class: `pill ${TONES[each.verdict]}` }, each.verdict), h("span", {}, each.policy.split(/(?<=\))(?=\.)/).map((part) => [part, h("wbr")]))))) : h("p", { class: "note" }, "none declared"),
-    told.counterexamples.map((each) => h("div", { class: "card" }, h("small", {}, `${each.policy} is ${each.verdict}`), h("p", {}, each.path), each.change ? h("p", {}, `the smallest change: ${each.change}`) : null, each.records ? h("button", { class: "yes", onclick: () => play(each) }, "Play it") : null)),
-    h("h2", {}, "Findings"), told.findings.length ? h("ul", { class: "verdicts" }, told.findings.map((each) => h("li", {}, h("span", { class: `pill ${TONES[each.level]}` }, each.code), h("span", {}, each.problem, h("small", {}, `fix: ${each.fix}`))))) : h("p", { class: "note" }, "none"));
+  fill("#right", figure ? tables(figure, found[figure]) : null, h("h2", {}, "Policies"), told.policies.length ? h("ul.verdicts", {}, told.policies.map((each) => h("li", {}, h("span.pill", { class: TONES[each.verdict] }, each.verdict), h("span", {}, each.policy.split(/(?<=\))(?=\.)/).map((part) => [part, h("wbr")]))))) : h("p.note", {}, "none declared"),
+    told.counterexamples.map((each) => h("div.card", {}, h("small", {}, `${each.policy} is ${each.verdict}`), h("p", {}, each.path), each.change ? h("p", {}, `the smallest change: ${each.change}`) : null, each.records ? h("button.yes", { onclick: () => play(each) }, "Play it") : null)),
+    h("h2", {}, "Findings"), told.findings.length ? h("ul.verdicts", {}, told.findings.map((each) => h("li", {}, h("span.pill", { class: TONES[each.level] }, each.code), h("span", {}, each.problem, h("small", {}, `fix: ${each.fix}`))))) : h("p.note", {}, "none"));
 }
