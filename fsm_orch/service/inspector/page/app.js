@@ -4,7 +4,6 @@ import { $, ago, changed, el, fill, h, reveal } from "./dom.js";
 import { diagram } from "./draw.js";
 import { moment } from "./fold.js";
 import * as panels from "./panels.js";
-import { otherwise } from "./fork.js";
 import { fleet, proof } from "./views.js";
 
 const look = { view: "runs", chosen: null, upto: null, path: "", state: null }; // upto: null follows the run
@@ -239,7 +238,7 @@ $("#now").addEventListener("click", () => go(null));
 $("#prev").addEventListener("click", () => go((look.upto ?? run.records.length) - 1));
 $("#next").addEventListener("click", () => look.upto !== null && go(look.upto + 1));
 $("#fork").addEventListener("click", () => tried(fork({ at: cutAt(look.upto ?? run.records.length).at })));
-$("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); otherwise({ ...cut, ...run.details.repliers[cut.at], record: replied(cut), was: run.details.inputs[cut.at - 1].input }, fork); });
+$("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); panels.otherwise({ ...cut, ...run.details.repliers[cut.at], record: replied(cut), was: run.details.inputs[cut.at - 1].input }, fork); });
 $("#theme").addEventListener("click", () => { const { dataset } = document.documentElement, was = dataset.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"); dataset.theme = was === "light" ? "dark" : "light"; localStorage.setItem("fsm-orch-theme", dataset.theme); });
 addEventListener("keydown", (event) => {
   if (look.view !== "runs" || $("dialog[open]")) return; // what is not seen stays where it is

@@ -1,5 +1,5 @@
-// What stands around the diagram: runs, records in words, the ledger, a state, and what a human is asked.
-import { ago, counted, el, entry, h, joined, num, shown } from "./dom.js";
+// What stands around the diagram: runs, records in words, the ledger, a state, what a human is asked, and the form of a fork.
+import { $, ago, counted, el, entry, fill, h, joined, num, shown } from "./dom.js";
 import { about } from "./draw.js";
 
 const TONES = { visit_started: "blue", call_reserved: "amber", call_settled: "amber", call_denied: "red", overspent: "red", refused: "red", guard_raised: "red", attempt_failed: "red", handed_off: "cyan", landed: "amber", run_finished: "green", asked: "violet", approved: "violet", answered: "violet", gates_seen: "red" };
@@ -141,46 +141,69 @@ export function runs(rows, chosen, onpick, fallback) {
 // Args: found = how many of the newest runs of the store are not of this machine as it is.
 export const others = (found, name) => (found?.runs ? h("p.note", {}, `${found.is_all ? "" : "at least "}${num(found.runs)} more in the store, of another machine, or of another version of ${name}. fsm-orch runs list names them; fsm-orch inspect with their machine shows them.`) : null);
 
-// A question as its form says it: two buttons, a choice, fields. The service checks the answer.
-// Args: unrecorded = the tool that a fork would not use after a yes; null: it would use it, or none.
-export function question(asked, unrecorded, onanswer) {
-  const card = el("form.card", { "aria-label": asked.text }, el("small", {}, `${asked.state} waits for you${asked.expires_at ? ` until ${clock(asked.expires_at)}` : ""}`), el("p", {}, asked.text),
-    Object.keys(asked.shown ?? {}).length ? el("dl.held", {}, Object.entries(asked.shown).map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value, 4000))])) : null,
-    unrecorded ? el("p.note", {}, `This is a fork: it begins only what has a recorded reply, and this use of ${unrecorded} has none. After a yes it stands, until it goes on with its effects.`) : null);
-  const wrong = el("p.wrong", { role: "alert" }), send = (answer) => onanswer(asked.key, answer).catch((error) => { wrong.textContent = error.message; });
-  if (asked.form.type === "boolean") {
-    card.append(el("div.choice", {}, el("button.yes", { type: "button", onclick: () => send(true) }, "Approve"), el("button", { type: "button", onclick: () => send(false) }, "Decline")), wrong);
-    return card;
-  }
-  const only = Object.entries(asked.form.properties ?? {}), choices = only.length === 1 && options(only[0][1]);
-  if (choices && choices.length <= 4) { // nothing to fill in, and few ways to go: a button each
-    const [name, schema] = only[0];
-    card.append(schema.description ? el("small", {}, schema.description) : "", el("div.choice", {}, choices.map((choice) => el("button", { type: "button", class: choice === choices[0] && "yes", onclick: () => send({ [name]: choice }) }, String(choice)))), wrong);
-    return card;
-  }
-  const fields = Object.entries(asked.form.properties ?? { value: asked.form }).map(([name, schema]) => [name, schema, field(name, schema, asked.form)]);
-  for (const [name, schema, input] of fields) card.append(el("label", {}, el("span", {}, schema.title ?? name), schema.description ? el("small", {}, schema.description) : null, input));
-  card.append(el("button.yes", {}, "Answer"), wrong);
-  card.addEventListener("submit", (event) => {
+// A form whose answer the service checks; what is wrong with it is told there.
+// Args: give = is called with the button that was pressed, and throws why not.
+function card(attributes, give, ...parts) {
+  const wrong = el("p.wrong", { role: "alert" });
+  const onsubmit = (event) => {
     event.preventDefault();
-    const answer = Object.fromEntries(fields.map(([name, schema, input]) => [name, read(input, schema)]));
-    send(asked.form.properties ? answer : answer.value);
-  });
-  return card;
+    give(event.submitter).catch((error) => { wrong.textContent = error.message; });
+  };
+  return el("form.card", { ...attributes, onsubmit }, parts, wrong);
 }
 
-const options = (schema) => schema.enum ?? (schema.const !== undefined ? [schema.const] : (schema.anyOf ?? schema.oneOf)?.every((each) => each.const !== undefined) ? (schema.anyOf ?? schema.oneOf).map((each) => each.const) : null);
+// A question as its form says it: a button for each of few answers, or fields.
+// Args: unrecorded = the tool that a fork would not use after a yes; null: it would use it, or none.
+export function question(asked, unrecorded, onanswer) {
+  const { properties, type } = asked.form, fields = Object.entries(properties ?? { value: asked.form }).map(([name, schema]) => ({ name, schema, input: field(name, schema) }));
+  const choices = type === "boolean" ? [true, false] : fields.length === 1 ? options(fields[0].schema) : null, is_few = choices?.length <= 4;
+  const give = (button) => {
+    const answer = Object.fromEntries(fields.map(({ name, schema, input }) => [name, is_few ? JSON.parse(button.value) : read(input, schema)]));
+    return onanswer(asked.key, properties ? answer : answer.value);
+  };
+  const word = (choice) => (type !== "boolean" ? String(choice) : choice ? "Approve" : "Decline"), about = ({ description }) => description && el("small", {}, description);
+  return card({ "aria-label": asked.text }, give, el("small", {}, `${asked.state} waits for you${asked.expires_at ? ` until ${clock(asked.expires_at)}` : ""}`), el("p", {}, asked.text),
+    Object.keys(asked.shown ?? {}).length ? el("dl.held", {}, Object.entries(asked.shown).map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value, 4000))])) : null,
+    unrecorded ? el("p.note", {}, `This is a fork: it begins only what has a recorded reply, and this use of ${unrecorded} has none. After a yes it stands, until it goes on with its effects.`) : null,
+    is_few ? [properties && about(fields[0].schema), el("div.choice", {}, choices.map((choice, i) => el("button", { class: !i && "yes", value: JSON.stringify(choice) }, word(choice))))] :
+      [fields.map(({ name, schema, input }) => el("label", {}, el("span", {}, schema.title ?? name), about(schema), input)), el("button.yes", {}, "Answer")]);
+}
+
+function options({ enum: names, anyOf, oneOf, ...schema }) {
+  const ways = (anyOf ?? oneOf ?? [schema]).map((each) => each.const);
+  return names ?? (ways.includes(undefined) ? null : ways);
+}
+
+const select = (name, choices) => el("select", { name }, choices.map(([value, word]) => el("option", { value }, word)));
+
 function field(name, schema) {
-  const choices = options(schema);
-  if (choices) return el("select", { name }, choices.map((choice) => el("option", { value: JSON.stringify(choice) }, String(choice))));
-  if (schema.type === "boolean") return el("input", { name, type: "checkbox" });
-  if (schema.type === "integer" || schema.type === "number") return el("input", { name, type: "number", step: schema.type === "integer" ? 1 : "any", required: true });
+  const choices = options(schema), { type } = schema;
+  if (choices) return select(name, choices.map((choice) => [JSON.stringify(choice), String(choice)]));
+  if (type === "boolean") return el("input", { name, type: "checkbox" });
+  if (type === "integer" || type === "number") return el("input", { name, type: "number", step: type === "integer" ? 1 : "any", required: true });
   return el("textarea", { name, rows: 2, required: true });
 }
-function read(input, schema) {
-  if (options(schema)) return JSON.parse(input.value);
-  if (input.type === "checkbox") return input.checked;
-  if (input.type === "number") return Number(input.value);
-  if (schema.type === "string") return input.value;
-  try { return JSON.parse(input.value); } catch { return input.value; }
+
+function read({ type, checked, value }, schema) {
+  if (type === "checkbox") return checked;
+  if (type === "number") return Number(value);
+  if (schema.type === "string" && !options(schema)) return value;
+  try { return JSON.parse(value); } catch { return value; }
+}
+
+// A fork with another reply: which handoff its agent proposes, and what it writes. The kernel says whether that may be.
+// Args: cut = where the run is cut, after a reply; onfork = makes the fork, or throws why not.
+export function otherwise(cut, onfork) {
+  const { handoff: was, changes } = cut.was, handoff = select("handoff", [["", was ? `as it was: ${was}` : "as it was"], ...cut.handoffs.map((name) => [name, name])]);
+  const sets = el("textarea", { rows: 3, spellcheck: "false", placeholder: JSON.stringify(changes ?? { field: "value" }) }), effects = el("input", { type: "checkbox" });
+  const close = () => $("#otherwise").close();
+  const give = async () => {
+    const values = sets.value.trim() ? JSON.parse(sets.value) : null;
+    await onfork({ at: cut.at, machine: cut.machine, handoff: handoff.value || null, sets: values, effects: effects.checked });
+    close();
+  };
+  fill("#otherwise", card({}, give, el("h2", { id: "otherwise-title" }, `Another reply of ${cut.replier}: record ${cut.record}, input ${cut.at}`),
+    el("label", {}, "Handoff ", handoff), el("label", {}, "What it writes instead, as JSON ", sets), el("label", {}, effects, " do again what has an effect"),
+    el("div.choice", {}, el("button.yes", {}, "Fork"), el("button", { type: "button", onclick: close }, "Cancel"))));
+  $("#otherwise").showModal();
 }
