@@ -30,6 +30,9 @@ export const el = (...words) => made(h(...words));
 // One of a list to choose from.
 export const entry = (is_on, onclick, bold, small, key) => h("li", { key }, h("button", { class: is_on && "on", "aria-current": is_on ? "true" : null, onclick }, h("b", {}, bold), h("em", {}, small)));
 
+// What a `dl` holds, of pairs.
+export const pairs = (found, tell = String) => found.map(([name, value]) => [h("dt", {}, name), h("dd", {}, tell(value))]);
+
 const drawn = new WeakMap(); // what was said last of what `fill` has drawn
 
 // Have a box hold what should be there. What is so already stays as it is: focus, scrolling, and what somebody marks.

@@ -1,5 +1,5 @@
 // What stands around the diagram: runs, records in words, the ledger, a state, what a human is asked, and the form of a fork.
-import { $, ago, counted, el, entry, fill, h, joined, num, shown } from "./dom.js";
+import { $, ago, counted, el, entry, fill, h, joined, num, pairs, shown } from "./dom.js";
 import { about } from "./draw.js";
 
 const TONES = { visit_started: "blue", call_reserved: "amber", call_settled: "amber", call_denied: "red", overspent: "red", refused: "red", guard_raised: "red", attempt_failed: "red", handed_off: "cyan", landed: "amber", run_finished: "green", asked: "violet", approved: "violet", answered: "violet", gates_seen: "red" };
@@ -10,7 +10,7 @@ function worst(at, run, proved, over) {
   return most < stands ? [most, "proved of every run"] : [stands, "from where it stands"];
 }
 
-const MEANS = {
+export const MEANS = {
   settled: "charged: calls that are over",
   reserved: "set aside for calls that are under way, and given back if they take less",
   "ahead at most": "what may still be charged beside these before the run ends; nothing once it has",
@@ -71,6 +71,8 @@ const said = {
   run_finished: (r) => [["ends in ", [r.stamp.state]], r.landing ? "with the default answer" : ""],
 };
 
+const whole = (value) => shown(value, 4000);
+
 const told = new WeakMap(); // by record: how it was told last, which is the same until it is picked
 // Args: values = by record number, what its input holds, where that has been loaded.
 export const records = (list, upto, values, onpick) => {
@@ -89,7 +91,7 @@ function line(record, i, is, held, onpick, name) {
   const [words, detail] = (said[record.kind] ?? ((r) => [[r.kind], ""]))(record, name);
   return h("li.record", { key: i, class: [TONES[record.kind] ?? "faint", is], "aria-current": is === "at" ? "step" : null, style: { "--depth": record.stamp.path.length } },
     h("button.to", { onclick: () => onpick(i + 1) }, h("time", {}, record.stamp.at.toFixed(3)), h("span.knob", {}), h("span.told", {}, h("span.line", {}, words.map((part) => (Array.isArray(part) ? h("b", {}, part[0]) : part))), detail ? h("span.detail", {}, detail) : null)),
-    held ? h("dl.held", {}, held.map(([name, value]) => [h("dt", {}, name), h("dd", {}, shown(value, 4000))])) : null);
+    held ? h("dl.held", {}, pairs(held, whole)) : null);
 }
 
 // What a state is, its ways on, and the records of its visits.
@@ -97,7 +99,7 @@ export function state(node, machine, at, list, onpick, onclose) {
   const ways = machine.edges.filter((edge) => edge.source === node.name), is = ({ kind, stamp }) => (kind === "visit_started" || kind === "run_finished") && stamp.state === node.name && stamp.path.join(".") === at.path;
   const visits = list.flatMap((record, i) => (is(record) ? [i + 1] : []));
   return h("section.card", { key: "state", id: "state", "aria-label": node.name }, h("p", {}, h("b", {}, node.name), " ", h("button.beside", { onclick: onclose }, "close")), h("small", {}, joined([node.sub, node.tools?.length && `tools: ${node.tools.join(", ")}`, node.where], "; ")),
-    h("dl.held", {}, ways.map((edge) => [h("dt", {}, `${edge.handoff} → ${edge.target}`), h("dd", {}, joined(about(edge), "; ") || "no guard")])),
+    h("dl.held", {}, pairs(ways.map((edge) => [`${edge.handoff} → ${edge.target}`, joined(about(edge), "; ") || "no guard"]))),
     visits.length ? h("p", {}, "visits: ", visits.map((number) => [h("button.beside", { onclick: () => onpick(number) }, `record ${number}`), " "])) : h("p", {}, "not visited"));
 }
 
@@ -163,7 +165,7 @@ export function question(asked, unrecorded, onanswer) {
   };
   const word = (choice) => (type !== "boolean" ? String(choice) : choice ? "Approve" : "Decline"), about = ({ description }) => description && el("small", {}, description);
   return card({ "aria-label": asked.text }, give, el("small", {}, `${asked.state} waits for you${asked.expires_at ? ` until ${clock(asked.expires_at)}` : ""}`), el("p", {}, asked.text),
-    Object.keys(asked.shown ?? {}).length ? el("dl.held", {}, Object.entries(asked.shown).map(([name, value]) => [el("dt", {}, name), el("dd", {}, shown(value, 4000))])) : null,
+    Object.keys(asked.shown ?? {}).length ? el("dl.held", {}, pairs(Object.entries(asked.shown), whole)) : null,
     unrecorded ? el("p.note", {}, `This is a fork: it begins only what has a recorded reply, and this use of ${unrecorded} has none. After a yes it stands, until it goes on with its effects.`) : null,
     is_few ? [properties && about(fields[0].schema), el("div.choice", {}, choices.map((choice, i) => el("button", { class: !i && "yes", value: JSON.stringify(choice) }, word(choice))))] :
       [fields.map(({ name, schema, input }) => el("label", {}, el("span", {}, schema.title ?? name), about(schema), input)), el("button.yes", {}, "Answer")]);

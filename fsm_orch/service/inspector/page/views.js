@@ -1,8 +1,9 @@
 // The views beside the runs: where all of them stand; what is proved before any of them, and figures of other sessions.
 import * as api from "./api.js";
-import { $, ago, counted, entry, fill, h, num } from "./dom.js";
+import { $, ago, counted, entry, fill, h, num, pairs } from "./dom.js";
 import { diagram } from "./draw.js";
 import { moment } from "./fold.js";
+import { MEANS } from "./panels.js";
 
 let asked = 0;
 
@@ -17,12 +18,12 @@ export async function fleet(machine, choose) {
   fill("#crumbs"); fill("#text");
   diagram("#diagram", machine, run, run.levels.get(""), { counts: Object.fromEntries(Object.entries(counts).map(([state, n]) => [state, n > 999 ? "999+" : n])), label: Object.entries(counts).map(([state, n]) => `${n} at ${state}`).join(", ") });
   const total = (of) => Object.values(of).reduce((a, b) => a + b, 0);
-  fill("#left", h("h2", {}, "Fleet"), h("dl.sums", {}, [["running", total(told.standing)], ["waiting for humans", total(told.waiting)], ["ended", total(told.ended)], ["landed", total(told.landings)]].map(([name, n]) => [h("dt", {}, name), h("dd", {}, num(n))])),
+  fill("#left", h("h2", {}, "Fleet"), h("dl.sums", {}, pairs([["running", total(told.standing)], ["waiting for humans", total(told.waiting)], ["ended", total(told.ended)], ["landed", total(told.landings)]], num)),
     h("p.note", {}, told.is_all ? `all ${counted(told.runs, "run")}` : `the newest ${counted(told.runs, "run")}`, told.of_others ? `; ${num(told.of_others)} of other machines or versions are not counted` : ""));
   const most = Math.max(1, ...told.minutes.map((each) => each.tokens)), now = told.minutes.at(-2);
   fill("#ledger", h("div.row", {}, h("div", {}, h("b.sum", {}, num(now.tokens)), h("span.of", {}, " tokens in the last whole minute")), h("span", {}, counted(now.runs, "run"))),
     h("svg.spark", { viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": `tokens of the last ten minutes: ${told.minutes.map((each) => each.tokens).join(", ")}` }, told.minutes.map((each, i) => h("rect", { x: i * 10 + 1, width: 8, y: 24 - (22 * each.tokens) / most, height: (22 * each.tokens) / most }))));
-  fill("#right", h("h2", {}, "Landings"), Object.keys(told.landings).length ? h("dl.sums", {}, Object.entries(told.landings).sort((a, b) => b[1] - a[1]).map(([reason, n]) => [h("dt", {}, reason), h("dd", {}, num(n))])) : h("p.note", {}, "none"),
+  fill("#right", h("h2", {}, "Landings"), Object.keys(told.landings).length ? h("dl.sums", {}, pairs(Object.entries(told.landings).sort((a, b) => b[1] - a[1]), num)) : h("p.note", {}, "none"),
     h("h2", {}, "Most tokens"), h("ol.runs", {}, told.worst.map((row) => entry(false, () => choose(row.run_id), [row.run_id.slice(0, 12), h("span", {}, num(row.tokens))], [`${counted(row.hops, "hop")}, ${row.state}`, h("span", { title: "since its last record was stored" }, ago(row.stored_at))]))));
   $("#moment").textContent = "";
 }
@@ -86,7 +87,8 @@ const table = (label, headings, rows) => h("div.wide", { tabindex: 0, role: "reg
 let told = null, bound = 0, figure = null; // figure: whose figures stand on the edges, instead of a bound
 const TONES = { holds: "green", violated: "red", possible: "amber", unknown: "amber", error: "red", warning: "amber", note: "faint" };
 
-const MEANS = {
+const WORDS = {
+  ...MEANS,
   configurations: "where a run can stand, told apart by all that decides how it goes on; each was looked at",
   "at most": "what no run exceeds; the path that is drawn comes nearest",
   slack: "the limit is never reached, so it cuts no run short; guarded: it may, and the run is landed",
@@ -94,10 +96,9 @@ const MEANS = {
   max_visits: "how often a run may enter a state",
   menu: "in a record: the handoffs that are legal there",
   wrote: "in a record: the fields that a hop has changed",
-  "settled, reserved, ahead": "tokens that are charged, that are set aside for calls under way, and that may still follow",
   shapes: "round: a state; a pill: an end, and the fallback, where runs land; a frame within: machines run inside; dots: its visits",
 };
-const legend = () => h("details", {}, h("summary", {}, "what the words mean"), h("dl", {}, Object.entries(MEANS).map(([word, means]) => [h("dt", {}, word), h("dd", {}, means)])));
+const legend = () => h("details", {}, h("summary", {}, "what the words mean"), h("dl", {}, pairs(Object.entries(WORDS))));
 
 export async function proof(machine, play) {
   if (!told) {
