@@ -20,7 +20,7 @@ export function diagram(query, machine, run, at, more = {}) {
     [0, 1, 2].map((order) => edges.filter((edge) => edge.order === order).map((edge) => edge.node)),
     landed.map((hop, i) => {
       const [d, x, y] = aside(find(hop.source), find(hop.target), machine, low);
-      return h("g.edge.landing", { key: `landing ${i}` }, h("path", { d, "marker-end": "url(#head-amber)" }), h("text", { x, y }, `landed: ${hop.reason}`));
+      return h("g.edge.landing.amber", { key: `landing ${i}` }, h("path", { d, "marker-end": "url(#head-amber)" }), h("text", { x, y }, `landed: ${hop.reason}`));
     }),
     machine.nodes.map((node) => state(node, W, H, run, at, more)), h("g", { key: "numbers" }, edges.map((edge) => edge.badge))));
 }
@@ -50,7 +50,7 @@ function across(ax, ay, bx, by, W, H) {
   return [`M${from},${ay} C${mid},${ay} ${mid},${by} ${to},${by}`, ...words];
 }
 
-const heads = () => h("defs", { key: "heads" }, ["faint", "cyan", "blue", "amber", "red", "violet"].map((tone) => h("marker.head", { id: `head-${tone}`, class: tone, viewBox: "0 0 8 8", refX: 6.5, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, h("path", { d: "M0,0 L8,4 L0,8 z" }))));
+const heads = () => h("defs", { key: "heads" }, ["plain", "cyan", "blue", "amber", "red", "violet"].map((tone) => h("marker.head", { id: `head-${tone}`, class: tone, viewBox: "0 0 8 8", refX: 6.5, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, h("path", { d: "M0,0 L8,4 L0,8 z" }))));
 
 function numbered(hops) {
   const found = new Map();
@@ -70,9 +70,9 @@ function one(edge, i, machine, at, taken, other) {
   const here = edge.source === at.state && at.status === "running" && edge.kind === "handoff";
   const legal = here && at.legal.includes(edge.handoff), off = here && !legal;
   const failure = edge.kind !== "handoff";
-  const tone = order ? "blue" : beside ? "violet" : legal ? "cyan" : failure ? "red" : "faint";
+  const tone = order ? "blue" : beside ? "violet" : legal ? "cyan" : failure ? "red" : "plain";
   const title = joined([`${edge.source} → ${edge.target}: ${edge.handoff}`, ...about(edge), edge.where], "\n");
-  const node = h("g.edge", { key: `edge ${i}`, class: [edge.mark, failure && "failure", order && "taken", beside && "beside", legal && "legal", off && "off", order?.includes(at.hopsTaken.length) && "last"] },
+  const node = h("g.edge", { key: `edge ${i}`, class: [tone, edge.mark, failure && "failure", order && "taken", beside && "beside", legal && "legal", off && "off", order?.includes(at.hopsTaken.length) && "last"] },
     h("title", {}, title), h("path", { d: edge.path, "marker-end": `url(#head-${tone})` }), edge.label && h("text", { x: edge.label[0], y: edge.label[1] }, edge.note ? `${edge.handoff} ${edge.note}` : edge.handoff));
   return { node, badge: order || beside ? number(edge, i, machine, order, beside) : null, order: order ? 2 : beside || legal ? 1 : 0 };
 }
