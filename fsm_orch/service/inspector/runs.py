@@ -22,6 +22,7 @@ from ...run.cuts import Cut
 from ...run.unrecorded import Unrecorded
 from ...store.values import Listed
 from ..driving import Driving
+from .subjects import Subjects
 
 MOST_LISTED = 500
 """Of how many runs, the newest, the page is told where they stand."""
@@ -30,13 +31,17 @@ _MOST_KEPT = 10_000
 """Of how many runs it is kept why they were landed: that changes no more."""
 
 
-def row_json(row: Listed) -> dict[str, Any]:
-    """Return a run as a list shows it, as JSON, without who drives it."""
+def row_json(row: Listed, about: str = "") -> dict[str, Any]:
+    """Return a run as a list shows it, as JSON, without who drives it.
+
+    Args:
+        about: what it is about, in a line.
+    """
     told: dict[str, Any] = to_builtins(row)
     for name in ("owner", "epoch", "rebound"):
         told.pop(name)
     head: dict[str, Any] = told.pop("head")
-    return told | head
+    return told | head | {"about": about}
 
 
 def tag_of(*rows: Listed) -> str:
@@ -90,8 +95,8 @@ def fork_json(fork: Unrecorded) -> dict[str, Any]:
 class Fleet:
     """Where the newest runs of a store stand, and why they were landed."""
 
-    def __init__(self, driving: Driving) -> None:
-        self._driving = driving
+    def __init__(self, driving: Driving, subjects: Subjects) -> None:
+        self._driving, self._subjects = driving, subjects
         self._reasons: OrderedDict[str, str | None] = OrderedDict()
 
     async def json(self, rows: Sequence[Listed], now_s: float) -> dict[str, Any]:
@@ -105,7 +110,8 @@ class Fleet:
         ours = [row for row in rows if row.digest == definition.digest]
         ended = [row for row in ours if row.head.status == "finished"]
         reasons = [await self._reason(row) for row in ended if row.head.state == definition.fallback.name]
-        worst = sorted(ours, key=lambda row: row.head.tokens, reverse=True)
+        most = sorted((row for row in ours if row.head.tokens), key=lambda row: row.head.tokens, reverse=True)
+        worst = most[:_MOST_WORST]
         return {
             "runs": len(ours),
             "of_others": len(rows) - len(ours),
@@ -115,7 +121,7 @@ class Fleet:
             "ended": dict(Counter(row.head.state for row in ended)),
             "landings": dict(Counter(reason for reason in reasons if reason is not None)),
             "minutes": _minutes(ended, now_s),
-            "worst": [row_json(row) for row in worst[:_MOST_WORST] if row.head.tokens],
+            "worst": [row_json(*each) for each in zip(worst, await self._subjects.of(worst), strict=True)],
         }
 
     async def _reason(self, row: Listed) -> str | None:

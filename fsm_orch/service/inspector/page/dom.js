@@ -28,7 +28,7 @@ export function h(named, { key, class: more, ...attributes } = {}, ...children) 
 export const el = (...words) => made(h(...words));
 
 // One of a list to choose from.
-export const entry = (is_on, onclick, bold, small, key) => h("li", { key }, h("button", { class: is_on && "on", "aria-current": is_on ? "true" : null, onclick }, h("b", {}, bold), h("em", {}, small)));
+export const entry = (is_on, onclick, bold, small, key, line) => h("li", { key }, h("button", { class: is_on && "on", "aria-current": is_on ? "true" : null, onclick }, h("b", {}, bold), line && h("span.line", {}, line), h("em", {}, small)));
 
 // What a `dl` holds, of pairs.
 export const pairs = (found, tell = String) => found.map(([name, value]) => [h("dt", {}, name), h("dd", {}, tell(value))]);

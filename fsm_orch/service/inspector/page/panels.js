@@ -136,7 +136,7 @@ export function prompted(prompts, records, isFork) {
 export function runs(rows, chosen, onpick, fallback) {
   return h("ol.runs", {}, rows.map((row) => {
     const word = row.status === "finished" ? row.state : row.status, tone = row.status === "waiting" ? "violet" : row.status === "running" ? "blue" : row.state === fallback ? "amber" : "green";
-    return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span.pill", { class: tone }, word)], [`${counted(row.hops, "hop")}${row.origin ? ", a fork" : ""}`, h("span", { title: `begun ${clock(row.began_at)}; stored last ${clock(row.stored_at)}, ${ago(row.stored_at)} ago` }, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id);
+    return entry(row.run_id === chosen, () => onpick(row.run_id), [row.run_id.slice(0, 12), h("span.pill", { class: tone }, word)], [`${counted(row.hops, "hop")}${row.origin ? ", a fork" : ""}`, h("span", { title: `begun ${clock(row.began_at)}; stored last ${clock(row.stored_at)}, ${ago(row.stored_at)} ago` }, `${num(row.tokens)} tok · ${ago(row.stored_at)}`)], row.run_id, row.about);
   }));
 }
 

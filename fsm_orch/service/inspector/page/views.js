@@ -24,7 +24,7 @@ export async function fleet(machine, choose) {
   fill("#ledger", h("div.row", {}, h("div", {}, h("b.sum", {}, num(now.tokens)), h("span.of", {}, " tokens in the last whole minute")), h("span", {}, counted(now.runs, "run"))),
     h("svg.spark", { viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": `tokens of the last ten minutes: ${told.minutes.map((each) => each.tokens).join(", ")}` }, told.minutes.map((each, i) => h("rect", { x: i * 10 + 1, width: 8, y: 24 - (22 * each.tokens) / most, height: (22 * each.tokens) / most }))));
   fill("#right", h("h2", {}, "Landings"), Object.keys(told.landings).length ? h("dl.sums", {}, pairs(Object.entries(told.landings).sort((a, b) => b[1] - a[1]), num)) : h("p.note", {}, "none"),
-    h("h2", {}, "Most tokens"), h("ol.runs", {}, told.worst.map((row) => entry(false, () => choose(row.run_id), [row.run_id.slice(0, 12), h("span", {}, num(row.tokens))], [`${counted(row.hops, "hop")}, ${row.state}`, h("span", { title: "since its last record was stored" }, ago(row.stored_at))]))));
+    h("h2", {}, "Most tokens"), h("ol.runs", {}, told.worst.map((row) => entry(false, () => choose(row.run_id), [row.run_id.slice(0, 12), h("span", {}, num(row.tokens))], [`${counted(row.hops, "hop")}, ${row.state}`, h("span", { title: "since its last record was stored" }, ago(row.stored_at))], row.run_id, row.about))));
   $("#moment").textContent = "";
 }
 
