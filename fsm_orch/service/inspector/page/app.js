@@ -1,7 +1,7 @@
 // The inspector: which run is looked at, up to which of its records, and in which of its machines.
 import * as api from "./api.js";
 import { $, ago, changed, el, fill, h, reveal } from "./dom.js";
-import { diagram } from "./draw.js";
+import { diagram, focus } from "./draw.js";
 import { moment } from "./fold.js";
 import * as panels from "./panels.js";
 import { fleet, proof } from "./views.js";
@@ -54,13 +54,44 @@ function picked(right) { // what is so after the records up to the one that is l
 function onpick(at, name, within) { // a state that is clicked on tells what it is, and shows what ran inside it
   const state = `${at.path}/${name}`;
   look.state = look.state === state && !within.length ? null : state;
-  if (within.length) look.path = within.at(-1).path;
+  if (within.length) enter(within.at(-1).path);
+  else show();
+}
+
+function enter(path) { // another machine of the tree; the focus goes to the state that was looked into, or to where the run stands
+  const from = moment(run.records).levels.get(look.path)?.place.split(".").at(-2);
+  look.path = path;
   show();
+  focus(from);
+}
+
+function close() { // what a state is
+  const [, name] = look.state.split("/");
+  look.state = null;
+  show();
+  focus(name);
+}
+
+function alone() { // or beside its parent
+  if (beside) beside = null;
+  else compare(run.details.row.origin.parent);
+  show();
+  $("#alone").focus();
+}
+
+function shut(target) { // what is open, the last first, and the focus goes back to what opened it; then a run is followed again
+  const fold = target.closest?.("details[open]") ?? $("details[open]"), path = look.state?.split("/")[0];
+  if (fold) { fold.open = false; fold.firstChild.focus(); }
+  else if (look.view !== "runs") return;
+  else if (look.state && (path === look.path || !look.path)) close();
+  else if (look.path) enter(look.path.split(".").slice(0, -1).join("."));
+  else if (beside) alone();
+  else go(null);
 }
 
 function picture(now) { // of the state that was clicked on
   const [path, name] = look.state?.split("/") ?? [], at = now.levels.get(path), machine = machines[at?.place], node = machine?.nodes.find((each) => each.name === name);
-  return node ? panels.state(node, machine, at, run.records, go, () => { look.state = null; show(); }) : null;
+  return node ? panels.state(node, machine, at, run.records, go, close) : null;
 }
 
 function crumbs(now, at) {
@@ -68,8 +99,8 @@ function crumbs(now, at) {
   const named = (path) => now.levels.get(path).place.split(".").at(-1), state = (each) => each.place.split(".").slice(0, -1).join(".");
   const beside_ = at.path === "" ? [] : [...now.levels.values()].filter((each) => each.path !== at.path && state(each) === state(at));
   if (found.length === 1) return [];
-  return [found.map((path, i) => h("button", { "aria-current": path === at.path ? "location" : null, onclick: () => { look.path = path; show(); } }, i ? `${named(path)} ${parts[i - 1]}` : machines[""].name)),
-    beside_.length ? h("span", {}, "also: ", beside_.map((each) => h("button", { onclick: () => { look.path = each.path; show(); } }, `${named(each.path)} ${each.path}`))) : null];
+  return [found.map((path, i) => h("button", { "aria-current": path === at.path ? "location" : null, onclick: () => enter(path) }, i ? `${named(path)} ${parts[i - 1]}` : machines[""].name)),
+    beside_.length ? h("span", {}, "also: ", beside_.map((each) => h("button", { onclick: () => enter(each.path) }, `${named(each.path)} ${each.path}`))) : null];
 }
 
 function happened(upto, now) {
@@ -77,8 +108,7 @@ function happened(upto, now) {
   const made = upto && inputs ? inputs.findIndex((each) => each.records >= upto) : -1;
   const button = (word, onclick) => h("button.beside", { key: word, onclick }, word);
   const head = h("h2", { key: "head" }, "Records ", h("small", {}, `${upto} of ${run.records.length}${made < 0 ? "" : `, input ${made + 1} of ${inputs.length}`}`),
-    parent && !beside ? button("beside its parent", () => compare(parent)) : null,
-    beside ? button("alone", () => { beside = null; show(); }) : null,
+    parent ? h("button.beside", { key: "alone", id: "alone", onclick: alone }, beside ? "alone" : "beside its parent") : null,
     row && row.status !== "finished" ? button("cancel", () => tried(act("cancel"))) : null,
     panels.isLeft(row) && row.origin && !run.details.withheld ? button("go on", goOn) : null);
   const mine = panels.records(run.records, upto, run.values, go);
@@ -241,14 +271,12 @@ $("#fork").addEventListener("click", () => tried(fork({ at: cutAt(look.upto ?? r
 $("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); panels.otherwise({ ...cut, ...run.details.repliers[cut.at], record: replied(cut), was: run.details.inputs[cut.at - 1].input }, fork); });
 $("#theme").addEventListener("click", () => { const { dataset } = document.documentElement, was = dataset.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"); dataset.theme = was === "light" ? "dark" : "light"; localStorage.setItem("fsm-orch-theme", dataset.theme); });
 addEventListener("keydown", (event) => {
-  if (look.view !== "runs" || $("dialog[open]")) return; // what is not seen stays where it is
-  const { tagName, type } = event.target, slides = type === "range" && event.key !== "Escape"; // arrows move a slider by themselves
-  if (slides || (["INPUT", "TEXTAREA", "SELECT"].includes(tagName) && type !== "range") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const stage = event.target.closest?.("#diagram");
-  if (stage && stage.scrollWidth > stage.clientWidth && event.key !== "Escape") return; // arrows move what is scrolled
-  if (event.key === "ArrowLeft") $("#prev").click();
-  else if (event.key === "ArrowRight") $("#next").click();
-  else if (event.key === "Escape") go(null);
+  const { key, target } = event, { tagName, type } = target, slides = type === "range";
+  if ($("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey || (["INPUT", "TEXTAREA", "SELECT"].includes(tagName) && !slides)) return;
+  if (key === "Escape") shut(target);
+  else if (look.view !== "runs" || slides || target.closest?.("#diagram")) return; // what is not seen stays where it is, and a slider and a diagram have their own arrows
+  else if (key === "ArrowLeft") $("#prev").click();
+  else if (key === "ArrowRight") $("#next").click();
 });
 if (localStorage.getItem("fsm-orch-theme")) document.documentElement.dataset.theme = localStorage.getItem("fsm-orch-theme");
 

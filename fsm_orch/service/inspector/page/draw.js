@@ -8,21 +8,23 @@ const place = (at, name) => joined([at.place, name], ".");
 
 // Args: machine as drawn by the server; run and at from `moment`; more = { marks: extra path, counts, onpick, label }.
 export function diagram(query, machine, run, at, more = {}) {
-  const box = $(query);
+  const box = $(query), tabIndex = more.onpick ? -1 : 0; // what can be picked in it has the focus instead, and scrolls it
+  if (box.tabIndex !== tabIndex) Object.assign(box, { tabIndex });
   const [W, H] = machine.node, pad = 30, [wide, high] = machine.size, low = high + 14;
   const landed = at.hopsTaken.filter((hop) => hop.handoff === null), whole = [wide + 2 * pad, high + 2 * pad + (landed.length ? 34 : 0)];
   const taken = numbered(at.hopsTaken), other = numbered(more.marks ?? []);
   const edges = machine.edges.map((edge, i) => one(edge, i, machine, at, taken, other));
+  const again = () => diagram(query, machine, run, at, more);
   const find = (name) => machine.nodes.find((node) => node.name === name);
   const size = [LEAST * whole[0], LEAST * whole[1]], fits = size[0] < 1.1 * box.clientWidth && size[1] < 1.1 * box.clientHeight;
-  fill(box, fits ? null : h("button", { key: "whole", id: "whole", "aria-pressed": String(box.className === "whole"), onclick: () => { box.className = box.className ? "" : "whole"; diagram(query, machine, run, at, more); } }, "whole"),
-    h("svg", { key: machine.digest, viewBox: [-pad, -pad, ...whole].join(" "), role: "group", "aria-label": more.label ?? said(machine, at), style: { "--wide": `${size[0]}px`, "--high": `${size[1]}px` } }, heads(),
+  fill(box, fits ? null : h("button", { key: "whole", id: "whole", "aria-pressed": String(box.className === "whole"), onclick: () => { box.className = box.className ? "" : "whole"; again(); } }, "whole"),
+    h("svg", { key: machine.digest, viewBox: [-pad, -pad, ...whole].join(" "), role: more.onpick ? "toolbar" : "group", "aria-label": more.label ?? said(machine, at), style: { "--wide": `${size[0]}px`, "--high": `${size[1]}px` } }, heads(),
     [0, 1, 2].map((order) => edges.filter((edge) => edge.order === order).map((edge) => edge.node)),
     landed.map((hop, i) => {
       const [d, x, y] = aside(find(hop.source), find(hop.target), machine, low);
       return h("g.edge.landing.amber", { key: `landing ${i}` }, h("path", { d, "marker-end": "url(#head-amber)" }), h("text", { x, y }, `landed: ${hop.reason}`));
     }),
-    machine.nodes.map((node) => state(node, W, H, run, at, more)), h("g", { key: "numbers" }, edges.map((edge) => edge.badge))));
+    machine.nodes.map((node) => state(node, machine, run, at, more, again)), h("g", { key: "numbers" }, edges.map((edge) => edge.badge))));
 }
 
 // A landing on the way that hides least, and the place of its words.
@@ -95,14 +97,42 @@ function free(edge, machine) {
 
 const waits = (at) => [...at.asks.values()].some((ask) => (ask.kind === "human" || ask.is_gated) && ask.end === null);
 
-function state(node, W, H, run, at, more) {
-  const [x, y] = node.at, here = node.name === at.state, used = at.visits[node.name] ?? 0, seen = used > 0 || here;
+let focused = null; // the state that had the focus last: of all states, Tab leads to one
+const stop = (machine, at) => [focused, at.state].find((name) => machine.nodes.some((each) => each.name === name)) ?? machine.initial;
+
+// Have a state of the diagram have the focus, or the one that Tab leads to.
+export const focus = (name) => (document.getElementById(`state-${name}`) ?? $("#diagram .node[tabindex='0']"))?.focus();
+
+// The state that an arrow leads to: right and left as one reads, up and down the nearest.
+function towards(machine, { at: [x, y], name }, key) {
+  const read = machine.nodes.toSorted((a, b) => a.at[1] - b.at[1] || a.at[0] - b.at[0]), from = read.findIndex((each) => each.name === name);
+  if (key === "ArrowRight") return read[from + 1];
+  if (key === "ArrowLeft") return read[from - 1];
+  const way = key === "ArrowDown" ? 1 : -1, far = (each) => Math.hypot(each.at[0] - x, each.at[1] - y);
+  return read.filter((each) => way * (each.at[1] - y) > 1).sort((a, b) => far(a) - far(b))[0];
+}
+
+// What makes a state a button, which is a stop of Tab together with all the others.
+function button(node, machine, at, again, does, pick) {
+  const onkeydown = (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key.startsWith("Arrow")) focus(towards(machine, node, event.key)?.name);
+    else if (["Enter", " "].includes(event.key)) pick();
+    else return;
+    event.preventDefault();
+  };
+  const onfocus = () => { focused = node.name; again(); };
+  return { id: `state-${node.name}`, tabindex: node.name === stop(machine, at) ? 0 : -1, role: "button", "aria-label": `${node.name}: ${does}`, "aria-current": node.name === at.state && "step", onclick: pick, onfocus, onkeydown };
+}
+
+function state(node, machine, run, at, more, again) {
+  const [x, y] = node.at, [W, H] = machine.node, here = node.name === at.state, used = at.visits[node.name] ?? 0, seen = used > 0 || here;
   const shut = run.shut.has(place(at, node.name)), within = node.parts?.length ? inside(run, at, node.name) : [];
   const counts = more.counts?.[node.name];
   const dots = node.most && node.most <= 6 ? [...Array(node.most)].map((_, i) => h("circle.dot", { class: i < used && "used", cx: x + W / 2 - 14 - 9 * (node.most - 1 - i), cy: y - H / 2 + 13, r: 3 })) : [];
   const told = joined([node.name, node.sub, used && `${used} visits${node.most ? ` of ${node.most}` : ""}`, shut && "shut: nobody may enter now", node.tools?.length && `tools: ${node.tools.join(", ")}`, node.where], "\n");
   const pick = more.onpick && (() => more.onpick(at, node.name, within)), open = pick && within.length, waiting = here && waits(at);
-  return h("g.node", { key: `state ${node.name}`, class: [node.kind, here && "here", seen && "seen", here && at.calls.size && "busy", waiting && "waits", shut && "shut", open && "opens"], ...(pick ? { tabindex: 0, role: "button", "aria-label": `${node.name}: ${open ? "look inside" : "what it is"}`, onclick: pick, onkeydown: (e) => ["Enter", " "].includes(e.key) && (e.preventDefault(), pick()) } : {}) },
+  return h("g.node", { key: `state ${node.name}`, class: [node.kind, here && "here", seen && "seen", here && at.calls.size && "busy", waiting && "waits", shut && "shut", open && "opens"], ...(pick ? button(node, machine, at, again, open ? "look inside" : "what it is", pick) : {}) },
     h("title", {}, told),
     h("rect.halo", { x: x - W / 2, y: y - H / 2, width: W, height: H, rx: 14 }), h("rect.box", { x: x - W / 2, y: y - H / 2, width: W, height: H, rx: node.kind === "state" ? 14 : H / 2 }),
     node.parts?.length ? h("rect.inner", { x: x - W / 2 + 5, y: y - H / 2 + 5, width: W - 10, height: H - 10, rx: 10 }) : null,
