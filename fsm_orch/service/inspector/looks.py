@@ -80,8 +80,14 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         caller: Annotated[Caller, Depends(auth)],
         status: Literal["running", "waiting", "finished"] | None = None,
         after: str | None = None,
+        state: str | None = None,
+        landing: str | None = None,
     ) -> Response:
-        found = await seen.rows(caller, status=status, digest=digest, after=after, limit=_PAGE)
+        if state is None and landing is None:
+            found = await seen.rows(caller, status=status, digest=digest, after=after, limit=_PAGE)
+        else:  # which no store looks for: of the runs that the fleet counts
+            newest = await seen.rows(caller, status=status, after=after, limit=MOST_LISTED)
+            found = (await fleet.only(newest, state=state, landing=landing))[:_PAGE]
         abouts = await subjects.of(found)
         return _json(to_json([row_json(row, about) for row, about in zip(found, abouts, strict=True)]))
 

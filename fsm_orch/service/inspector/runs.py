@@ -99,6 +99,17 @@ class Fleet:
         self._driving, self._subjects = driving, subjects
         self._reasons: OrderedDict[str, str | None] = OrderedDict()
 
+    async def only(self, rows: Sequence[Listed], *, state: str | None, landing: str | None) -> list[Listed]:
+        """Return the runs that are counted at a state, or by why they were landed.
+
+        Args:
+            rows: the newest runs.
+            state: None: at any.
+            landing: why they were landed; None: whether or not they were.
+        """
+        found = [row for row in self._ours(rows) if state in (None, row.head.state)]
+        return [row for row in found if landing is None or (self._is_back(row) and await self._reason(row) == landing)]
+
     async def json(self, rows: Sequence[Listed], now_s: float) -> dict[str, Any]:
         """Return where runs stand, how they ended, and which took most, as JSON.
 
@@ -106,10 +117,9 @@ class Fleet:
             rows: the newest runs.
             now_s: seconds of the epoch.
         """
-        definition = self._driving.runner.definition
-        ours = [row for row in rows if row.digest == definition.digest]
+        ours = self._ours(rows)
         ended = [row for row in ours if row.head.status == "finished"]
-        reasons = [await self._reason(row) for row in ended if row.head.state == definition.fallback.name]
+        reasons = [await self._reason(row) for row in ended if self._is_back(row)]
         most = sorted((row for row in ours if row.head.tokens), key=lambda row: row.head.tokens, reverse=True)
         worst = most[:_MOST_WORST]
         return {
@@ -123,6 +133,13 @@ class Fleet:
             "minutes": _minutes(ended, now_s),
             "worst": [row_json(*each) for each in zip(worst, await self._subjects.of(worst), strict=True)],
         }
+
+    def _ours(self, rows: Sequence[Listed]) -> list[Listed]:
+        return [row for row in rows if row.digest == self._driving.runner.definition.digest]
+
+    def _is_back(self, row: Listed) -> bool:
+        """Return whether a run ended in its fallback, so that it may have been landed."""
+        return row.head.status == "finished" and row.head.state == self._driving.runner.definition.fallback.name
 
     async def _reason(self, row: Listed) -> str | None:
         """Return why a run was landed; None if it chose its fallback itself, or cannot be read any more."""

@@ -6,7 +6,7 @@ import { moment } from "./fold.js";
 import * as panels from "./panels.js";
 import { fleet, proof } from "./views.js";
 
-const look = { view: "runs", chosen: null, upto: null, path: "", state: null }; // upto: null follows the run
+const look = { view: "runs", chosen: null, upto: null, path: "", state: null, only: null }; // upto: null follows the run
 let machines = {}, rows = [], leave = () => {}, run = empty(null), beside = null, others = null, queued = false, turn = 0;
 
 function empty(id) { return { id, records: [], details: null, values: new Map(), questions: [], text: "", is_counterexample: false }; }
@@ -24,10 +24,10 @@ function show() {
     for (const button of document.querySelectorAll("button[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === look.view));
     document.body.dataset.view = look.view;
   }
-  if (look.view === "fleet") return fleet(machines[""], choose);
+  if (look.view === "fleet") return fleet(machines[""], choose, only);
   if (look.view === "proof") return proof(machines[""], play);
   const left = $("#left"), right = $("#right");
-  if (changed(left, turn, rows, minute(), look.chosen, run.is_counterexample)) fill(left, h("h2", {}, run.is_counterexample ? "Played" : "Runs"), panels.runs(rows, look.chosen, choose, machines[""].fallback), run.is_counterexample ? null : panels.others(others, machines[""].name));
+  if (changed(left, turn, rows, minute(), look.chosen, look.only, run.is_counterexample)) fill(left, h("h2", {}, run.is_counterexample ? "Played" : "Runs", look.only ? [h("small", {}, Object.values(look.only)), h("button.beside", { onclick: () => only(null) }, "all")] : null), panels.runs(rows, look.chosen, choose, machines[""].fallback), run.is_counterexample ? null : panels.others(others, machines[""].name));
   if (changed("#text", turn, run.text, look.upto)) fill("#text", look.upto === null ? panels.streamed(run.text) : null);
   if (changed(right, turn, run, run.records.length, run.details, run.questions, look.upto, look.path, look.state, beside, beside?.records.length)) picked(right);
 }
@@ -135,6 +135,14 @@ function choose(id) {
   follow();
   details(id);
   later();
+}
+
+async function only(wanted) { // the runs of which a number of the fleet tells, or null: all
+  Object.assign(look, { only: wanted, view: "runs" });
+  await list();
+  if (rows.length && !rows.some((row) => row.run_id === look.chosen)) choose(rows[0].run_id);
+  show();
+  $("#left button")?.focus();
 }
 
 function follow() {
@@ -253,7 +261,7 @@ function told(state, error) { // a problem stays for a while
 const minute = () => rows.map((row) => ago(row.stored_at)).join();
 async function list() {
   try {
-    const found = await api.get("runs");
+    const found = await api.get(look.only ? `runs?${new URLSearchParams(look.only)}` : "runs");
     if (changed("rows", JSON.stringify(found))) rows = found;
     const row = rows.find((each) => each.run_id === run.id); // a run that stops has no record of it
     if (row && run.details && JSON.stringify(row) !== JSON.stringify(run.details.row)) details(run.id);

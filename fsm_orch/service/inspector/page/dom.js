@@ -31,7 +31,7 @@ export const el = (...words) => made(h(...words));
 export const entry = (is_on, onclick, bold, small, key, line) => h("li", { key }, h("button", { class: is_on && "on", "aria-current": is_on ? "true" : null, onclick }, h("b", {}, bold), line && h("span.line", {}, line), h("em", {}, small)));
 
 // What a `dl` holds, of pairs.
-export const pairs = (found, tell = String) => found.map(([name, value]) => [h("dt", {}, name), h("dd", {}, tell(value))]);
+export const pairs = (found, tell = (value) => value) => found.map(([name, value]) => [h("dt", {}, name), h("dd", {}, tell(value))]);
 
 const drawn = new WeakMap(); // what was said last of what `fill` has drawn
 

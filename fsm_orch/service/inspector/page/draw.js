@@ -1,5 +1,5 @@
 // The diagram of a machine: where things stand is the server's, what of them is lit is drawn here.
-import { $, fill, h, joined } from "./dom.js";
+import { $, counted, fill, h, joined } from "./dom.js";
 import { inside } from "./fold.js";
 
 const LEAST = 0.82; // of its size, at least: the smallest words of 11 px are 9 px then, and the stage scrolls
@@ -95,7 +95,7 @@ function state(node, machine, run, at, more, again) {
   const dots = node.most && node.most <= 6 ? [...Array(node.most)].map((_, i) => h("circle.dot", { class: i < used && "used", cx: x + W / 2 - 14 - 9 * (node.most - 1 - i), cy: y - H / 2 + 13, r: 3 })) : [];
   const told = joined([node.name, node.sub, used && `${used} visits${node.most ? ` of ${node.most}` : ""}`, shut && "shut: nobody may enter now", node.tools?.length && `tools: ${node.tools.join(", ")}`, node.where], "\n");
   const pick = more.onpick && (() => more.onpick(at, node.name, within)), open = pick && within.length, waiting = here && waits(at);
-  return h("g.node", { key: `state ${node.name}`, class: [node.kind, here && "here", seen && "seen", here && at.calls.size && "busy", waiting && "waits", shut && "shut", open && "opens"], ...(pick ? button(node, machine, at, again, open ? "look inside" : "what it is", pick) : {}) },
+  return h("g.node", { key: `state ${node.name}`, class: [node.kind, here && "here", seen && "seen", here && at.calls.size && "busy", waiting && "waits", shut && "shut", open && "opens"], ...(pick ? button(node, machine, at, again, more.counts ? counted(counts ?? 0, "run") : open ? "look inside" : "what it is", pick) : {}) },
     h("title", {}, told),
     h("rect.halo", { x: x - W / 2, y: y - H / 2, width: W, height: H, rx: 14 }), h("rect.box", { x: x - W / 2, y: y - H / 2, width: W, height: H, rx: node.kind === "state" ? 14 : H / 2 }),
     node.parts?.length ? h("rect.inner", { x: x - W / 2 + 5, y: y - H / 2 + 5, width: W - 10, height: H - 10, rx: 10 }) : null,
