@@ -188,11 +188,16 @@ function details(id) {
   }, 300);
 }
 
-const cutAt = (upto) => run.details?.cuts.findLast((cut) => !cut.is_end && run.details.inputs[cut.at - 1].records <= upto);
+function cutAt(upto, fits) { // the last one up to there, once all inputs up to a record that is picked are loaded
+  const { cuts, inputs } = run.details ?? {};
+  return look.upto === null || inputs?.at(-1).records >= upto ? cuts?.findLast((cut) => fits(cut) && inputs[cut.at - 1].records <= upto) : null;
+}
+
+const isBetween = (cut) => !cut.is_end, isReply = (cut) => cut.is_reply;
 
 function forks(upto) { // what each would begin with, or why it cannot
-  const cut = cutAt(upto), at = cut ? run.details.inputs[cut.at - 1].records : 0, after = run.records.slice(at, upto).filter((each) => each.stamp.path.length === 0).map((each) => each.kind);
-  const past = after.includes("landed") ? ", before it was landed" : after.includes("run_finished") ? ", before it ended" : "", reply = replyAt(upto);
+  const cut = cutAt(upto, isBetween), at = cut ? run.details.inputs[cut.at - 1].records : 0, after = run.records.slice(at, upto).filter((each) => each.stamp.path.length === 0).map((each) => each.kind);
+  const past = after.includes("landed") ? ", before it was landed" : after.includes("run_finished") ? ", before it ended" : "", reply = cutAt(upto, isReply);
   if (!changed("forks", cut, at, past, reply)) return;
   $("#fork").textContent = past ? `fork from record ${at}` : "fork";
   Object.assign($("#fork"), { disabled: !cut, title: cut ? `begin another run, which goes on from record ${at}${past}` : "up to here there is nowhere that a run can be cut" });
@@ -215,8 +220,6 @@ async function wanted() { // which run a link names, if there is such a one of t
   later();
   return true;
 }
-
-const replyAt = (upto) => run.details?.cuts.findLast((cut) => cut.is_reply && run.details.inputs[cut.at - 1].records <= upto);
 
 const replied = (cut) => run.details.inputs[cut.at - 2].records + 1; // the first record of its reply
 
@@ -275,8 +278,8 @@ $("#time").addEventListener("input", (event) => go(Number(event.target.value)));
 $("#now").addEventListener("click", () => go(null));
 $("#prev").addEventListener("click", () => go((look.upto ?? run.records.length) - 1));
 $("#next").addEventListener("click", () => look.upto !== null && go(look.upto + 1));
-$("#fork").addEventListener("click", () => tried(fork({ at: cutAt(look.upto ?? run.records.length).at })));
-$("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); panels.otherwise({ ...cut, ...run.details.repliers[cut.at], record: replied(cut), was: run.details.inputs[cut.at - 1].input }, fork); });
+$("#fork").addEventListener("click", () => tried(fork({ at: cutAt(look.upto ?? run.records.length, isBetween).at })));
+$("#edit").addEventListener("click", () => { const cut = cutAt(look.upto ?? run.records.length, isReply); panels.otherwise({ ...cut, ...run.details.repliers[cut.at], record: replied(cut), was: run.details.inputs[cut.at - 1].input }, fork); });
 $("#theme").addEventListener("click", () => { const { dataset } = document.documentElement, was = dataset.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"); dataset.theme = was === "light" ? "dark" : "light"; localStorage.setItem("fsm-orch-theme", dataset.theme); });
 addEventListener("keydown", (event) => {
   const { key, target } = event, { tagName, type } = target, slides = type === "range";
