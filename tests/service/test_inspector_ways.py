@@ -46,7 +46,7 @@ def test_each_state_has_a_landing(name: str) -> None:
 
 @pytest.mark.parametrize("name", MACHINES)
 def test_a_number_stands_on_its_edge_and_on_no_name(name: str) -> None:
-    """Within what the edge spans, and away from every label where there is room."""
+    """Within what the edge spans, and away from every label, for there is room in these."""
     machine = MACHINES[name]
     labels = [edge["label"] for edge in machine["edges"]]
     near = 0
@@ -56,4 +56,4 @@ def test_a_number_stands_on_its_edge_and_on_no_name(name: str) -> None:
         assert min(each[1] for each in spans) - 0.1 <= y <= max(each[1] for each in spans) + 0.1
         near += any(math.hypot((each.x - x) / 2.6, each.y - y) <= 16 for each in labels)
 
-    assert near <= len(labels) // 10
+    assert 0 == near

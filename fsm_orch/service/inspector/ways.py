@@ -106,7 +106,12 @@ def _along(curve: Curve, parts: Sequence[float]) -> list[Point]:
     """Return where one is after parts of the length of a curve."""
     points = [_on(piece, step / _STEPS) for piece in curve for step in range(_STEPS + 1)]
     gone = [0.0, *accumulate(math.dist(a, b) for a, b in pairwise(points))]
-    return [points[bisect_left(gone, part * gone[-1])] for part in parts]
+
+    def after(far: float) -> Point:
+        at = bisect_left(gone, far)  # of all parts, none is the whole or nothing
+        return _on(points[at - 1 : at + 1], (far - gone[at - 1]) / (gone[at] - gone[at - 1]))
+
+    return [after(part * gone[-1]) for part in parts]
 
 
 def _on(piece: Sequence[Point], part: float) -> Point:
