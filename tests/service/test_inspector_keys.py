@@ -111,8 +111,13 @@ async def test_escape_closes_what_was_opened_last(chromium: Browser) -> None:
         await state(page, "fly").press("Enter")
         await page.locator("#crumbs").get_by_role("button", name="Travel").press("Enter")
         await expect(state(page, "fly")).to_be_focused()
-        await page.keyboard.press("Escape")  # what it is, which was opened with it
+        await state(page, "fly").press("Enter")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#crumbs")).to_be_empty()
+        await expect(page.locator("#state")).to_be_visible()  # what it is, which was opened with it
+        await page.keyboard.press("Escape")
         await expect(page.locator("#state")).to_have_count(0)
+        await expect(state(page, "fly")).to_be_focused()
 
 
 @pytest.mark.slow

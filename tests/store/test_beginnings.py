@@ -42,12 +42,14 @@ async def test_the_store_in_memory_gives_beginnings() -> None:
 async def test_databases_give_beginnings(kind: str, tmp_path: Path) -> None:
     """As the store in memory does; what another key has sealed is left out, and keeps back nothing else."""
     url = url_of(kind, tmp_path, "beginnings")
-    mine, others = SqlStore(url, codec=Sealed(KEY)), SqlStore(url, codec=Sealed(OTHER))
+    plain, mine, others = SqlStore(url), SqlStore(url, codec=Sealed(KEY)), SqlStore(url, codec=Sealed(OTHER))
+    await begun(plain, "p", "q")
     await begun(mine, "a", "b", "c")
     await begun(others, "x")
 
     assert isinstance(mine, KeepsBeginnings)
+    assert {"p": started("p")} == await plain.beginnings(["p", "unknown"])
     assert {run: started(run) for run in "ab"} == await mine.beginnings(["a", "unknown", "x", "b"])
     assert {} == await mine.beginnings([])
-    mine.close()
-    others.close()
+    for store in (plain, mine, others):
+        store.close()
