@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from math import inf
 from threading import Lock
@@ -328,6 +328,11 @@ class MemoryStore:
                 if kept.head.status == "waiting" and kept.origin is None:
                     since[kept.digest, kept.head.state].append(kept.stored_at)
         return [Waiting(*of, len(each), min(each)) for of, each in sorted(since.items())]
+
+    async def beginnings(self, run_ids: Sequence[str]) -> Mapping[str, Input]:
+        """Return the first input of each run; a run that is not known is left out."""
+        with self._lock:
+            return {run_id: self._kept[run_id].journal[0] for run_id in run_ids if run_id in self._kept}
 
     async def prune(self, *, ended_before: float) -> int:
         """Forget runs that have finished, and began and were last stored before a moment; return how many."""

@@ -20,6 +20,7 @@ from fsm_orch.errors import StoreError
 from fsm_orch.run.cuts import walked
 from fsm_orch.service.driving import Driving
 from fsm_orch.service.inspector.runs import Fleet
+from fsm_orch.service.inspector.subjects import Subjects
 from fsm_orch.store.sql import SqlStore
 from machines.travel import Travel
 
@@ -298,7 +299,7 @@ async def test_each_minute_has_its_own_runs() -> None:
     for ago in (599.0, 601.0, 130.0, 1.0, 2.0):
         now_s[0] = now - ago
         await runner.run(Query(text="a"), deps="")
-    told = await Fleet(Driving(runner, lambda _: "")).json(await store.list(), now)
+    told = await Fleet(Driving(runner, lambda _: ""), Subjects(store)).json(await store.list(), now)
 
     assert [1, 0, 0, 0, 0, 0, 0, 1, 0, 2] == [each["runs"] for each in told["minutes"]]
     assert {0} == {each["tokens"] for each in told["minutes"]}

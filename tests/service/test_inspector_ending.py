@@ -236,7 +236,7 @@ async def test_the_ending_is_of_the_run_that_is_looked_at(chromium: Browser) -> 
         await page.get_by_role("button", name="Fleet").click()
         await expect(page.locator("#ending")).to_be_hidden()
         await begun(url, OSLO)
-        await page.get_by_role("button", name="Runs").click()
+        await page.get_by_role("button", name="Runs", exact=True).click()
         await expect(page.locator("#left .runs li")).to_have_count(2)
         await page.locator("#left .runs button", has_text="waiting").click()
         await expect(page.locator("form.card")).to_be_visible()

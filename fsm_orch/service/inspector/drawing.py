@@ -14,6 +14,7 @@ from ...define.definition import Definition
 from ...define.states import Final, State
 from ...define.wording import number_of
 from ...export.layout import Layout, Line, Point, Size, Spread, laid_out
+from .ways import landing, number
 
 NODE = Size(168, 62)
 """How large a state is drawn, in the units of the layout."""
@@ -44,9 +45,15 @@ def machines_in(definition: Definition, place: str = "") -> Iterator[tuple[str, 
 
 def _machine(definition: Definition) -> dict[str, Any]:
     nodes: dict[str, State | Final] = {**definition.states, **definition.finals}
-    numbers = {name: number for number, name in enumerate(nodes)}
+    numbers = {name: place for place, name in enumerate(nodes)}
     ends = [(numbers[source], numbers[edge.target.name], _label(edge.name)) for source, edge in definition.edges]
     layout = _best([NODE] * len(nodes), ends)
+    labels = [
+        (line.label, Size(size.width + 8, size.height + 2))
+        for line, (_, _, size) in zip(layout.lines, ends, strict=True)
+        if line.label is not None
+    ]
+    fallback = layout.nodes[numbers[definition.fallback.name]]
     limits = definition.limits
     return {
         "name": definition.name,
@@ -63,7 +70,11 @@ def _machine(definition: Definition) -> dict[str, Any]:
             "cost_usd": None if limits.cost_usd is None else float(limits.cost_usd),
             "deadline_s": limits.deadline_s,
         },
-        "nodes": [_node(each, at) for each, at in zip(nodes.values(), layout.nodes, strict=True)],
+        "nodes": [
+            _node(each, at)
+            | ({"landing": landing(at, fallback, layout, NODE, labels)} if isinstance(each, State) else {})
+            for each, at in zip(nodes.values(), layout.nodes, strict=True)
+        ],
         "edges": [
             {
                 "source": source,
@@ -75,6 +86,7 @@ def _machine(definition: Definition) -> dict[str, Any]:
                 "where": _short(edge.where),
                 "path": _path(line),
                 "label": line.label,
+                "number": number(line, [label for label, _ in labels]),
             }
             for (source, edge), line in zip(definition.edges, layout.lines, strict=True)
         ],

@@ -31,6 +31,7 @@ from .ending import ending_json, most_json
 from .figures import Figures, figures_json
 from .proof import proof_json
 from .runs import MOST_LISTED, Fleet, fork_json, journal_json, row_json, tag_of
+from .subjects import Subjects
 
 _PAGE = 50
 _UNKEPT = {"Cache-Control": "no-store"}
@@ -39,21 +40,22 @@ _UNKEPT = {"Cache-Control": "no-store"}
 def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., Any], figures: Figures) -> None:
     """Add the routes that are read."""
     runner, store = seen.driving.runner, seen.driving.store
-    views, fleet, drawing = Views(texts=True), Fleet(seen.driving), to_json(drawn(runner.definition))
+    subjects = Subjects(store)
+    views, fleet, drawing = Views(texts=True), Fleet(seen.driving, subjects), to_json(drawn(runner.definition))
     digest, measured = runner.definition.digest, to_json(figures_json(runner.definition, figures))
 
     @cache
     def proved() -> bytes:
         return to_json(proof_json(prove(runner.definition), runner.compiled))
 
-    def folded(row: Listed, journal: Sequence[Input], kin: Sequence[Stored] | None) -> bytes:
+    def folded(row: Listed, about: str, journal: Sequence[Input], kin: Sequence[Stored] | None) -> bytes:
         # in a thread: a long journal takes long to fold, and the loop has others to answer
         compiled = start.compiled_for(runner.compiled, journal[0])
         steps = list(walked(compiled, journal))
         result = runner.replay_folded(journal, [step for step, _ in steps])
         ending = ending_json(compiled, result)
         most = most_json(compiled)
-        told = {"row": row_json(row), **journal_json(compiled, journal, steps), "ending": ending, "most": most}
+        told = {"row": row_json(row, about), **journal_json(compiled, journal, steps), "ending": ending, "most": most}
         told |= fork_json(Unrecorded() if kin is None else unrecorded(runner.compiled, row, journal, kin))
         return b'{"run":%s,%s' % (views.json(result), to_json(told)[1:])
 
@@ -78,9 +80,16 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         caller: Annotated[Caller, Depends(auth)],
         status: Literal["running", "waiting", "finished"] | None = None,
         after: str | None = None,
+        state: str | None = None,
+        landing: str | None = None,
     ) -> Response:
-        found = await seen.rows(caller, status=status, digest=digest, after=after, limit=_PAGE)
-        return _json(to_json([row_json(row) for row in found]))
+        if state is None and landing is None:
+            found = await seen.rows(caller, status=status, digest=digest, after=after, limit=_PAGE)
+        else:  # which no store looks for: of the runs that the fleet counts
+            newest = await seen.rows(caller, status=status, after=after, limit=MOST_LISTED)
+            found = (await fleet.only(newest, state=state, landing=landing))[:_PAGE]
+        abouts = await subjects.of(found)
+        return _json(to_json([row_json(row, about) for row, about in zip(found, abouts, strict=True)]))
 
     @api.get("/others")
     async def of_other_machines(caller: Annotated[Caller, Depends(auth)]) -> Response:
@@ -99,7 +108,8 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         journal = (await store.load(run_id))[: row.inputs]
         if not journal:
             raise Problem("unknown_run")  # it was forgotten a moment ago
-        return _json(await asyncio.to_thread(folded, row, journal, kin), tag)
+        about = (await subjects.of([row]))[0]
+        return _json(await asyncio.to_thread(folded, row, about, journal, kin), tag)
 
     @api.get("/runs/{run_id}/prompts")
     async def prompts(run_id: str, caller: Annotated[Caller, Depends(auth)]) -> Response:

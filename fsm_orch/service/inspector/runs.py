@@ -22,6 +22,7 @@ from ...run.cuts import Cut
 from ...run.unrecorded import Unrecorded
 from ...store.values import Listed
 from ..driving import Driving
+from .subjects import Subjects
 
 MOST_LISTED = 500
 """Of how many runs, the newest, the page is told where they stand."""
@@ -30,13 +31,17 @@ _MOST_KEPT = 10_000
 """Of how many runs it is kept why they were landed: that changes no more."""
 
 
-def row_json(row: Listed) -> dict[str, Any]:
-    """Return a run as a list shows it, as JSON, without who drives it."""
+def row_json(row: Listed, about: str = "") -> dict[str, Any]:
+    """Return a run as a list shows it, as JSON, without who drives it.
+
+    Args:
+        about: what it is about, in a line.
+    """
     told: dict[str, Any] = to_builtins(row)
     for name in ("owner", "epoch", "rebound"):
         told.pop(name)
     head: dict[str, Any] = told.pop("head")
-    return told | head
+    return told | head | {"about": about}
 
 
 def tag_of(*rows: Listed) -> str:
@@ -90,9 +95,20 @@ def fork_json(fork: Unrecorded) -> dict[str, Any]:
 class Fleet:
     """Where the newest runs of a store stand, and why they were landed."""
 
-    def __init__(self, driving: Driving) -> None:
-        self._driving = driving
+    def __init__(self, driving: Driving, subjects: Subjects) -> None:
+        self._driving, self._subjects = driving, subjects
         self._reasons: OrderedDict[str, str | None] = OrderedDict()
+
+    async def only(self, rows: Sequence[Listed], *, state: str | None, landing: str | None) -> list[Listed]:
+        """Return the runs that are counted at a state, or by why they were landed.
+
+        Args:
+            rows: the newest runs.
+            state: None: at any.
+            landing: why they were landed; None: whether or not they were.
+        """
+        found = [row for row in self._ours(rows) if state in (None, row.head.state)]
+        return [row for row in found if landing is None or (self._is_back(row) and await self._reason(row) == landing)]
 
     async def json(self, rows: Sequence[Listed], now_s: float) -> dict[str, Any]:
         """Return where runs stand, how they ended, and which took most, as JSON.
@@ -101,11 +117,11 @@ class Fleet:
             rows: the newest runs.
             now_s: seconds of the epoch.
         """
-        definition = self._driving.runner.definition
-        ours = [row for row in rows if row.digest == definition.digest]
+        ours = self._ours(rows)
         ended = [row for row in ours if row.head.status == "finished"]
-        reasons = [await self._reason(row) for row in ended if row.head.state == definition.fallback.name]
-        worst = sorted(ours, key=lambda row: row.head.tokens, reverse=True)
+        reasons = [await self._reason(row) for row in ended if self._is_back(row)]
+        most = sorted((row for row in ours if row.head.tokens), key=lambda row: row.head.tokens, reverse=True)
+        worst = most[:_MOST_WORST]
         return {
             "runs": len(ours),
             "of_others": len(rows) - len(ours),
@@ -115,8 +131,15 @@ class Fleet:
             "ended": dict(Counter(row.head.state for row in ended)),
             "landings": dict(Counter(reason for reason in reasons if reason is not None)),
             "minutes": _minutes(ended, now_s),
-            "worst": [row_json(row) for row in worst[:_MOST_WORST] if row.head.tokens],
+            "worst": [row_json(*each) for each in zip(worst, await self._subjects.of(worst), strict=True)],
         }
+
+    def _ours(self, rows: Sequence[Listed]) -> list[Listed]:
+        return [row for row in rows if row.digest == self._driving.runner.definition.digest]
+
+    def _is_back(self, row: Listed) -> bool:
+        """Return whether a run ended in its fallback, so that it may have been landed."""
+        return row.head.status == "finished" and row.head.state == self._driving.runner.definition.fallback.name
 
     async def _reason(self, row: Listed) -> str | None:
         """Return why a run was landed; None if it chose its fallback itself, or cannot be read any more."""

@@ -45,6 +45,8 @@ class Statements:
     kept: Statement
     load: Statement
     """A journal, each input with whether its run was rebound."""
+    beginnings: Statement
+    """The first inputs of some runs."""
     add_response: Statement
     drop_responses: Statement
     responses: Statement
@@ -152,6 +154,9 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "load": sa.select(inputs.c.body, sa.exists().where(rebindings.c.run_id == bound("run_id")))
         .where(inputs.c.run_id == bound("run_id"))
         .order_by(inputs.c.position),
+        "beginnings": sa.select(inputs.c.run_id, inputs.c.body).where(
+            among(dialect, inputs.c.run_id, "ids"), inputs.c.position == sa.literal_column("0")
+        ),
         "add_response": insert(responses).on_conflict_do_nothing(),
         "drop_responses": sa.delete(responses).where(responses.c.run_id == bound("run_id")),
         "responses": sa.select(responses.c.run_id, responses.c.key, responses.c.request, responses.c.body)

@@ -7,6 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from weakref import finalize
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 
 from ...amounts import NOTHING, Amount
 from ...clock import Clock
+from ...errors import StoreError
 from ...kernel.codec import to_json
 from ...kernel.inputs import Answered, Input, Started
 from ..base import LEASE_S, PAGE
@@ -334,6 +336,20 @@ class SqlStore:
         counted = counts(self._database.dialect)
         rows = await self._do(lambda session: session.rows(counted, {}), is_patient=False)
         return [Waiting(*row) for row in rows]
+
+    async def beginnings(self, run_ids: Sequence[str]) -> Mapping[str, Input]:
+        """Return the first input of each run; one that is not known, or cannot be read, is left out."""
+        sql, coded, of = self._statements, self._coded, {"ids": self._database.driver.ids(run_ids)}
+
+        def look(session: Session) -> dict[str, Input]:
+            found = dict[str, Input]()
+            for run_id, body in session.rows(sql.beginnings, of):
+                with suppress(StoreError):  # of another key: the others can be read
+                    found[run_id] = coded.input(run_id, 0, body)
+            return found
+
+        found: Mapping[str, Input] = await self._do(look)
+        return found
 
     async def prune(self, *, ended_before: float) -> int:
         """Forget runs that have finished, and began and were last stored before a moment; return how many.

@@ -1,5 +1,5 @@
 // What the page asks of the service. The token, if one is needed, goes into a header: EventSource could not send it.
-import { $ } from "./dom.js";
+import { $, joined } from "./dom.js";
 
 let token = null;
 {
@@ -39,7 +39,7 @@ function entered() {
 
 async function problem(answer) {
   const told = await answer.json().catch(() => ({}));
-  const error = new Error([told.title ?? `status ${answer.status}`, told.detail, ...(told.errors ?? []).map((each) => each.msg ?? JSON.stringify(each))].filter(Boolean).join(" – "));
+  const error = new Error(joined([told.title ?? `status ${answer.status}`, told.detail, ...(told.errors ?? []).map((each) => each.msg ?? JSON.stringify(each))], " – "));
   return Object.assign(error, { code: told.code });
 }
 

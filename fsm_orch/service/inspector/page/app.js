@@ -1,13 +1,12 @@
 // The inspector: which run is looked at, up to which of its records, and in which of its machines.
 import * as api from "./api.js";
 import { $, ago, changed, el, fill, h, reveal } from "./dom.js";
-import { diagram } from "./draw.js";
+import { diagram, focus } from "./draw.js";
 import { moment } from "./fold.js";
 import * as panels from "./panels.js";
-import { otherwise } from "./fork.js";
 import { fleet, proof } from "./views.js";
 
-const look = { view: "runs", chosen: null, upto: null, path: "", state: null }; // upto: null follows the run
+const look = { view: "runs", chosen: null, upto: null, path: "", state: null, only: null }; // upto: null follows the run
 let machines = {}, rows = [], leave = () => {}, run = empty(null), beside = null, others = null, queued = false, turn = 0;
 
 function empty(id) { return { id, records: [], details: null, values: new Map(), questions: [], text: "", is_counterexample: false }; }
@@ -25,10 +24,10 @@ function show() {
     for (const button of document.querySelectorAll("button[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === look.view));
     document.body.dataset.view = look.view;
   }
-  if (look.view === "fleet") return fleet(machines[""], choose);
+  if (look.view === "fleet") return fleet(machines[""], choose, only);
   if (look.view === "proof") return proof(machines[""], play);
   const left = $("#left"), right = $("#right");
-  if (changed(left, turn, rows, minute(), look.chosen, run.is_counterexample)) fill(left, h("h2", {}, run.is_counterexample ? "Played" : "Runs"), panels.runs(rows, look.chosen, choose, machines[""].fallback), run.is_counterexample ? null : panels.others(others, machines[""].name));
+  if (changed(left, turn, rows, minute(), look.chosen, look.only, run.is_counterexample)) fill(left, h("h2", {}, run.is_counterexample ? "Played" : "Runs", look.only ? [h("small", {}, Object.values(look.only)), h("button.beside", { onclick: () => only(null) }, "all")] : null), panels.runs(rows, look.chosen, choose, machines[""].fallback), run.is_counterexample ? null : panels.others(others, machines[""].name));
   if (changed("#text", turn, run.text, look.upto)) fill("#text", look.upto === null ? panels.streamed(run.text) : null);
   if (changed(right, turn, run, run.records.length, run.details, run.questions, look.upto, look.path, look.state, beside, beside?.records.length)) picked(right);
 }
@@ -55,13 +54,44 @@ function picked(right) { // what is so after the records up to the one that is l
 function onpick(at, name, within) { // a state that is clicked on tells what it is, and shows what ran inside it
   const state = `${at.path}/${name}`;
   look.state = look.state === state && !within.length ? null : state;
-  if (within.length) look.path = within.at(-1).path;
+  if (within.length) enter(within.at(-1).path);
+  else show();
+}
+
+function enter(path) { // another machine of the tree; the focus goes to the state that was looked into, or to where the run stands
+  const from = moment(run.records).levels.get(look.path)?.place.split(".").at(-2);
+  look.path = path;
   show();
+  focus(from);
+}
+
+function close() { // what a state is
+  const [, name] = look.state.split("/");
+  look.state = null;
+  show();
+  focus(name);
+}
+
+function alone() { // or beside its parent
+  if (beside) beside = null;
+  else compare(run.details.row.origin.parent);
+  show();
+  $("#alone").focus();
+}
+
+function shut(target) { // what is open, the last first, and the focus goes back to what opened it; then a run is followed again
+  const fold = target.closest?.("details[open]") ?? $("details[open]"), path = look.state?.split("/")[0];
+  if (fold) { fold.open = false; fold.firstChild.focus(); }
+  else if (look.view !== "runs") return;
+  else if (look.state && (path === look.path || !look.path)) close();
+  else if (look.path) enter(look.path.split(".").slice(0, -1).join("."));
+  else if (beside) alone();
+  else go(null);
 }
 
 function picture(now) { // of the state that was clicked on
   const [path, name] = look.state?.split("/") ?? [], at = now.levels.get(path), machine = machines[at?.place], node = machine?.nodes.find((each) => each.name === name);
-  return node ? panels.state(node, machine, at, run.records, go, () => { look.state = null; show(); }) : null;
+  return node ? panels.state(node, machine, at, run.records, go, close) : null;
 }
 
 function crumbs(now, at) {
@@ -69,22 +99,21 @@ function crumbs(now, at) {
   const named = (path) => now.levels.get(path).place.split(".").at(-1), state = (each) => each.place.split(".").slice(0, -1).join(".");
   const beside_ = at.path === "" ? [] : [...now.levels.values()].filter((each) => each.path !== at.path && state(each) === state(at));
   if (found.length === 1) return [];
-  return [found.map((path, i) => h("button", { "aria-current": path === at.path ? "location" : null, onclick: () => { look.path = path; show(); } }, i ? `${named(path)} ${parts[i - 1]}` : machines[""].name)),
-    beside_.length ? h("span", {}, "also: ", beside_.map((each) => h("button", { onclick: () => { look.path = each.path; show(); } }, `${named(each.path)} ${each.path}`))) : null];
+  return [found.map((path, i) => h("button", { "aria-current": path === at.path ? "location" : null, onclick: () => enter(path) }, i ? `${named(path)} ${parts[i - 1]}` : machines[""].name)),
+    beside_.length ? h("span", {}, "also: ", beside_.map((each) => h("button", { onclick: () => enter(each.path) }, `${named(each.path)} ${each.path}`))) : null];
 }
 
 function happened(upto, now) {
   const { row, inputs } = run.details ?? {}, parent = row?.origin?.parent, questions = look.upto === null ? run.questions : [];
   const made = upto && inputs ? inputs.findIndex((each) => each.records >= upto) : -1;
-  const button = (word, onclick) => h("button", { key: word, class: "beside", onclick }, word);
+  const button = (word, onclick) => h("button.beside", { key: word, onclick }, word);
   const head = h("h2", { key: "head" }, "Records ", h("small", {}, `${upto} of ${run.records.length}${made < 0 ? "" : `, input ${made + 1} of ${inputs.length}`}`),
-    parent && !beside ? button("beside its parent", () => compare(parent)) : null,
-    beside ? button("alone", () => { beside = null; show(); }) : null,
+    parent ? h("button.beside", { key: "alone", id: "alone", onclick: alone }, beside ? "alone" : "beside its parent") : null,
     row && row.status !== "finished" ? button("cancel", () => tried(act("cancel"))) : null,
     panels.isLeft(row) && row.origin && !run.details.withheld ? button("go on", goOn) : null);
   const mine = panels.records(run.records, upto, run.values, go);
-  return [asked(questions), picture(now), head, run.id ? h("p", { key: "id", class: "note" }, "run ", h("code", { class: "whole" }, run.id)) : null,
-    h("div", { key: "records", id: "records", class: "scroll", tabindex: 0, role: "region", "aria-label": "Records" }, beside ? h("div", { key: "two", class: "two" }, mine, h("div", {}, h("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine)];
+  return [asked(questions), picture(now), head, run.id ? h("p.note", { key: "id" }, "run ", h("code.whole", {}, run.id)) : null,
+    h("div.scroll", { key: "records", id: "records", tabindex: 0, role: "region", "aria-label": "Records" }, beside ? h("div.two", { key: "two" }, mine, h("div", {}, h("small", {}, `of ${beside.id.slice(0, 12)}`), panels.records(beside.records, Math.min(upto, beside.records.length), null, go))) : mine)];
 }
 
 function asked(questions) { // what somebody writes stays
@@ -106,6 +135,14 @@ function choose(id) {
   follow();
   details(id);
   later();
+}
+
+async function only(wanted) { // the runs of which a number of the fleet tells, or null: all
+  Object.assign(look, { only: wanted, view: "runs" });
+  await list();
+  if (rows.length && !rows.some((row) => row.run_id === look.chosen)) choose(rows[0].run_id);
+  show();
+  $("#left button")?.focus();
 }
 
 function follow() {
@@ -151,11 +188,16 @@ function details(id) {
   }, 300);
 }
 
-const cutAt = (upto) => run.details?.cuts.findLast((cut) => !cut.is_end && run.details.inputs[cut.at - 1].records <= upto);
+function cutAt(upto, fits) { // the last one up to there, once all inputs up to a record that is picked are loaded
+  const { cuts, inputs } = run.details ?? {};
+  return look.upto === null || inputs?.at(-1).records >= upto ? cuts?.findLast((cut) => fits(cut) && inputs[cut.at - 1].records <= upto) : null;
+}
+
+const isBetween = (cut) => !cut.is_end, isReply = (cut) => cut.is_reply;
 
 function forks(upto) { // what each would begin with, or why it cannot
-  const cut = cutAt(upto), at = cut ? run.details.inputs[cut.at - 1].records : 0, after = run.records.slice(at, upto).filter((each) => each.stamp.path.length === 0).map((each) => each.kind);
-  const past = after.includes("landed") ? ", before it was landed" : after.includes("run_finished") ? ", before it ended" : "", reply = replyAt(upto);
+  const cut = cutAt(upto, isBetween), at = cut ? run.details.inputs[cut.at - 1].records : 0, after = run.records.slice(at, upto).filter((each) => each.stamp.path.length === 0).map((each) => each.kind);
+  const past = after.includes("landed") ? ", before it was landed" : after.includes("run_finished") ? ", before it ended" : "", reply = cutAt(upto, isReply);
   if (!changed("forks", cut, at, past, reply)) return;
   $("#fork").textContent = past ? `fork from record ${at}` : "fork";
   Object.assign($("#fork"), { disabled: !cut, title: cut ? `begin another run, which goes on from record ${at}${past}` : "up to here there is nowhere that a run can be cut" });
@@ -178,8 +220,6 @@ async function wanted() { // which run a link names, if there is such a one of t
   later();
   return true;
 }
-
-const replyAt = (upto) => run.details?.cuts.findLast((cut) => cut.is_reply && run.details.inputs[cut.at - 1].records <= upto);
 
 const replied = (cut) => run.details.inputs[cut.at - 2].records + 1; // the first record of its reply
 
@@ -224,7 +264,7 @@ function told(state, error) { // a problem stays for a while
 const minute = () => rows.map((row) => ago(row.stored_at)).join();
 async function list() {
   try {
-    const found = await api.get("runs");
+    const found = await api.get(look.only ? `runs?${new URLSearchParams(look.only)}` : "runs");
     if (changed("rows", JSON.stringify(found))) rows = found;
     const row = rows.find((each) => each.run_id === run.id); // a run that stops has no record of it
     if (row && run.details && JSON.stringify(row) !== JSON.stringify(run.details.row)) details(run.id);
@@ -238,18 +278,16 @@ $("#time").addEventListener("input", (event) => go(Number(event.target.value)));
 $("#now").addEventListener("click", () => go(null));
 $("#prev").addEventListener("click", () => go((look.upto ?? run.records.length) - 1));
 $("#next").addEventListener("click", () => look.upto !== null && go(look.upto + 1));
-$("#fork").addEventListener("click", () => tried(fork({ at: cutAt(look.upto ?? run.records.length).at })));
-$("#edit").addEventListener("click", () => { const cut = replyAt(look.upto ?? run.records.length); otherwise({ ...cut, ...run.details.repliers[cut.at], record: replied(cut), was: run.details.inputs[cut.at - 1].input }, fork); });
+$("#fork").addEventListener("click", () => tried(fork({ at: cutAt(look.upto ?? run.records.length, isBetween).at })));
+$("#edit").addEventListener("click", () => { const cut = cutAt(look.upto ?? run.records.length, isReply); panels.otherwise({ ...cut, ...run.details.repliers[cut.at], record: replied(cut), was: run.details.inputs[cut.at - 1].input }, fork); });
 $("#theme").addEventListener("click", () => { const { dataset } = document.documentElement, was = dataset.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"); dataset.theme = was === "light" ? "dark" : "light"; localStorage.setItem("fsm-orch-theme", dataset.theme); });
 addEventListener("keydown", (event) => {
-  if (look.view !== "runs" || $("dialog[open]")) return; // what is not seen stays where it is
-  const { tagName, type } = event.target, slides = type === "range" && event.key !== "Escape"; // arrows move a slider by themselves
-  if (slides || (["INPUT", "TEXTAREA", "SELECT"].includes(tagName) && type !== "range") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const stage = event.target.closest?.("#diagram");
-  if (stage && stage.scrollWidth > stage.clientWidth && event.key !== "Escape") return; // arrows move what is scrolled
-  if (event.key === "ArrowLeft") $("#prev").click();
-  else if (event.key === "ArrowRight") $("#next").click();
-  else if (event.key === "Escape") go(null);
+  const { key, target } = event, { tagName, type } = target, slides = type === "range";
+  if ($("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey || (["INPUT", "TEXTAREA", "SELECT"].includes(tagName) && !slides)) return;
+  if (key === "Escape") shut(target);
+  else if (look.view !== "runs" || slides || target.closest?.("#diagram")) return; // what is not seen stays where it is, and a slider and a diagram have their own arrows
+  else if (key === "ArrowLeft") $("#prev").click();
+  else if (key === "ArrowRight") $("#next").click();
 });
 if (localStorage.getItem("fsm-orch-theme")) document.documentElement.dataset.theme = localStorage.getItem("fsm-orch-theme");
 

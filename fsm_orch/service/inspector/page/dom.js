@@ -4,6 +4,7 @@ const DRAWN = new Set(["svg", "g", "path", "rect", "text", "circle", "title", "d
 
 export const $ = (query) => document.querySelector(query);
 export const num = (n) => n.toLocaleString("en");
+export const joined = (parts, by = ", ") => parts.filter(Boolean).join(by);
 export const counted = (n, what) => `${num(n)} ${what}${n === 1 ? "" : "s"}`;
 
 const flat = (children) => children.flat(9).filter((child) => child != null && child !== false && child !== "").map((child) => (typeof child === "object" ? child : String(child)));
@@ -17,19 +18,20 @@ function set(node, name, value) {
   else node.setAttribute(name, value === true ? "" : value);
 }
 
-// An element that is its own from then on: a form keeps what somebody writes into it.
-export function el(tag, attributes = {}, ...children) {
-  const node = bare(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value != null && value !== false) set(node, name, value);
-  node.append(...flat(children));
-  return node;
+// What should be there, for `fill`, as `h("p.note", attributes, children)`; a `class` may be a list. By `key` it is found again among its siblings.
+export function h(named, { key, class: more, ...attributes } = {}, ...children) {
+  const [tag, ...classes] = named.split(".");
+  return { tag, key, attributes: { class: joined([...classes, more].flat(), " ") || null, ...attributes }, children: flat(children) };
 }
 
-// What should be there, for `fill`. By `key` it is found again among its siblings.
-export const h = (tag, { key, ...attributes } = {}, ...children) => ({ tag, key, attributes, children: flat(children) });
+// An element that is its own from then on: a form keeps what somebody writes into it.
+export const el = (...words) => made(h(...words));
 
 // One of a list to choose from.
-export const entry = (is_on, onclick, bold, small, key) => h("li", { key }, h("button", { class: is_on ? "on" : "", "aria-current": is_on ? "true" : null, onclick }, h("b", {}, bold), h("em", {}, small)));
+export const entry = (is_on, onclick, bold, small, key, line) => h("li", { key }, h("button", { class: is_on && "on", "aria-current": is_on ? "true" : null, onclick }, h("b", {}, bold), line && h("span.line", {}, line), h("em", {}, small)));
+
+// What a `dl` holds, of pairs.
+export const pairs = (found, tell = (value) => value) => found.map(([name, value]) => [h("dt", {}, name), h("dd", {}, tell(value))]);
 
 const drawn = new WeakMap(); // what was said last of what `fill` has drawn
 

@@ -1,5 +1,7 @@
 // What a run is after so many of its records: live and time travel are this one function, with another number.
 
+import { joined } from "./dom.js";
+
 // `levels` holds every machine of the tree by its path, `""` for the run itself: where it stands, and how it came there.
 export function moment(records) {
   const levels = new Map([["", level("", "")]]);
@@ -20,7 +22,7 @@ function level(path, place) {
 
 function begun(levels, path) {
   const around = levels.get(path.slice(0, -1).join(".")), ask = around?.asks.get(path.at(-1));
-  const place = around && ask ? [around.place, ask.state, ask.name].filter(Boolean).join(".") : "";
+  const place = around && ask ? joined([around.place, ask.state, ask.name], ".") : "";
   const made = level(path.join("."), place);
   levels.set(made.path, made);
   return made;

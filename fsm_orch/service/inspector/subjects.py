@@ -1,0 +1,54 @@
+"""What each run of a list is about: the beginning of the first text that it was given."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from ...kernel.inputs import Input, Started
+from ...messages import REDACTED
+from ...store.base import Store
+from ...store.beginnings import KeepsBeginnings
+from ...store.values import Listed
+
+_MOST_CHARACTERS = 60
+_MOST_KEPT = 10_000
+"""Of how many runs it is kept what they are about: that changes no more."""
+
+
+def subject(first: Input) -> str:
+    """Return what a run is about, in one line of at most 60 characters; empty if it was given no text.
+
+    It is the first text of its context, or else of its messages. What was redacted is none.
+
+    Args:
+        first: the first input of its journal.
+    """
+    if not isinstance(first, Started):
+        return ""
+    given = [*first.context.values(), *(message.content for message in first.messages)]
+    texts = (" ".join(each[: 9 * _MOST_CHARACTERS].split()) for each in given if isinstance(each, str))
+    text = next((each for each in texts if each and each != REDACTED), "")
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1].rstrip()}…"
+
+
+class Subjects:
+    """What the runs of a store are about, each read once: the first inputs of those that are new to a list."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: OrderedDict[str, str] = OrderedDict()
+
+    async def of(self, rows: Sequence[Listed]) -> list[str]:
+        """Return what each run is about; empty where that cannot be read.
+
+        Raises StoreError: if the store is away.
+        """
+        new = [row.run_id for row in rows if row.run_id not in self._known]
+        if new and isinstance(self._store, KeepsBeginnings):
+            found = await self._store.beginnings(new)
+            self._known |= {run_id: subject(found[run_id]) if run_id in found else "" for run_id in new}
+        told = [self._known.get(row.run_id, "") for row in rows]
+        while len(self._known) > _MOST_KEPT:
+            self._known.popitem(last=False)
+        return told

@@ -1,0 +1,103 @@
+"""What the list of runs of the inspector says each run is about: from its first input, which is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from playwright.async_api import Browser, expect
+from support.browsing import chromium
+from support.inspected import MARKUP, begun, inspected, opened, travel
+from support.serving import body, desk, served
+from support.tenants import ACME, BOLT, verify
+
+from fsm_orch import MemoryStore
+from fsm_orch.kernel.inputs import Answered, Input, Started
+from fsm_orch.messages import REDACTED, Message
+from fsm_orch.service.inspector.subjects import subject
+
+__all__ = ["chromium"]
+
+
+class Counted(MemoryStore):
+    """A store that counts the runs whose beginnings it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = list[str]()
+
+    async def beginnings(self, run_ids: Sequence[str]) -> Mapping[str, Input]:
+        self.asked += run_ids
+        return await super().beginnings(run_ids)
+
+
+def first(*texts: Any, messages: Sequence[str] = ()) -> Started:
+    """Return the first input of a run."""
+    said = tuple(Message(role="user", content=each) for each in messages)
+    return Started(run_id="r", context={f"f{n}": text for n, text in enumerate(texts)}, messages=said, at=0.0)
+
+
+@pytest.mark.parametrize(
+    ("began", "about"),
+    [
+        (first(3, None, " \n", "two\n  words", "late"), "two words"),
+        (first(REDACTED, "plain"), "plain"),
+        (first(messages=["", "hello"]), "hello"),
+        (first({"deep": "text"}, ["text"]), ""),
+        (Answered(ask=1, id="x", at=0.0), ""),
+    ],
+)
+def test_what_a_run_is_about(began: Input, about: str) -> None:
+    """The first text of its context, or else of its messages; nothing that was redacted."""
+    assert about == subject(began)
+
+
+@given(st.text())
+def test_it_is_one_short_line(text: str) -> None:
+    """However long the text: a beginning of it, cut where it is cut."""
+    about = subject(first(text))
+
+    assert len(about) <= 60
+    assert about == " ".join(about.split())
+    assert " ".join(text.split()).startswith(about.removesuffix("…"))
+    assert bool(about) == bool(text.strip())
+
+
+async def test_the_list_the_run_and_the_fleet_say_it() -> None:
+    """Alike, to who sees the run alone; and the beginning of a run is read once, however often it is listed."""
+    store = Counted()
+    async with served(desk(store=store), auth=verify, inspector="own") as client:
+        mine = (await client.post("/runs", json=body("my words"), headers=ACME)).json()["run_id"]
+        for _ in range(3):
+            listed = (await client.get("/inspector/api/runs", headers=ACME)).json()
+        told = (await client.get(f"/inspector/api/runs/{mine}", headers=ACME)).json()
+        worst = (await client.get("/inspector/api/fleet", headers=ACME)).json()["worst"]
+        others = await client.get("/inspector/api/runs", headers=BOLT)
+
+    assert ["my words"] == [row["about"] for row in listed]
+    assert listed == [told["row"]]
+    assert {"my words"} >= {row["about"] for row in worst}
+    assert [] == others.json()
+    assert [mine] == store.asked
+
+
+@pytest.mark.slow
+async def test_the_page_says_it_as_text(chromium: Browser) -> None:
+    """Beside the id of each run, also where it is markup; and what is listed is asked for in detail once."""
+    async with inspected(travel(), {"wish": "Oslo, soon"}) as url:
+        await begun(url, {"wish": MARKUP})
+        async with opened(chromium, url) as page:
+            lines = page.locator("#left .runs .line")
+            await expect(lines).to_have_text([MARKUP[:59].rstrip() + "…", "Oslo, soon"])
+            await expect(page.locator("form.card")).to_be_visible()
+            await page.wait_for_timeout(500)
+            asked = list[str]()
+            page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+            for _ in range(2):
+                async with page.expect_response("**/inspector/api/runs"):
+                    pass
+
+            assert {"runs"} == {*asked}
