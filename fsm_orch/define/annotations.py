@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,7 +33,13 @@ def annotated_deps(function: Callable[..., Any], localns: Mapping[str, Any]) -> 
 
 
 def why_no_visit(function: Any, localns: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a function that acts in a state, and is annotated for something else than a visit."""
+    """Return what is wrong with a function that acts in a state, and is annotated for something else than a visit.
+
+    None if nothing is, and where it is not known: `functools.wraps` copies annotations, and what it wraps may be called
+    with something else.
+    """
+    if inspect.unwrap(function) is not function:
+        return None
     hint = _first_hint(function, localns)
     taken = typing.get_origin(hint) or hint
     if not isinstance(taken, type) or not issubclass(taken, _NO_VISIT):
@@ -48,6 +55,8 @@ def _first_hint(function: Callable[..., Any], localns: Mapping[str, Any]) -> Any
     target = function if hasattr(function, "__annotations__") else type(function).__call__
     try:
         hints = typing.get_type_hints(target, localns=dict(localns))
+        # a later parameter may be the first that is annotated
+        first = next(iter(inspect.signature(function).parameters), None)
     except Exception:  # an annotation is any expression, and may raise anything
         return None
-    return next((hint for name, hint in hints.items() if name not in ("return", "self")), None)
+    return None if first is None else hints.get(first)

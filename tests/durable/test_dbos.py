@@ -151,8 +151,9 @@ async def test_what_is_queued_is_driven_and_its_ticket_is_json(url: str, store: 
 
 async def let_go_on(runner: Runner[Any, Any]) -> None:
     """Let what is under way end once its runner is drained."""
-    while not runner.is_draining:  # noqa: ASYNC110 - it may be drained in another thread
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(PATIENCE_S):
+        while not runner.is_draining:  # noqa: ASYNC110 - it may be drained in another thread
+            await asyncio.sleep(0.01)
     GATES["goes on"].set()
 
 

@@ -98,8 +98,9 @@ async def test_who_comes_back_in_time_keeps_the_run(monkeypatch: pytest.MonkeyPa
     runner = desk()
     async with served(runner, grace_s=GRACE_S) as client:
         run_id = await left(client, runner, SSE)
-        while not graces:  # noqa: ASYNC110 - it is away once the service has seen that
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(PATIENCE_S):
+            while not graces:  # noqa: ASYNC110 - it is away once the service has seen that
+                await asyncio.sleep(0.001)
         async with client.stream("GET", f"/runs/{run_id}/events", headers={"Last-Event-ID": "1"}) as response:
             events = events_of(response)
             first = await anext(events)

@@ -18,6 +18,8 @@ from fsm_orch import MemoryStore
 from fsm_orch.kernel.inputs import Answered, Input, Started
 from fsm_orch.messages import REDACTED, Message
 from fsm_orch.service.inspector.subjects import subject
+from fsm_orch.store.beginnings import KeepsBeginnings
+from fsm_orch.testing import CrashingStore
 
 __all__ = ["chromium"]
 
@@ -45,6 +47,7 @@ def first(*texts: Any, messages: Sequence[str] = ()) -> Started:
     [
         (first(3, None, " \n", "two\n  words", "late"), "two words"),
         (first(REDACTED, "plain"), "plain"),
+        (first(" " * 1_000, "\n" * 1_000 + "late"), "late"),
         (first(messages=["", "hello"]), "hello"),
         (first({"deep": "text"}, ["text"]), ""),
         (Answered(ask=1, id="x", at=0.0), ""),
@@ -82,6 +85,37 @@ async def test_the_list_the_run_and_the_fleet_say_it() -> None:
     assert {"my words"} >= {row["about"] for row in worst}
     assert [] == others.json()
     assert [mine] == store.asked
+
+
+async def test_a_store_that_gives_no_beginnings_is_listed_without() -> None:
+    """What one run is said to be about is what the list says: a page that finds two rows of a run asks again."""
+    store = CrashingStore(MemoryStore(), writes=10**9)
+    assert not isinstance(store, KeepsBeginnings)
+    async with served(desk(store=store), auth=verify, inspector="own") as client:
+        mine = (await client.post("/runs", json=body("my words"), headers=ACME)).json()["run_id"]
+        listed = (await client.get("/inspector/api/runs", headers=ACME)).json()
+        told = (await client.get(f"/inspector/api/runs/{mine}", headers=ACME)).json()
+
+    assert [""] == [row["about"] for row in listed]
+    assert listed == [told["row"]]
+
+
+async def test_a_run_that_has_the_id_of_a_forgotten_one_is_another() -> None:
+    """What was read of that one is not said of it, though it stands under the same id: as of a key that comes again."""
+    now_s, key = [1_000.0], ACME | {"Idempotency-Key": "k"}
+    store = MemoryStore(wall_clock=lambda: now_s[0])
+    told = list[tuple[str, str, object]]()
+    async with served(desk(store=store), auth=verify, inspector="own") as client:
+        for text in ("break", "second words"):
+            begun = (await client.post("/runs", json=body(text), headers=key)).json()["run_id"]
+            (row,) = (await client.get("/inspector/api/runs", headers=ACME)).json()
+            fleet = (await client.get("/inspector/api/fleet", headers=ACME)).json()
+            told.append((begun, row["about"], sum(fleet["landings"].values())))
+            now_s[0] += 100
+            assert 1 == await store.prune(ended_before=now_s[0])
+
+    assert told[0][0] == told[1][0]
+    assert [("break", 1), ("second words", 0)] == [each[1:] for each in told]
 
 
 @pytest.mark.slow

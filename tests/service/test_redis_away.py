@@ -38,13 +38,15 @@ async def test_no_request_fails_while_redis_is_away(caplog: pytest.LogCaptureFix
             for harm, mend in ((server.stop, server.start), (server.pause, server.go_on)):
                 await asyncio.sleep(0.3)
                 harm()
-                count = len(answers)
                 async with asyncio.timeout(PATIENCE_S):
+                    while not shared._link.is_alone:  # noqa: ASYNC110 - nothing tells of it
+                        await asyncio.sleep(0.01)
+                    count = len(answers)
                     while len(answers) < count + 3 * len(asking):  # noqa: ASYNC110 - others note them
                         await asyncio.sleep(0.01)
                 mend()
                 async with asyncio.timeout(PATIENCE_S):
-                    while shared._link.is_alone:  # noqa: ASYNC110 - nothing tells of it
+                    while shared._link.is_alone:  # noqa: ASYNC110 - likewise
                         await asyncio.sleep(0.01)
             is_over.set()
             await asyncio.gather(*asking)

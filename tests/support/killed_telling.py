@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from support.approvals import Claim, PayBack
+from support.fleet import PATIENCE_S
 from support.receiver import SECRET
 
 from fsm_orch import Runner
@@ -53,8 +54,9 @@ async def told(store: str, receiver: str, place: int) -> None:
         return came
 
     async def until_told(count: int) -> None:
-        while len(notices) < count:  # noqa: ASYNC110 - another task tells
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(PATIENCE_S):
+            while len(notices) < count:  # noqa: ASYNC110 - another task tells
+                await asyncio.sleep(0.01)
 
     SqlNotices.told = noted  # type: ignore[method-assign]
     for kind, names in WATCHED.items():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import repeat
+from threading import Event, Thread
 from typing import Any
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, State, Visit
@@ -85,18 +86,31 @@ async def load(runner: Runner[Wish, None], *, at_once: int = 8) -> AsyncIterator
             if result.state is not Fetches.done:
                 seen.failed.append(f"{result.state}: {result.landing} {result.error}")
 
-    async def ticks() -> None:
-        while True:
-            since = time.monotonic()
-            await asyncio.sleep(0.05)
-            if (until := time.monotonic()) - since > 0.5:
-                seen.stalls.append((since, until))
+    with _stalls(seen.stalls):
+        tasks = [asyncio.create_task(one()) for _ in range(at_once)]
+        try:
+            yield seen
+        finally:
+            is_over.set()
+            await asyncio.gather(*tasks)
 
-    ticking = asyncio.create_task(ticks())
-    tasks = [asyncio.create_task(one()) for _ in range(at_once)]
+
+@contextmanager
+def _stalls(seen: list[tuple[float, float]]) -> Iterator[None]:
+    """Note when this process has no turn, until the block is left."""
+    is_over = Event()
+
+    def ticks() -> None:
+        while not is_over.is_set():
+            since = time.monotonic()
+            is_over.wait(0.05)
+            if (until := time.monotonic()) - since > 0.5:
+                seen.append((since, until))
+
+    ticking = Thread(target=ticks)  # no task: a loop that is blocked is no process without a turn
+    ticking.start()
     try:
-        yield seen
+        yield
     finally:
         is_over.set()
-        await asyncio.gather(*tasks)
-        ticking.cancel()
+        ticking.join()

@@ -108,7 +108,8 @@ def add_looks(api: APIRouter, seen: Seen, streams: Streams, auth: Callable[..., 
         journal = (await store.load(run_id))[: row.inputs]
         if not journal:
             raise Problem("unknown_run")  # it was forgotten a moment ago
-        about = (await subjects.of([row]))[0]
+        # not of the journal: a store may give no beginnings, and the page compares this row with that of its list
+        (about,) = await subjects.of([row])
         return _json(await asyncio.to_thread(folded, row, about, journal, kin), tag)
 
     @api.get("/runs/{run_id}/prompts")

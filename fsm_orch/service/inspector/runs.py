@@ -22,7 +22,7 @@ from ...run.cuts import Cut
 from ...run.unrecorded import Unrecorded
 from ...store.values import Listed
 from ..driving import Driving
-from .subjects import Subjects
+from .subjects import Run, Subjects, run_of
 
 MOST_LISTED = 500
 """Of how many runs, the newest, the page is told where they stand."""
@@ -31,7 +31,7 @@ _MOST_KEPT = 10_000
 """Of how many runs it is kept why they were landed: that changes no more."""
 
 
-def row_json(row: Listed, about: str = "") -> dict[str, Any]:
+def row_json(row: Listed, about: str) -> dict[str, Any]:
     """Return a run as a list shows it, as JSON, without who drives it.
 
     Args:
@@ -97,7 +97,7 @@ class Fleet:
 
     def __init__(self, driving: Driving, subjects: Subjects) -> None:
         self._driving, self._subjects = driving, subjects
-        self._reasons: OrderedDict[str, str | None] = OrderedDict()
+        self._reasons: OrderedDict[Run, str | None] = OrderedDict()
 
     async def only(self, rows: Sequence[Listed], *, state: str | None, landing: str | None) -> list[Listed]:
         """Return the runs that are counted at a state, or by why they were landed.
@@ -143,14 +143,14 @@ class Fleet:
 
     async def _reason(self, row: Listed) -> str | None:
         """Return why a run was landed; None if it chose its fallback itself, or cannot be read any more."""
-        if row.run_id not in self._reasons:
+        if (run := run_of(row)) not in self._reasons:
             try:
-                self._reasons[row.run_id] = await self._read(row.run_id)
+                self._reasons[run] = await self._read(row.run_id)
             except StoreError:  # it may be away for the moment
                 return None
             while len(self._reasons) > _MOST_KEPT:
                 self._reasons.popitem(last=False)
-        return self._reasons[row.run_id]
+        return self._reasons[run]
 
     async def _read(self, run_id: str) -> str | None:
         journal = await self._driving.store.load(run_id)

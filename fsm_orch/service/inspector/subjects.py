@@ -15,6 +15,14 @@ _MOST_CHARACTERS = 60
 _MOST_KEPT = 10_000
 """Of how many runs it is kept what they are about: that changes no more."""
 
+Run = tuple[str, float]
+"""The id of a run, and when it began: once a run is forgotten, another may have its id."""
+
+
+def run_of(row: Listed) -> Run:
+    """Return by what a run is told from every other that there has been."""
+    return row.run_id, row.began_at
+
 
 def subject(first: Input) -> str:
     """Return what a run is about, in one line of at most 60 characters; empty if it was given no text.
@@ -27,7 +35,7 @@ def subject(first: Input) -> str:
     if not isinstance(first, Started):
         return ""
     given = [*first.context.values(), *(message.content for message in first.messages)]
-    texts = (" ".join(each[: 9 * _MOST_CHARACTERS].split()) for each in given if isinstance(each, str))
+    texts = (" ".join(each.lstrip()[: 9 * _MOST_CHARACTERS].split()) for each in given if isinstance(each, str))
     text = next((each for each in texts if each and each != REDACTED), "")
     return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1].rstrip()}…"
 
@@ -37,18 +45,18 @@ class Subjects:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: OrderedDict[str, str] = OrderedDict()
+        self._known: OrderedDict[Run, str] = OrderedDict()
 
     async def of(self, rows: Sequence[Listed]) -> list[str]:
         """Return what each run is about; empty where that cannot be read.
 
         Raises StoreError: if the store is away.
         """
-        new = [row.run_id for row in rows if row.run_id not in self._known]
+        new = [run for run in map(run_of, rows) if run not in self._known]
         if new and isinstance(self._store, KeepsBeginnings):
-            found = await self._store.beginnings(new)
-            self._known |= {run_id: subject(found[run_id]) if run_id in found else "" for run_id in new}
-        told = [self._known.get(row.run_id, "") for row in rows]
+            found = await self._store.beginnings([run_id for run_id, _ in new])
+            self._known |= {run: subject(found[run[0]]) if run[0] in found else "" for run in new}
+        told = [self._known.get(run_of(row), "") for row in rows]
         while len(self._known) > _MOST_KEPT:
             self._known.popitem(last=False)
         return told

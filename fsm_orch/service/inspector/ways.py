@@ -41,7 +41,7 @@ def number(line: Line, labels: Sequence[Point]) -> Point:
     def far(point: Point) -> float:
         return min(math.hypot((each.x - point.x) / _FLAT, each.y - point.y) for each in labels) if labels else math.inf
 
-    return next((point for point in points if far(point) > 16), max(points, key=far))
+    return next((point for point in points if far(point) > 16), None) or max(points, key=far)
 
 
 def landing(source: Point, target: Point, layout: Layout, node: Size, labels: Sequence[tuple[Point, Size]]) -> Way:
