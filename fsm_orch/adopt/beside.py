@@ -7,6 +7,7 @@ from itertools import islice
 from types import BuiltinFunctionType, FunctionType
 
 from ..define.wording import number_of
+from .asked import package_of
 from .functions import SDKS, plain
 from .library import MOST, Library
 from .work import count
@@ -94,8 +95,8 @@ def clients(library: Library, held: Mapping[str, object]) -> Iterator[str]:
         library: Whose nodes these are.
         held: The client of each node, by its key.
     """
-    classes = {key: type(client).__module__ for key, client in held.items() if not _is_value(client)}
-    own = [key for key, module in classes.items() if _is_own(library, module) and module.partition(".")[0] not in SDKS]
+    classes = {key: type(client) for key, client in held.items() if not _is_value(client)}
+    own = [key for key, kind in classes.items() if _is_own(library, kind) and package_of(kind) not in SDKS]
     if own:
         yield f"one request to a model for each that is asked of the client of {', '.join(own)}: its class is your own"
 
@@ -120,11 +121,11 @@ def _functions(library: Library, held: object) -> list[object] | None:
         return None
     function = plain(held)
     if function is not None:
-        return [function] if _is_own(library, function.__module__) else None
-    if not _is_own(library, type(held).__module__):
+        return [function] if _is_own(library, function) else None
+    if not _is_own(library, type(held)):
         return None
     methods = [*library.methods_around(type(held)).values(), *([type(held).__call__] if callable(held) else [])]
-    return [each for each in methods if _is_own(library, getattr(plain(each), "__module__", ""))]
+    return [each for each in methods if _is_own(library, plain(each))]
 
 
 def _is_value(held: object) -> bool:
@@ -136,6 +137,6 @@ def _asks(function: object) -> bool:
     return found is not None and count(found) != 0
 
 
-def _is_own(library: Library, module: str) -> bool:
-    """Return whether code of a module is the user's: neither the library's nor Python's."""
-    return module.partition(".")[0] not in {library.module, *library.siblings, *_PYTHON}
+def _is_own(library: Library, written: object) -> bool:
+    """Return whether a function or class is the user's: neither the library's nor Python's."""
+    return package_of(written) not in {library.module, *library.siblings, *_PYTHON}

@@ -8,7 +8,7 @@ from functools import lru_cache
 from tokenize import TokenError
 from types import FunctionType
 
-from .asked import attribute, is_an
+from .asked import attribute, is_an, package_of
 
 SDKS = {
     *("openai", "anthropic", "google", "instructor", "litellm", "groq", "mistralai", "cohere", "ollama", "together"),
@@ -88,7 +88,7 @@ def run_by(call: ast.Call, function: FunctionType) -> FunctionType | None:
 
 def _is_library(function: FunctionType) -> bool:
     """Return whether a function is of a framework: what a ToolNode of LangGraph does by itself, its reader knows."""
-    return function.__module__.partition(".")[0] in SDKS | FRAMEWORKS
+    return package_of(function) in SDKS | FRAMEWORKS
 
 
 def _class_around(function: FunctionType) -> object:
@@ -110,4 +110,4 @@ def kept_as(name: str, function: FunctionType) -> str:
 
 def _is_of(inner: FunctionType, function: FunctionType) -> bool:
     """Return whether two functions are of one package, so that both are the user's."""
-    return inner.__module__.partition(".")[0] == function.__module__.partition(".")[0]
+    return package_of(inner) == package_of(function)

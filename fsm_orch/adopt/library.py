@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NoReturn
 
 from ..errors import Unreadable
-from .asked import is_an
+from .asked import is_an, package_of
 
 _GONE = object()
 
@@ -44,9 +44,9 @@ class Library:
         kind = thing if is_an(thing, type) else type(thing)
         return any(self.wrote(base) and (not classes or base.__name__ in classes) for base in kind.__mro__)
 
-    def wrote(self, kind: type) -> bool:
-        """Return whether a class itself, whatever it inherits from, is one of the library's."""
-        return kind.__module__.partition(".")[0] == self.module
+    def wrote(self, made: object) -> bool:
+        """Return whether a function, or a class whatever it inherits from, is one of the library's."""
+        return package_of(made) == self.module
 
     def methods_around(self, kind: type) -> dict[str, object]:
         """Return the methods that a class has from outside the library, by name; of two of one name the nearest."""

@@ -167,7 +167,7 @@ def _target(way: object) -> object | None:
     """Return the agent that a handoff leads to; None if it was made by hand, so that its function says where."""
     reference = OPENAI_AGENTS.get(way, "_agent_ref")
     invoked = plain(OPENAI_AGENTS.find(way, "on_invoke_handoff"))
-    is_own = invoked is not None and invoked.__module__.partition(".")[0] != OPENAI_AGENTS.module
+    is_own = invoked is not None and not OPENAI_AGENTS.wrote(invoked)
     if reference is None or is_own:
         return None
     target = OPENAI_AGENTS.call(way, "_agent_ref")

@@ -1,7 +1,7 @@
 """What is said of code that a framework runs beside its nodes, whatever the framework."""
 
 import functools
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,6 +48,7 @@ class Called:
 
 ASKING = {"a function": asks, "a partial": functools.partial(asks), "a method": Hook().after, "an object": Hook()}
 SILENT = {"a function": is_silent, "an object that is called": Called(), "a lambda": lambda: 1}
+SILENT["a function of no module"] = FunctionType(is_silent.__code__, {})
 NOTHING = {
     "none": None,
     "a text": "x",

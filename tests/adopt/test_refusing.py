@@ -72,6 +72,17 @@ def test_what_refuses_to_answer_is_no_mistake_of_who_names_it(asking: FunctionTy
     assert in_sight.shows_ways(read) in (True, False)
 
 
+@pytest.mark.parametrize("asking", [by_name, by_attribute, by_command, Desk.by_self], ids=lambda one: one.__name__)
+def test_a_function_may_be_of_no_module(asking: FunctionType) -> None:
+    """It was made by `exec`, or is a copy without the names around it."""
+    read = FunctionType(asking.__code__, {"lazy": by_name}, asking.__name__)
+    read.__qualname__ = asking.__qualname__
+
+    assert read.__module__ is None
+    assert "code" == work.node("key", {"act": read}).kind
+    assert not messages.sends_many({"act": read})
+
+
 @pytest.mark.parametrize("name", REFUSING)
 def test_what_refuses_to_answer_is_no_function(name: str) -> None:
     """Nor has it a docstring, or a model."""
