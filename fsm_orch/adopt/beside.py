@@ -7,7 +7,7 @@ from itertools import islice
 from types import BuiltinFunctionType, FunctionType
 
 from ..define.wording import number_of
-from .asked import package_of
+from .asked import attribute, is_an, package_of
 from .functions import SDKS, plain
 from .library import MOST, Library
 from .work import count
@@ -76,14 +76,14 @@ def overriding(library: Library, key: str, thing: object, *, but: Collection[str
         thing: An object, or a class.
         but: Names of methods that are read as nodes.
     """
-    kind = thing if isinstance(thing, type) else type(thing)
+    kind = thing if is_an(thing, type) else type(thing)
     theirs = {
         name
         for base in kind.__mro__
         for name, each in vars(base).items()
         if library.wrote(base) and isinstance(each, FunctionType | classmethod | staticmethod)
     } - {*but}
-    put = {} if isinstance(thing, type) else getattr(thing, "__dict__", {})
+    put = {} if is_an(thing, type) else attribute(thing, "__dict__", {})
     own = {**library.methods_around(kind), **put}
     return Beside(key, "own method", {name: own[name] for name in sorted(theirs & own.keys())})
 
@@ -107,9 +107,9 @@ def _shown(noun: str, keys: Counter[str]) -> str:
 
 def _apart(held: object) -> Iterator[object]:
     """Yield the parts of a collection, or the thing itself."""
-    if isinstance(held, Mapping):
+    if is_an(held, Mapping):  # type: ignore[type-abstract] # it is only looked for among the classes of a thing
         held = [*held.values()]
-    if isinstance(held, list | tuple | set | frozenset):
+    if is_an(held, list, tuple, set, frozenset):
         yield from islice(held, MOST)
     else:
         yield held
@@ -129,7 +129,7 @@ def _functions(library: Library, held: object) -> list[object] | None:
 
 
 def _is_value(held: object) -> bool:
-    return held is None or isinstance(held, _VALUES)
+    return held is None or is_an(held, *_VALUES)
 
 
 def _asks(function: object) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from types import FunctionType
 
 from . import source, work
+from .asked import attribute
 from .chat_models import cap_of, closed_over, models, name_of
 from .functions import plain
 from .graph import Node, Trust
@@ -48,7 +49,7 @@ def function_of(runnable: object) -> FunctionType | None:
 def is_wrapped(runnable: object) -> bool:
     """Return whether another function stands around the one that is read, so that results may be others."""
     held = LANGGRAPH.find(runnable, "func") or LANGGRAPH.find(runnable, "afunc") or runnable
-    return hasattr(held, "__wrapped__")
+    return attribute(held, "__wrapped__") is not None
 
 
 def node(key: str, spec: object, *, policy: object = None) -> Node:
@@ -212,7 +213,7 @@ def hides_ways(spec: object) -> bool:
     if function is None or _is_theirs(function):
         return function is None
     held, other = LANGGRAPH.find(runnable, "func"), LANGGRAPH.find(runnable, "afunc")
-    is_two = None not in (held, other) and LANGGRAPH.find(other, "__wrapped__", other) is not held
+    is_two = None not in (held, other) and attribute(other, "__wrapped__", other) is not held
     return is_two or is_wrapped(runnable) or not shows_ways(function)
 
 

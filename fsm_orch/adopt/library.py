@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NoReturn
 
 from ..errors import Unreadable
-from .asked import is_an, package_of
+from .asked import attribute, is_an, package_of
 
 _GONE = object()
 
@@ -223,8 +223,8 @@ class Library:
 
 def called(thing: object) -> str:
     """Return the name of a function or class; of any other thing, that of its class."""
-    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
-    return name.rpartition("<locals>.")[2] if isinstance(name, str) else type(thing).__name__
+    name = attribute(thing, "__qualname__") or attribute(thing, "__name__")
+    return name.rpartition("<locals>.")[2] if is_an(name, str) else type(thing).__name__
 
 
 def _shown(thing: object) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-from fsm_orch.adopt import chat_models, functions, in_sight, messages, source, work
+from fsm_orch.adopt import beside, chat_models, functions, in_sight, langgraph_nodes, library, messages, source, work
 
 
 class Lazy:
@@ -28,6 +28,7 @@ class Lazier(Lazy):
         raise RuntimeError("outside of a request")
 
 
+THEIRS = library.Library("Theirs", "theirs", "theirs", "1")
 lazy: Any = None
 lazier: Any = None
 REFUSING = {"lazy": Lazy(), "lazier": Lazier()}
@@ -89,6 +90,21 @@ def test_what_refuses_to_answer_is_no_function(name: str) -> None:
     assert functions.plain(REFUSING[name]) is None
     assert "code" == work.node("key", {"act": REFUSING[name]}).kind
     assert not chat_models.is_model(REFUSING[name])
+    assert not langgraph_nodes.is_wrapped(SimpleNamespace(func=REFUSING[name]))
+    assert name == library.called(REFUSING[name]).lower()
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_what_refuses_to_answer_is_code_beside_nodes(name: str) -> None:
+    """It is the user's, though nothing of it is seen to ask a model."""
+    held = [{"one": REFUSING[name]}, beside.overriding(THEIRS, "a", REFUSING[name]).held]
+    said = beside.told(THEIRS, [beside.Beside("a", "hook", each) for each in held])
+
+    assert ("no request to a model in 1 hook of a: none was seen there",) == said.assumed
+    assert () == said.uncounted
+    assert [f"one request to a model for each that is asked of the client of {name}: its class is your own"] == [
+        *beside.clients(THEIRS, {name: REFUSING[name]})
+    ]
 
 
 @pytest.mark.parametrize("written", [b"x = (\n", b"x = 'a\0b'\n", b"\xff\xfe\n", b"", b"def act(:\n"])
