@@ -6,7 +6,9 @@ function returns the agent, so only the name of that is known.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
+from .asked import is_an
 from .beside import Beside, clients, told
 from .functions import around, plain
 from .graph import END, Cap, Edge, Graph, Node
@@ -178,9 +180,9 @@ def _target(way: object) -> object | None:
 
 def _inside(held: object, name: str) -> Iterator[object]:
     """Yield the functions of the user's that the SDK keeps inside of one of its own under a name."""
-    for each in (held, *getattr(held, "args", ())):
+    for each in (held, *(held.args if is_an(held, partial) else ())):
         function = plain(each)
-        inner = None if function is None else around(function).get(name)
+        inner = around(function).get(name) if function is not None and OPENAI_AGENTS.wrote(function) else None
         if callable(inner):
             yield inner
 
