@@ -101,7 +101,7 @@ def asks_more(key: str, executor: object) -> Iterator[str]:
     agent = AGENT_FRAMEWORK.find(executor, "agent") if is_agent(executor) else None
     strategies = [*_strategies(agent)]
     if any(AGENT_FRAMEWORK.find(each, "client") is not None for each in strategies):
-        yield f"what makes the conversation of {key} shorter asks of a model"
+        yield f"what is asked of a model to make the conversation of {key} shorter"
 
 
 def _strategies(agent: object) -> Iterator[object]:

@@ -60,7 +60,10 @@ def told(library: Library, each: Iterable[Beside]) -> Told:
                 kind = asking if any(map(_asks, functions)) else silent
                 kind.setdefault(one.noun, Counter())[one.key] += 1
     return Told(
-        uncounted=tuple(f"what {_shown(noun, keys)} asks of models" for noun, keys in asking.items()),
+        uncounted=tuple(
+            f"what {_shown(noun, keys)} {'asks' if keys.total() == 1 else 'ask'} of models"
+            for noun, keys in asking.items()
+        ),
         assumed=tuple(
             f"no request to a model in {_shown(noun, keys)}: none was seen there" for noun, keys in silent.items()
         ),

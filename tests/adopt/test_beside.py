@@ -66,7 +66,7 @@ def test_code_that_asks_makes_the_number_more(name: str) -> None:
     """It is not counted, and is said to be more, each once and with all nodes that it is of."""
     said = told(THEIRS, [Beside("a", "hook", ASKING[name]), Beside("b", "hook", [ASKING[name], None])])
 
-    assert (("what 2 hooks of a, b asks of models",), ()) == (said.uncounted, said.assumed)
+    assert (("what 2 hooks of a, b ask of models",), ()) == (said.uncounted, said.assumed)
 
 
 @pytest.mark.parametrize("name", SILENT)

@@ -249,7 +249,7 @@ def test_requests_that_are_made_again_are_more() -> None:
 
     assert most is not None
     assert made > most
-    assert any("by the retry settings of a (11)" in said for said in assuming(agent))
+    assert any("by the retry settings of a (up to 11 times)" in said for said in assuming(agent))
 
 
 KNOWN = {
