@@ -114,19 +114,19 @@ def calls_of(parsed: ast.AST | None, name: str, names: Mapping[str, object]) -> 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
-def _outer(parsed: ast.AST) -> _Function | None:
+def outer(parsed: ast.AST) -> _Function | None:
     """Return the outermost function of a tree."""
     return next((part for part in ast.walk(parsed) if isinstance(part, _Function)), None)
 
 
 def annotation(parsed: ast.AST) -> ast.expr | None:
     """Return how the result of the outermost function of a tree is annotated; None if it is not."""
-    return getattr(_outer(parsed), "returns", None)
+    return getattr(outer(parsed), "returns", None)
 
 
 def results(parsed: ast.AST) -> Iterator[ast.expr | None]:
     """Yield what the outermost function of a tree returns."""
-    made = _outer(parsed)
+    made = outer(parsed)
     if isinstance(made, ast.Lambda):
         yield made.body
     todo: list[ast.AST] = [] if made is None or isinstance(made, ast.Lambda) else [*made.body]
