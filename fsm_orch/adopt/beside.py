@@ -92,7 +92,7 @@ def overriding(library: Library, key: str, thing: object, *, but: Collection[str
 
 
 def clients(library: Library, held: Mapping[str, object]) -> Iterator[str]:
-    """Yield what is taken for granted of clients of models whose classes are the user's.
+    """Yield what is taken for granted of clients of models whose classes are the user's, or others that are not known.
 
     Args:
         library: Whose nodes these are.
@@ -101,7 +101,7 @@ def clients(library: Library, held: Mapping[str, object]) -> Iterator[str]:
     classes = {key: type(client) for key, client in held.items() if not _is_value(client)}
     own = [key for key, kind in classes.items() if _is_own(library, kind) and package_of(kind) not in SDKS]
     if own:
-        yield f"one request to a model for each that is asked of the client of {', '.join(own)}: its class is your own"
+        yield f"one request to a model for each that is asked of the client of {', '.join(own)}: its class is not known"
 
 
 def _shown(noun: str, keys: Counter[str]) -> str:

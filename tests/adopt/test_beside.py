@@ -108,7 +108,7 @@ def test_clients_of_the_users_are_taken_to_ask_once() -> None:
         "theirs": made("Client", module="theirs.clients")(),
     }
 
-    assert ["one request to a model for each that is asked of the client of own: its class is your own"] == [
+    assert ["one request to a model for each that is asked of the client of own: its class is not known"] == [
         *clients(THEIRS, held)
     ]
     assert [] == [*clients(THEIRS, {"none": None})]

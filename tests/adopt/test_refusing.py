@@ -102,7 +102,7 @@ def test_what_refuses_to_answer_is_code_beside_nodes(name: str) -> None:
 
     assert ("no request to a model in 1 hook of a: none was seen there",) == said.assumed
     assert () == said.uncounted
-    assert [f"one request to a model for each that is asked of the client of {name}: its class is your own"] == [
+    assert [f"one request to a model for each that is asked of the client of {name}: its class is not known"] == [
         *beside.clients(THEIRS, {name: REFUSING[name]})
     ]
 
