@@ -15,7 +15,7 @@ from .work import count
 _VALUES = (str, bytes, int, float, complex, type, BuiltinFunctionType)
 """What is no code of anybody's."""
 
-_PYTHON = ("builtins", "functools", "typing", "types", "abc", "pydantic")
+_PYTHON = ("builtins", "functools", "operator", "typing", "types", "abc", "pydantic")
 """Whose code asks no models."""
 
 

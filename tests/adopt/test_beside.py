@@ -1,6 +1,7 @@
 """What is said of code that a framework runs beside its nodes, whatever the framework."""
 
 import functools
+import operator
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
@@ -54,6 +55,7 @@ NOTHING = {
     "a text": "x",
     "a switch": True,
     "a class": Hook,
+    "a getter of Python's": operator.itemgetter("text"),
     "their function": by_them,
     "their object": made("Hook", module="theirs.hooks")(),
     "an object of a sibling": made("Hook", module="theirs_core.hooks")(),
