@@ -69,8 +69,15 @@ class Library:
         return found
 
     def find(self, thing: object, name: str, default: object = None) -> object:
-        """Return an attribute, or what a mapping holds under that key; else the default."""
-        return thing.get(name, default) if isinstance(thing, Mapping) else getattr(thing, name, default)
+        """Return an attribute, or what a mapping holds under that key; else the default.
+
+        Raises:
+            Unreadable: if the thing raises when it is asked for it: what it holds may ask models.
+        """
+        try:
+            return thing.get(name, default) if isinstance(thing, Mapping) else getattr(thing, name, default)
+        except Exception as error:
+            raise self.gone(thing, f"raised {type(error).__name__} when it was asked for {name!r}") from None
 
     def call(self, thing: object, name: str) -> object:
         """Return what a method without arguments returns.
@@ -229,6 +236,6 @@ def called(thing: object) -> str:
 
 def _shown(thing: object) -> str:
     """Return what a message calls a thing: its class, without what it holds, which may be secret."""
-    if isinstance(thing, Mapping):
+    if issubclass(type(thing), Mapping):
         return "a mapping"
-    return f"the class {thing.__name__}" if isinstance(thing, type) else type(thing).__name__
+    return f"the class {thing.__name__}" if is_an(thing, type) else type(thing).__name__

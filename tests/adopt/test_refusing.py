@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fsm_orch.adopt import beside, chat_models, functions, in_sight, langgraph_nodes, library, messages, source, work
+from fsm_orch.errors import Unreadable
 
 
 class Lazy:
@@ -105,6 +106,16 @@ def test_what_refuses_to_answer_is_code_beside_nodes(name: str) -> None:
     assert [f"one request to a model for each that is asked of the client of {name}: its class is not known"] == [
         *beside.clients(THEIRS, {name: REFUSING[name]})
     ]
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_what_a_reader_needs_and_is_refused_is_said(name: str) -> None:
+    """It may ask models, so that it is not taken as absent; the message has no word of what was raised."""
+    with pytest.raises(Unreadable, match=f"{name.title()} raised RuntimeError when it was asked for 'hooks'") as raised:
+        THEIRS.find(REFUSING[name], "hooks")
+
+    assert "outside of a request" not in str(raised.value)
+    assert raised.value.__suppress_context__
 
 
 @pytest.mark.parametrize("written", [b"x = (\n", b"x = 'a\0b'\n", b"\xff\xfe\n", b"", b"def act(:\n"])
