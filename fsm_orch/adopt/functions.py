@@ -71,6 +71,17 @@ def around(function: FunctionType) -> Mapping[str, object]:
     return {**function.__globals__, **closed}
 
 
+def variables(function: FunctionType) -> set[str]:
+    """Return the names of a function's own variables, its arguments among them, however they are set."""
+    return {*function.__code__.co_varnames, *function.__code__.co_cellvars}
+
+
+def beyond(function: FunctionType) -> Mapping[str, object]:
+    """Return what names stand for where a function is written, without those that are its own variables inside."""
+    own = variables(function)
+    return {name: held for name, held in around(function).items() if name not in own}
+
+
 def run_by(call: ast.Call, function: FunctionType) -> FunctionType | None:
     """Return the function of the user's that a call inside a function runs; None if it is none, or cannot be known.
 

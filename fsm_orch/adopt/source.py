@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import FunctionType
 
 from .asked import attribute, is_an
-from .functions import around, run_by, tree
+from .functions import around, beyond, run_by, tree
 
 _MANY = ("Sequence", "List", "list", "tuple", "Tuple", "Send")
 """Words of a return type that stands for several targets at once."""
@@ -29,7 +29,7 @@ def sent(function: FunctionType, seen: tuple[FunctionType, ...] = ()) -> Sent:
     That is nowhere if they make none, or their source cannot be had.
     """
     parsed = tree(function)
-    names = around(function)
+    names, constants = around(function), beyond(function)
     found: set[str] = set()
     is_open = to_parent = False
     for call in calls_of(parsed, "Command", names):
@@ -37,7 +37,7 @@ def sent(function: FunctionType, seen: tuple[FunctionType, ...] = ()) -> Sent:
         to_parent |= "graph" in given
         is_open |= None in given  # by **, so that it may lead anywhere
         if "goto" in given:
-            targets = _texts(given["goto"], {**names, **_assigned(parsed, names)})
+            targets = _texts(given["goto"], {**constants, **_assigned(parsed, constants)})
             is_open |= targets is None
             found |= targets or set()
     for inner in _followed(parsed, function, (*seen, function)):
@@ -63,11 +63,8 @@ def routed(function: FunctionType, *, by_names: bool = True) -> frozenset[str] |
         function: The router.
         by_names: False if a name, which may stand for another text when it runs, is no constant, but for `END`.
     """
-    parsed, code = tree(function), function.__code__
-    inside = {*code.co_varnames, *code.co_cellvars}
-    names = {
-        name: held for name, held in around(function).items() if (by_names or name == "END") and name not in inside
-    }
+    parsed = tree(function)
+    names = {name: held for name, held in beyond(function).items() if by_names or name == "END"}
     found: set[str] = set()
     for value in [] if parsed is None else results(parsed):
         texts = _texts(value, names)

@@ -329,6 +329,33 @@ def test_a_command_of_a_method_beside_it_is_read() -> None:
     assert ({"a", "b"}, False) == (found.targets, found.is_open)
 
 
+onward = "on"
+
+
+class Shadowing:
+    """Names where it sends a run by variables that are no constants, though a global of the name is one."""
+
+    def by_a_loop(self, state: list[str]) -> Command:
+        for onward in state:
+            return Command(goto=onward)
+        return Command(goto="a")
+
+    def by_a_pattern(self, state: dict[str, str]) -> Command:
+        match state:
+            case {"to": onward}:
+                return Command(goto=onward)
+        return Command(goto="a")
+
+    def by_an_argument(self, onward: str) -> Command:
+        return Command(goto=onward if self else "a")
+
+
+@pytest.mark.parametrize("name", ["by_a_loop", "by_a_pattern", "by_an_argument"])
+def test_a_command_by_a_variable_of_a_globals_name_may_lead_anywhere(name: str) -> None:
+    """The variable is another thing than the global."""
+    assert sent(getattr(Shadowing, name)).is_open
+
+
 def test_several_starts_have_one_before_them() -> None:
     """One start is the entry; before several stands a node under a name that is free, which forks and asks nobody."""
     one, two = opening(["a"], {"a": 1}), opening(["a", "b"], {"a": 1, "b": 2, "start": 3})
