@@ -37,7 +37,7 @@ def sent(function: FunctionType, seen: tuple[FunctionType, ...] = ()) -> Sent:
         to_parent |= "graph" in given
         is_open |= None in given  # by **, so that it may lead anywhere
         if "goto" in given:
-            targets = _texts(given["goto"], {**constants, **_assigned(parsed, constants)})
+            targets = _texts(given["goto"], {**constants, **_constants(parsed, constants)})
             is_open |= targets is None
             found |= targets or set()
     for inner in _followed(parsed, function, (*seen, function)):
@@ -135,14 +135,36 @@ def results(parsed: ast.AST) -> Iterator[ast.expr | None]:
             todo += ast.iter_child_nodes(part)
 
 
-def _assigned(parsed: ast.AST | None, names: Mapping[str, object]) -> dict[str, object]:
-    """Return the variables that hold constants alone: each with the texts that it may hold."""
+def assigned(part: ast.AST) -> Iterator[tuple[ast.Name, ast.expr]]:
+    """Yield the variables that a statement sets to an expression, with it."""
+    if isinstance(part, ast.Assign | ast.AnnAssign | ast.NamedExpr) and part.value is not None:
+        for target in part.targets if isinstance(part, ast.Assign) else [part.target]:
+            if isinstance(target, ast.Name):
+                yield target, part.value
+
+
+def bound(part: ast.AST) -> str | None:
+    """Return the name that a part of a function binds: by a loop, a part of something, a pattern, what was caught."""
+    if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load):
+        return part.id
+    name = getattr(part, "name", getattr(part, "rest", None))
+    return name if isinstance(name, str) else None
+
+
+def _constants(parsed: ast.AST | None, names: Mapping[str, object]) -> dict[str, object]:
+    """Return the variables, each with the texts that it may hold; with None if it may hold more than constants."""
     found: dict[str, set[str] | None] = {}
+    known: set[int] = set()
     for part in ast.walk(parsed) if parsed is not None else ():
-        if isinstance(part, ast.Assign) and len(part.targets) == 1 and isinstance(part.targets[0], ast.Name):
-            name, texts = part.targets[0].id, _texts(part.value, names)
-            before = found.get(name, set())
-            found[name] = None if texts is None or before is None else before | texts
+        for target, value in assigned(part):
+            texts, before = _texts(value, names), found.get(target.id, set())
+            found[target.id] = None if texts is None or before is None else before | texts
+            known.add(id(target))
+        if isinstance(part, ast.AnnAssign):
+            known.add(id(part.target))  # it may be no more than an annotation
+        other = part.arg if isinstance(part, ast.arg) else bound(part)
+        if other is not None and id(part) not in known:
+            found[other] = None
     return {**found}
 
 
