@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from . import work
+from .asked import package_of
 from .beside import Beside, overriding
 from .graph import Node
 from .library import Library
@@ -92,7 +93,7 @@ def client(executor: object) -> object:
     """Return the client of an agent; None if there is none, or one of the makers of the library."""
     found = AGENT_FRAMEWORK.find(AGENT_FRAMEWORK.find(executor, "agent"), "client") if is_agent(executor) else None
     known = {f"{AGENT_FRAMEWORK.module}_{each}" for each in _CLIENTS}
-    return None if type(found).__module__.partition(".")[0] in known else found
+    return None if package_of(type(found)) in known else found
 
 
 def asks_more(key: str, executor: object) -> Iterator[str]:
@@ -100,7 +101,7 @@ def asks_more(key: str, executor: object) -> Iterator[str]:
     agent = AGENT_FRAMEWORK.find(executor, "agent") if is_agent(executor) else None
     strategies = [*_strategies(agent)]
     if any(AGENT_FRAMEWORK.find(each, "client") is not None for each in strategies):
-        yield f"what makes the conversation of {key} shorter asks of a model"
+        yield f"what is asked of a model to make the conversation of {key} shorter"
 
 
 def _strategies(agent: object) -> Iterator[object]:

@@ -18,3 +18,9 @@ def attribute(thing: object, name: str, default: Any = None) -> Any:
 def is_an(thing: object, *kinds: type[T]) -> TypeGuard[T]:
     """Return whether an object is of one of these classes, by its true class: `isinstance` asks the object itself."""
     return issubclass(type(thing), kinds)
+
+
+def package_of(written: object) -> str:
+    """Return the top package of the module that a function or class says it is of; empty if it says none."""
+    said = attribute(written, "__module__")
+    return said.partition(".")[0] if is_an(said, str) else ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from ..define.wording import number_of
-from .graph import Graph
+from .graph import END, Graph
 from .plan import Caps, plan
 from .worst import REPLY_TOKENS, Worst
 
@@ -60,7 +60,7 @@ def _seen(graph: Graph) -> Iterator[str]:
     if tools:
         yield f"no request to a model in the tools of {_listed(tools)}: they are not looked into"
     yield from graph.assumed
-    if any(edge.trust == "assumed" for edge in graph.edges):
+    if any(edge.trust == "assumed" and edge.target != END for edge in graph.edges):
         yield "every node is possible where a way declares no targets"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from . import work
+from .asked import package_of
 from .beside import Beside, overriding
 from .graph import Node
 from .library import Library
@@ -16,6 +17,9 @@ _PROVIDERS = {
     "OllamaChatCompletionClient": "ollama",
 }
 """By the classes of clients, whose models have bare names."""
+
+_CLIENTS = "autogen_ext"
+"""The package of these clients."""
 
 _BESIDE = {
     "_memory": "memory object",
@@ -99,9 +103,10 @@ def inner(agent: object) -> object:
 
 
 def client(agent: object) -> object:
-    """Return the client of an agent; None if it has none, or one of AutoGen's own."""
+    """Return the client of an agent; None if it has none, or one of AutoGen's own that asks once."""
     found = AUTOGEN.find(inner(agent), "_model_client")
-    return None if type(found).__name__ in _PROVIDERS else found
+    is_known = package_of(type(found)) == _CLIENTS and type(found).__name__ in _PROVIDERS
+    return None if is_known else found
 
 
 def outside(key: str, agent: object) -> Iterator[str]:

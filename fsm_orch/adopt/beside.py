@@ -7,6 +7,7 @@ from itertools import islice
 from types import BuiltinFunctionType, FunctionType
 
 from ..define.wording import number_of
+from .asked import attribute, is_an, package_of
 from .functions import SDKS, plain
 from .library import MOST, Library
 from .work import count
@@ -14,7 +15,7 @@ from .work import count
 _VALUES = (str, bytes, int, float, complex, type, BuiltinFunctionType)
 """What is no code of anybody's."""
 
-_PYTHON = ("builtins", "functools", "typing", "types", "abc", "pydantic")
+_PYTHON = ("builtins", "functools", "operator", "typing", "types", "abc", "pydantic")
 """Whose code asks no models."""
 
 
@@ -59,7 +60,10 @@ def told(library: Library, each: Iterable[Beside]) -> Told:
                 kind = asking if any(map(_asks, functions)) else silent
                 kind.setdefault(one.noun, Counter())[one.key] += 1
     return Told(
-        uncounted=tuple(f"what {_shown(noun, keys)} asks of models" for noun, keys in asking.items()),
+        uncounted=tuple(
+            f"what {_shown(noun, keys)} {'asks' if keys.total() == 1 else 'ask'} of models"
+            for noun, keys in asking.items()
+        ),
         assumed=tuple(
             f"no request to a model in {_shown(noun, keys)}: none was seen there" for noun, keys in silent.items()
         ),
@@ -75,29 +79,29 @@ def overriding(library: Library, key: str, thing: object, *, but: Collection[str
         thing: An object, or a class.
         but: Names of methods that are read as nodes.
     """
-    kind = thing if isinstance(thing, type) else type(thing)
+    kind = thing if is_an(thing, type) else type(thing)
     theirs = {
         name
         for base in kind.__mro__
         for name, each in vars(base).items()
         if library.wrote(base) and isinstance(each, FunctionType | classmethod | staticmethod)
     } - {*but}
-    put = {} if isinstance(thing, type) else getattr(thing, "__dict__", {})
+    put = {} if is_an(thing, type) else attribute(thing, "__dict__", {})
     own = {**library.methods_around(kind), **put}
     return Beside(key, "own method", {name: own[name] for name in sorted(theirs & own.keys())})
 
 
 def clients(library: Library, held: Mapping[str, object]) -> Iterator[str]:
-    """Yield what is taken for granted of clients of models whose classes are the user's.
+    """Yield what is taken for granted of clients of models whose classes are the user's, or others that are not known.
 
     Args:
         library: Whose nodes these are.
         held: The client of each node, by its key.
     """
-    classes = {key: type(client).__module__ for key, client in held.items() if not _is_value(client)}
-    own = [key for key, module in classes.items() if _is_own(library, module) and module.partition(".")[0] not in SDKS]
+    classes = {key: type(client) for key, client in held.items() if not _is_value(client)}
+    own = [key for key, kind in classes.items() if _is_own(library, kind) and package_of(kind) not in SDKS]
     if own:
-        yield f"one request to a model for each that is asked of the client of {', '.join(own)}: its class is your own"
+        yield f"one request to a model for each that is asked of the client of {', '.join(own)}: its class is not known"
 
 
 def _shown(noun: str, keys: Counter[str]) -> str:
@@ -106,9 +110,9 @@ def _shown(noun: str, keys: Counter[str]) -> str:
 
 def _apart(held: object) -> Iterator[object]:
     """Yield the parts of a collection, or the thing itself."""
-    if isinstance(held, Mapping):
+    if is_an(held, Mapping):  # type: ignore[type-abstract] # it is only looked for among the classes of a thing
         held = [*held.values()]
-    if isinstance(held, list | tuple | set | frozenset):
+    if is_an(held, list, tuple, set, frozenset):
         yield from islice(held, MOST)
     else:
         yield held
@@ -120,15 +124,15 @@ def _functions(library: Library, held: object) -> list[object] | None:
         return None
     function = plain(held)
     if function is not None:
-        return [function] if _is_own(library, function.__module__) else None
-    if not _is_own(library, type(held).__module__):
+        return [function] if _is_own(library, function) else None
+    if not _is_own(library, type(held)):
         return None
     methods = [*library.methods_around(type(held)).values(), *([type(held).__call__] if callable(held) else [])]
-    return [each for each in methods if _is_own(library, getattr(plain(each), "__module__", ""))]
+    return [each for each in methods if _is_own(library, plain(each))]
 
 
 def _is_value(held: object) -> bool:
-    return held is None or isinstance(held, _VALUES)
+    return held is None or is_an(held, *_VALUES)
 
 
 def _asks(function: object) -> bool:
@@ -136,6 +140,6 @@ def _asks(function: object) -> bool:
     return found is not None and count(found) != 0
 
 
-def _is_own(library: Library, module: str) -> bool:
-    """Return whether code of a module is the user's: neither the library's nor Python's."""
-    return module.partition(".")[0] not in {library.module, *library.siblings, *_PYTHON}
+def _is_own(library: Library, written: object) -> bool:
+    """Return whether a function or class is the user's: neither the library's nor Python's."""
+    return package_of(written) not in {library.module, *library.siblings, *_PYTHON}

@@ -113,7 +113,7 @@ def _conditions(condition: object) -> Iterator[object]:
     """Yield a condition, and those that it is made of by `&`, `|` and `~`: Burr's functions hold them."""
     yield condition
     resolver = plain(BURR.find(condition, "resolver"))
-    if resolver is not None and resolver.__module__.partition(".")[0] == BURR.module:
+    if resolver is not None and BURR.wrote(resolver):
         for name, held in around(resolver).items():
             if name in resolver.__code__.co_freevars and BURR.made(held, "Condition"):
                 yield from _conditions(held)

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterator
 from types import FunctionType, MethodType
 
-from .asked import attribute, is_an
+from .asked import attribute, is_an, package_of
 from .library import Library
 
 LANGCHAIN = Library("LangChain", "langchain-core", "langchain_core", "1.8.3")
@@ -39,7 +39,7 @@ def name_of(model: object) -> str | None:
     if not isinstance(name, str):
         return None
     kind = type(model)
-    provider = _PROVIDERS.get(kind.__name__) or kind.__module__.partition(".")[0].removeprefix("langchain_")
+    provider = _PROVIDERS.get(kind.__name__) or package_of(kind).removeprefix("langchain_")
     bare = name.removeprefix("models/")
     return bare if ":" in bare else f"{provider}:{bare}"
 

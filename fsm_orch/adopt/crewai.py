@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from .asked import attribute
 from .beside import Beside, clients, overriding, told
 from .functions import layers, plain
 from .graph import END, Cap, Edge, Graph, Node, Trust, by_source
@@ -100,12 +101,8 @@ def _outcomes(method: object) -> tuple[str, ...]:
 
 def _is_wrapped(flow: object, key: str) -> bool:
     """Return whether a function of the user's stands around that of a method, so that results may be others."""
-    around = [each for each in layers(CREWAI.get(flow, key)) if hasattr(each, "__wrapped__")]
-    return any(callable(each) and not CREWAI.made(each) and not _is_theirs(each) for each in around)
-
-
-def _is_theirs(function: object) -> bool:
-    return str(getattr(function, "__module__", "")).partition(".")[0] == CREWAI.module
+    around = [each for each in layers(CREWAI.get(flow, key)) if attribute(each, "__wrapped__") is not None]
+    return any(callable(each) and not CREWAI.made(each) and not CREWAI.wrote(each) for each in around)
 
 
 def _is_in_sight(flow: object, key: str) -> bool:

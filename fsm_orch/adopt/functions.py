@@ -8,7 +8,7 @@ from functools import lru_cache
 from tokenize import TokenError
 from types import FunctionType
 
-from .asked import attribute, is_an
+from .asked import attribute, is_an, package_of
 
 SDKS = {
     *("openai", "anthropic", "google", "instructor", "litellm", "groq", "mistralai", "cohere", "ollama", "together"),
@@ -71,6 +71,17 @@ def around(function: FunctionType) -> Mapping[str, object]:
     return {**function.__globals__, **closed}
 
 
+def variables(function: FunctionType) -> set[str]:
+    """Return the names of a function's own variables, its arguments among them, however they are set."""
+    return {*function.__code__.co_varnames, *function.__code__.co_cellvars}
+
+
+def beyond(function: FunctionType) -> Mapping[str, object]:
+    """Return what names stand for where a function is written, without those that are its own variables inside."""
+    own = variables(function)
+    return {name: held for name, held in around(function).items() if name not in own}
+
+
 def run_by(call: ast.Call, function: FunctionType) -> FunctionType | None:
     """Return the function of the user's that a call inside a function runs; None if it is none, or cannot be known.
 
@@ -88,7 +99,7 @@ def run_by(call: ast.Call, function: FunctionType) -> FunctionType | None:
 
 def _is_library(function: FunctionType) -> bool:
     """Return whether a function is of a framework: what a ToolNode of LangGraph does by itself, its reader knows."""
-    return function.__module__.partition(".")[0] in SDKS | FRAMEWORKS
+    return package_of(function) in SDKS | FRAMEWORKS
 
 
 def _class_around(function: FunctionType) -> object:
@@ -110,4 +121,4 @@ def kept_as(name: str, function: FunctionType) -> str:
 
 def _is_of(inner: FunctionType, function: FunctionType) -> bool:
     """Return whether two functions are of one package, so that both are the user's."""
-    return inner.__module__.partition(".")[0] == function.__module__.partition(".")[0]
+    return package_of(inner) == package_of(function)

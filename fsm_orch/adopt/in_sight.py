@@ -7,7 +7,7 @@ from typing import Any
 
 from .asked import attribute, is_an
 from .functions import around, tree
-from .source import annotation, calls_of, results
+from .source import annotation, assigned, bound, calls_of, results
 
 _PLAIN = ("str", "bool", "int", "float", "dict", "None")
 """Types, and functions, whose values send a run nowhere."""
@@ -35,11 +35,11 @@ class _Shown:
         self.commands = [*calls_of(parsed, "Command", names)]
         self.given = {name for part in ast.walk(parsed) if isinstance(part, ast.arguments) for name in _required(part)}
         self.values: dict[str, list[ast.expr]] = {}
-        set_to = [pair for part in ast.walk(parsed) for pair in _assigned(part)]
+        set_to = [pair for part in ast.walk(parsed) for pair in assigned(part)]
         for target, value in set_to:
             self.values.setdefault(target.id, []).append(value)
         known = {id(target) for target, _ in set_to}
-        self.bound = {_bound(part) for part in ast.walk(parsed) if id(part) not in known}
+        self.bound = {bound(part) for part in ast.walk(parsed) if id(part) not in known}
 
     def is_shown(self, value: ast.expr | None, seen: frozenset[str] = frozenset()) -> bool:
         """Return whether an expression is surely no command, or one that is made in sight."""
@@ -70,22 +70,6 @@ def _required(arguments: ast.arguments) -> Iterator[str]:
     each = [*arguments.posonlyargs, *arguments.args]
     for argument in each[: len(each) - len(arguments.defaults)]:
         yield argument.arg
-
-
-def _assigned(part: ast.AST) -> Iterator[tuple[ast.Name, ast.expr]]:
-    """Yield the variables that a statement sets to an expression, with it."""
-    if isinstance(part, ast.Assign | ast.AnnAssign | ast.NamedExpr) and part.value is not None:
-        for target in part.targets if isinstance(part, ast.Assign) else [part.target]:
-            if isinstance(target, ast.Name):
-                yield target, part.value
-
-
-def _bound(part: ast.AST) -> str | None:
-    """Return the name that a part of a function binds: by a loop, a part of something, a pattern, what was caught."""
-    if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load):
-        return part.id
-    name = getattr(part, "name", getattr(part, "rest", None))
-    return name if isinstance(name, str) else None
 
 
 def _is_plain_name(name: str, names: Mapping[str, object]) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from types import FunctionType
 
 from . import source, work
+from .asked import attribute
 from .chat_models import cap_of, closed_over, models, name_of
 from .functions import plain
 from .graph import Node, Trust
@@ -17,6 +18,8 @@ _DESTINATION = "__handoff_destination"
 """The key under which langgraph-swarm and langgraph-supervisor say where a tool hands a run to."""
 _AROUND = ("wrap_model_call_handler", "awrap_model_call_handler")
 """What create_agent calls the middleware around a request in its functions; None without one."""
+_RUNS = ("func", "afunc", "coroutine")
+"""Where nodes, routers and tools hold the functions that they run: one for runs that are async, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +40,19 @@ def is_graph(runnable: object) -> bool:
 
 
 def function_of(runnable: object) -> FunctionType | None:
-    """Return the function that a node or router runs; None if it is not in Python."""
-    for name in ("func", "afunc"):
-        held = LANGGRAPH.find(runnable, name)
-        if held is not None:
-            return plain(held)
-    return plain(runnable)
+    """Return the function that a node, router or tool runs; None if it is not in Python."""
+    return plain(_held(runnable)[0])
 
 
 def is_wrapped(runnable: object) -> bool:
     """Return whether another function stands around the one that is read, so that results may be others."""
-    held = LANGGRAPH.find(runnable, "func") or LANGGRAPH.find(runnable, "afunc") or runnable
-    return hasattr(held, "__wrapped__")
+    return attribute(_held(runnable)[0], "__wrapped__") is not None
+
+
+def _held(runnable: object) -> list[object]:
+    """Return the functions that a node, router or tool holds, the one that is read first; itself if it holds none."""
+    each = (LANGGRAPH.find(runnable, name) for name in _RUNS)
+    return [held for held in each if held is not None] or [runnable]
 
 
 def node(key: str, spec: object, *, policy: object = None) -> Node:
@@ -149,7 +153,7 @@ def _is_theirs(function: FunctionType) -> bool:
 
 def _is_taken_over(runnable: object) -> bool:
     """Return whether a middleware stands around the request of a node of create_agent, be it for async runs alone."""
-    functions = (plain(LANGGRAPH.find(runnable, name)) for name in ("func", "afunc"))
+    functions = map(plain, _held(runnable))
     inside = (closed_over(function) for function in functions if function is not None)
     return any(names.get(name) is not None for names in inside for name in _AROUND)
 
@@ -185,12 +189,16 @@ def handed(graph: object) -> Iterator[Handing]:
         yield from _sent_by(function_of(runnable), key, "")
         for name, tool in _tools_of(runnable):
             does = str(LANGGRAPH.find(tool, "description") or "")
-            marked = LANGGRAPH.find(LANGGRAPH.find(tool, "metadata") or {}, _DESTINATION)
-            if isinstance(marked, str):
+            if (marked := _marked(tool)) is not None:
                 yield Handing(name, does, (marked,), "declared", is_open=False)
             else:
-                function = plain(LANGGRAPH.find(tool, "func") or LANGGRAPH.find(tool, "coroutine"))
-                yield from _sent_by(function, name, does)
+                yield from _sent_by(function_of(tool), name, does)
+
+
+def _marked(tool: object) -> str | None:
+    """Return where a tool says that it hands a run to; None if it says nothing."""
+    found = LANGGRAPH.find(LANGGRAPH.find(tool, "metadata") or {}, _DESTINATION)
+    return found if isinstance(found, str) else None
 
 
 def _sent_by(function: FunctionType | None, name: str, does: str) -> Iterator[Handing]:
@@ -211,20 +219,24 @@ def hides_ways(spec: object) -> bool:
     function = function_of(runnable)
     if function is None or _is_theirs(function):
         return function is None
-    held, other = LANGGRAPH.find(runnable, "func"), LANGGRAPH.find(runnable, "afunc")
-    is_two = None not in (held, other) and LANGGRAPH.find(other, "__wrapped__", other) is not held
-    return is_two or is_wrapped(runnable) or not shows_ways(function)
+    return _runs_more(runnable) or not shows_ways(function)
 
 
 def _is_tool_hiding(tool: object) -> bool:
     """Return whether a tool may lead elsewhere than it is marked to, or to the graph around."""
-    if isinstance(LANGGRAPH.find(LANGGRAPH.find(tool, "metadata") or {}, _DESTINATION), str):
+    if _marked(tool) is not None:
         return False
-    function = plain(LANGGRAPH.find(tool, "func") or LANGGRAPH.find(tool, "coroutine"))
-    if function is None:
+    function = function_of(tool)
+    if function is None or _runs_more(tool) or not shows_ways(function):
         return True
     found = source.sent(function)
-    return not shows_ways(function) or (bool(found.targets or found.is_open) and not found.to_parent)
+    return bool(found.targets or found.is_open) and not found.to_parent
+
+
+def _runs_more(runnable: object) -> bool:
+    """Return whether more runs than the function that is read: one around it, or another if the run is async."""
+    read, *others = _held(runnable)
+    return is_wrapped(runnable) or any(attribute(other, "__wrapped__", other) is not read for other in others)
 
 
 def trouble(key: str, spec: object) -> Iterator[str]:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NoReturn
 
 from ..errors import Unreadable
-from .asked import is_an
+from .asked import attribute, is_an, package_of
 
 _GONE = object()
 
@@ -44,9 +44,9 @@ class Library:
         kind = thing if is_an(thing, type) else type(thing)
         return any(self.wrote(base) and (not classes or base.__name__ in classes) for base in kind.__mro__)
 
-    def wrote(self, kind: type) -> bool:
-        """Return whether a class itself, whatever it inherits from, is one of the library's."""
-        return kind.__module__.partition(".")[0] == self.module
+    def wrote(self, made: object) -> bool:
+        """Return whether a function, or a class whatever it inherits from, is one of the library's."""
+        return package_of(made) == self.module
 
     def methods_around(self, kind: type) -> dict[str, object]:
         """Return the methods that a class has from outside the library, by name; of two of one name the nearest."""
@@ -69,8 +69,15 @@ class Library:
         return found
 
     def find(self, thing: object, name: str, default: object = None) -> object:
-        """Return an attribute, or what a mapping holds under that key; else the default."""
-        return thing.get(name, default) if isinstance(thing, Mapping) else getattr(thing, name, default)
+        """Return an attribute, or what a mapping holds under that key; else the default.
+
+        Raises:
+            Unreadable: if the thing raises when it is asked for it: what it holds may ask models.
+        """
+        try:
+            return thing.get(name, default) if isinstance(thing, Mapping) else getattr(thing, name, default)
+        except Exception as error:
+            raise self.gone(thing, f"raised {type(error).__name__} when it was asked for {name!r}") from None
 
     def call(self, thing: object, name: str) -> object:
         """Return what a method without arguments returns.
@@ -223,12 +230,12 @@ class Library:
 
 def called(thing: object) -> str:
     """Return the name of a function or class; of any other thing, that of its class."""
-    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
-    return name.rpartition("<locals>.")[2] if isinstance(name, str) else type(thing).__name__
+    name = attribute(thing, "__qualname__") or attribute(thing, "__name__")
+    return name.rpartition("<locals>.")[2] if is_an(name, str) else type(thing).__name__
 
 
 def _shown(thing: object) -> str:
     """Return what a message calls a thing: its class, without what it holds, which may be secret."""
-    if isinstance(thing, Mapping):
+    if issubclass(type(thing), Mapping):
         return "a mapping"
-    return f"the class {thing.__name__}" if isinstance(thing, type) else type(thing).__name__
+    return f"the class {thing.__name__}" if is_an(thing, type) else type(thing).__name__

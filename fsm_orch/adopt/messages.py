@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import FunctionType
 
 from .functions import DEEPEST, kept_as, plain, repeated, run_by, tree
-from .source import calls
+from .source import calls, outer
 
 _SENDS = "send_message"
 
@@ -29,12 +29,11 @@ class _Reading:
         """Return the most messages of one call of a function, 2 standing for any number."""
         function = plain(called)  # what a framework wraps around it has other globals
         parsed = None if function is None or function in seen or len(seen) == DEEPEST else tree(function)
-        if function is None or parsed is None:
+        made = None if parsed is None else outer(parsed)
+        if function is None or made is None:
             return 0
-        outer = next(
-            (part for part in ast.walk(parsed) if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)), None
-        )
-        total = 0 if outer is None else self._block(outer.body, (*seen, function))
+        inside = (*seen, function)
+        total = self._each(made.body, inside) if isinstance(made, ast.Lambda) else self._block(made.body, inside)
         return total * (2 if calls(function, function.__name__) else 1)
 
     def _block(self, lines: Sequence[ast.stmt], seen: tuple[FunctionType, ...]) -> int:

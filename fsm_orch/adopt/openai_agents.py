@@ -6,7 +6,9 @@ function returns the agent, so only the name of that is known.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
+from .asked import is_an
 from .beside import Beside, clients, told
 from .functions import around, plain
 from .graph import END, Cap, Edge, Graph, Node
@@ -167,7 +169,7 @@ def _target(way: object) -> object | None:
     """Return the agent that a handoff leads to; None if it was made by hand, so that its function says where."""
     reference = OPENAI_AGENTS.get(way, "_agent_ref")
     invoked = plain(OPENAI_AGENTS.find(way, "on_invoke_handoff"))
-    is_own = invoked is not None and invoked.__module__.partition(".")[0] != OPENAI_AGENTS.module
+    is_own = invoked is not None and not OPENAI_AGENTS.wrote(invoked)
     if reference is None or is_own:
         return None
     target = OPENAI_AGENTS.call(way, "_agent_ref")
@@ -178,9 +180,9 @@ def _target(way: object) -> object | None:
 
 def _inside(held: object, name: str) -> Iterator[object]:
     """Yield the functions of the user's that the SDK keeps inside of one of its own under a name."""
-    for each in (held, *getattr(held, "args", ())):
+    for each in (held, *(held.args if is_an(held, partial) else ())):
         function = plain(each)
-        inner = None if function is None else around(function).get(name)
+        inner = around(function).get(name) if function is not None and OPENAI_AGENTS.wrote(function) else None
         if callable(inner):
             yield inner
 

@@ -103,7 +103,9 @@ def retried(agents: Mapping[str, object]) -> Iterator[str]:
         key: OPENAI_AGENTS.find(OPENAI_AGENTS.get(each, "model_settings"), "retry") for key, each in agents.items()
     }
     tries = {key: OPENAI_AGENTS.find(each, "max_retries") for key, each in retries.items()}
-    told = [f"{key} ({count})" for key, count in tries.items() if isinstance(count, int) and count]
+    told = [
+        f"{key} (up to {number_of(count, 'time')})" for key, count in tries.items() if isinstance(count, int) and count
+    ]
     if told:
         yield f"what is asked again when it failed, by the retry settings of {', '.join(told)}"
 

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
-from .functions import around, plain, tree
+from .functions import around, plain, tree, variables
 from .graph import Node
 from .library import Library
 from .source import results
@@ -37,8 +37,7 @@ def hides_ways(kind: object, after: Sequence[object]) -> bool:
     parsed = None if function is None or hasattr(run, "__wrapped__") else tree(function)
     if function is None or parsed is None:
         return True
-    inside = {*function.__code__.co_varnames, *function.__code__.co_cellvars}
-    names = {name: held for name, held in around(function).items() if name not in inside}
+    inside, names = variables(function), around(function)
     made = [_made(value) for value in results(parsed)]
     return not made or any(
         name is None or name in inside or not _is_one_of(name, names.get(name), after)

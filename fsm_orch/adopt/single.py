@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Literal, get_origin
 
 from . import shapes
-from .functions import around, tree
+from .functions import around, beyond, tree
 from .source import annotation, calls_of, results
 
 _ONE = ("str", "bool", "int")
@@ -21,11 +21,11 @@ def names_one(function: FunctionType) -> bool:
     parsed = tree(function)
     if parsed is None:
         return False
-    names, said = around(function), annotation(parsed)
-    if said is not None and _is_one_type(said, names):
+    inside, said = _Around(function, parsed), annotation(parsed)
+    if said is not None and _is_one_type(said, inside.names):
         return True
     each = [*results(parsed)]
-    return bool(each) and all(_is_one(value, _Around(parsed, names)) for value in each)
+    return bool(each) and all(_is_one(value, inside) for value in each)
 
 
 def commands_one(function: FunctionType) -> bool:
@@ -33,7 +33,7 @@ def commands_one(function: FunctionType) -> bool:
     parsed = tree(function)
     if parsed is None:
         return False
-    inside = _Around(parsed, around(function))
+    inside = _Around(function, parsed)
     made = [*calls_of(parsed, "Command", inside.names)]
     gotos = [key.value for call in made for key in call.keywords if key.arg == "goto"]
     is_hidden = any(key.arg is None for call in made for key in call.keywords)
@@ -57,8 +57,9 @@ def _bare(values: Iterator[ast.expr | None]) -> Iterator[ast.expr | None]:
 class _Around:
     """What stands around an expression: the variables of its function, and the names outside."""
 
-    def __init__(self, parsed: ast.AST, names: Mapping[str, object]) -> None:
-        self.names = names
+    def __init__(self, function: FunctionType, parsed: ast.AST) -> None:
+        self.names = around(function)
+        self.constants = beyond(function)
         self.values: dict[str, list[ast.expr | None]] = {}
         self.types: dict[str, ast.expr] = {}
         bound = (ast.Name, ast.arg)
@@ -105,7 +106,7 @@ def _is_one(value: ast.expr | None, around: _Around, seen: frozenset[str] = froz
                 return _is_one_type(around.types[name], around.names)
             inside = around.values.get(name)
             if inside is None:
-                return isinstance(around.names.get(name), str | bool)
+                return isinstance(around.constants.get(name), str | bool)
             return all(_is_one(each, around, seen | {name}) for each in inside)
     return False
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import FunctionType
 
 from .asked import attribute, is_an
-from .functions import around, run_by, tree
+from .functions import around, beyond, run_by, tree
 
 _MANY = ("Sequence", "List", "list", "tuple", "Tuple", "Send")
 """Words of a return type that stands for several targets at once."""
@@ -29,7 +29,7 @@ def sent(function: FunctionType, seen: tuple[FunctionType, ...] = ()) -> Sent:
     That is nowhere if they make none, or their source cannot be had.
     """
     parsed = tree(function)
-    names = around(function)
+    names, constants = around(function), beyond(function)
     found: set[str] = set()
     is_open = to_parent = False
     for call in calls_of(parsed, "Command", names):
@@ -37,7 +37,7 @@ def sent(function: FunctionType, seen: tuple[FunctionType, ...] = ()) -> Sent:
         to_parent |= "graph" in given
         is_open |= None in given  # by **, so that it may lead anywhere
         if "goto" in given:
-            targets = _texts(given["goto"], {**names, **_assigned(parsed, names)})
+            targets = _texts(given["goto"], {**constants, **_constants(parsed, constants)})
             is_open |= targets is None
             found |= targets or set()
     for inner in _followed(parsed, function, (*seen, function)):
@@ -63,11 +63,8 @@ def routed(function: FunctionType, *, by_names: bool = True) -> frozenset[str] |
         function: The router.
         by_names: False if a name, which may stand for another text when it runs, is no constant, but for `END`.
     """
-    parsed, code = tree(function), function.__code__
-    inside = {*code.co_varnames, *code.co_cellvars}
-    names = {
-        name: held for name, held in around(function).items() if (by_names or name == "END") and name not in inside
-    }
+    parsed = tree(function)
+    names = {name: held for name, held in beyond(function).items() if by_names or name == "END"}
     found: set[str] = set()
     for value in [] if parsed is None else results(parsed):
         texts = _texts(value, names)
@@ -114,19 +111,19 @@ def calls_of(parsed: ast.AST | None, name: str, names: Mapping[str, object]) -> 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
-def _outer(parsed: ast.AST) -> _Function | None:
+def outer(parsed: ast.AST) -> _Function | None:
     """Return the outermost function of a tree."""
     return next((part for part in ast.walk(parsed) if isinstance(part, _Function)), None)
 
 
 def annotation(parsed: ast.AST) -> ast.expr | None:
     """Return how the result of the outermost function of a tree is annotated; None if it is not."""
-    return getattr(_outer(parsed), "returns", None)
+    return getattr(outer(parsed), "returns", None)
 
 
 def results(parsed: ast.AST) -> Iterator[ast.expr | None]:
     """Yield what the outermost function of a tree returns."""
-    made = _outer(parsed)
+    made = outer(parsed)
     if isinstance(made, ast.Lambda):
         yield made.body
     todo: list[ast.AST] = [] if made is None or isinstance(made, ast.Lambda) else [*made.body]
@@ -138,14 +135,36 @@ def results(parsed: ast.AST) -> Iterator[ast.expr | None]:
             todo += ast.iter_child_nodes(part)
 
 
-def _assigned(parsed: ast.AST | None, names: Mapping[str, object]) -> dict[str, object]:
-    """Return the variables that hold constants alone: each with the texts that it may hold."""
+def assigned(part: ast.AST) -> Iterator[tuple[ast.Name, ast.expr]]:
+    """Yield the variables that a statement sets to an expression, with it."""
+    if isinstance(part, ast.Assign | ast.AnnAssign | ast.NamedExpr) and part.value is not None:
+        for target in part.targets if isinstance(part, ast.Assign) else [part.target]:
+            if isinstance(target, ast.Name):
+                yield target, part.value
+
+
+def bound(part: ast.AST) -> str | None:
+    """Return the name that a part of a function binds: by a loop, a part of something, a pattern, what was caught."""
+    if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load):
+        return part.id
+    name = getattr(part, "name", getattr(part, "rest", None))
+    return name if isinstance(name, str) else None
+
+
+def _constants(parsed: ast.AST | None, names: Mapping[str, object]) -> dict[str, object]:
+    """Return the variables, each with the texts that it may hold; with None if it may hold more than constants."""
     found: dict[str, set[str] | None] = {}
+    known: set[int] = set()
     for part in ast.walk(parsed) if parsed is not None else ():
-        if isinstance(part, ast.Assign) and len(part.targets) == 1 and isinstance(part.targets[0], ast.Name):
-            name, texts = part.targets[0].id, _texts(part.value, names)
-            before = found.get(name, set())
-            found[name] = None if texts is None or before is None else before | texts
+        for target, value in assigned(part):
+            texts, before = _texts(value, names), found.get(target.id, set())
+            found[target.id] = None if texts is None or before is None else before | texts
+            known.add(id(target))
+        if isinstance(part, ast.AnnAssign):
+            known.add(id(part.target))  # it may be no more than an annotation
+        other = part.arg if isinstance(part, ast.arg) else bound(part)
+        if other is not None and id(part) not in known:
+            found[other] = None
     return {**found}
 
 

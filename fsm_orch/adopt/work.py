@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from types import FunctionType
 
-from .asked import attribute, is_an
+from .asked import attribute, is_an, package_of
 from .functions import DEEPEST, FRAMEWORKS, SDKS, around, plain, repeated, run_by, tree
 from .graph import Node
 
@@ -131,7 +131,7 @@ def _made(call: ast.Call, function: FunctionType, names: Mapping[str, object]) -
     """Return the requests of one call, of an SDK or of an agent, or the function of the user's that it runs."""
     path = _dotted(call.func)
     held, _, methods = path.partition(".")
-    library, method = type(names.get(held)).__module__.partition(".")[0], methods.rpartition(".")[2]
+    library, method = package_of(type(names.get(held))), methods.rpartition(".")[2]
     if _AGENT.search(path) or (library in FRAMEWORKS and _RUN.fullmatch(method)):
         return None
     if _REQUEST.search(path) or (library in SDKS and _VERB.fullmatch(method)):

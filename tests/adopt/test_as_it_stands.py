@@ -105,6 +105,16 @@ def test_what_both_numbers_hold_under_is_all_said() -> None:
     ) == assumptions(full, as_it_stands(full, RATES.get), Caps())
 
 
+def test_an_end_that_is_taken_to_be_possible_makes_no_node_possible() -> None:
+    """Such as where every edge has a condition: a way that declares no targets there is none."""
+    ending = graph((ask("a"), ask("b")), way("a", "b"), way("b", END, trust="assumed"))
+    anywhere = graph((ask("a"), ask("b")), way("a", "b", trust="assumed"), way("a", END, trust="assumed"))
+    worst = as_it_stands(ending, RATES.get)
+
+    assert not any("every node" in clause for clause in assumptions(ending, worst, Caps()))
+    assert any("every node" in clause for clause in assumptions(anywhere, worst, Caps()))
+
+
 @pytest.mark.parametrize(("steps", "requests"), [(1, 2), (2, 3), (3, 5), (1_000, 1_500)])
 def test_steps_are_walked(steps: int, requests: int) -> None:
     """The first node is the first step."""

@@ -1,7 +1,8 @@
 """What is said of code that a framework runs beside its nodes, whatever the framework."""
 
 import functools
-from types import SimpleNamespace
+import operator
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,11 +49,13 @@ class Called:
 
 ASKING = {"a function": asks, "a partial": functools.partial(asks), "a method": Hook().after, "an object": Hook()}
 SILENT = {"a function": is_silent, "an object that is called": Called(), "a lambda": lambda: 1}
+SILENT["a function of no module"] = FunctionType(is_silent.__code__, {})
 NOTHING = {
     "none": None,
     "a text": "x",
     "a switch": True,
     "a class": Hook,
+    "a getter of Python's": operator.itemgetter("text"),
     "their function": by_them,
     "their object": made("Hook", module="theirs.hooks")(),
     "an object of a sibling": made("Hook", module="theirs_core.hooks")(),
@@ -65,7 +68,7 @@ def test_code_that_asks_makes_the_number_more(name: str) -> None:
     """It is not counted, and is said to be more, each once and with all nodes that it is of."""
     said = told(THEIRS, [Beside("a", "hook", ASKING[name]), Beside("b", "hook", [ASKING[name], None])])
 
-    assert (("what 2 hooks of a, b asks of models",), ()) == (said.uncounted, said.assumed)
+    assert (("what 2 hooks of a, b ask of models",), ()) == (said.uncounted, said.assumed)
 
 
 @pytest.mark.parametrize("name", SILENT)
@@ -107,7 +110,7 @@ def test_clients_of_the_users_are_taken_to_ask_once() -> None:
         "theirs": made("Client", module="theirs.clients")(),
     }
 
-    assert ["one request to a model for each that is asked of the client of own: its class is your own"] == [
+    assert ["one request to a model for each that is asked of the client of own: its class is not known"] == [
         *clients(THEIRS, held)
     ]
     assert [] == [*clients(THEIRS, {"none": None})]

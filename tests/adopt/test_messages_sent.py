@@ -104,6 +104,13 @@ async def by_another_name(ctx: Any) -> None:
     await renamed(ctx)
 
 
+in_a_row = lambda ctx: (ctx.send_message("left"), ctx.send_message("right"))  # noqa: E731 -- as users write it
+
+
+async def by_a_lambda(ctx: Any) -> None:
+    in_a_row(ctx)
+
+
 async def for_ever(ctx: Any) -> None:
     await ctx.send_message("once")
     await for_ever(ctx)
@@ -137,7 +144,16 @@ def test_one_at_most_is_seen(function: Any) -> None:
     "function",
     [
         *(both, one_and_more, else_and_more, two_or_none, asks_and_returns, asks_and_goes_on, in_a_loop, in_a_list),
-        *(by_another, by_another_name, as_deep_as_is_seen, for_ever, singledispatch(by_another), cache(by_another)),
+        *(
+            in_a_row,
+            by_a_lambda,
+            by_another,
+            by_another_name,
+            as_deep_as_is_seen,
+            for_ever,
+            singledispatch(by_another),
+            cache(by_another),
+        ),
     ],
 )
 def test_several_are_seen(function: Any) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-from fsm_orch.adopt import chat_models, functions, in_sight, messages, source, work
+from fsm_orch.adopt import beside, chat_models, functions, in_sight, langgraph_nodes, library, messages, source, work
+from fsm_orch.errors import Unreadable
 
 
 class Lazy:
@@ -43,6 +44,7 @@ def outside() -> Iterator[None]:
     OUTSIDE.clear()
 
 
+THEIRS = library.Library("Theirs", "theirs", "theirs", "1")
 lazy: Any = None
 lazier: Any = None
 REFUSING = {"lazy": Lazy(), "lazier": Lazier()}
@@ -87,12 +89,48 @@ def test_what_refuses_to_answer_is_no_mistake_of_who_names_it(asking: FunctionTy
     assert in_sight.shows_ways(read) in (True, False)
 
 
+@pytest.mark.parametrize("asking", [by_name, by_attribute, by_command, Desk.by_self], ids=lambda one: one.__name__)
+def test_a_function_may_be_of_no_module(asking: FunctionType) -> None:
+    """It was made by `exec`, or is a copy without the names around it."""
+    read = FunctionType(asking.__code__, {"lazy": by_name}, asking.__name__)
+    read.__qualname__ = asking.__qualname__
+
+    assert read.__module__ is None
+    assert "code" == work.node("key", {"act": read}).kind
+    assert not messages.sends_many({"act": read})
+
+
 @pytest.mark.parametrize("name", REFUSING)
 def test_what_refuses_to_answer_is_no_function(name: str) -> None:
     """Nor has it a docstring, or a model."""
     assert functions.plain(REFUSING[name]) is None
     assert "code" == work.node("key", {"act": REFUSING[name]}).kind
     assert not chat_models.is_model(REFUSING[name])
+    assert not langgraph_nodes.is_wrapped(SimpleNamespace(func=REFUSING[name]))
+    assert name == library.called(REFUSING[name]).lower()
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_what_refuses_to_answer_is_code_beside_nodes(name: str) -> None:
+    """It is the user's, though nothing of it is seen to ask a model."""
+    held = [{"one": REFUSING[name]}, beside.overriding(THEIRS, "a", REFUSING[name]).held]
+    said = beside.told(THEIRS, [beside.Beside("a", "hook", each) for each in held])
+
+    assert ("no request to a model in 1 hook of a: none was seen there",) == said.assumed
+    assert () == said.uncounted
+    assert [f"one request to a model for each that is asked of the client of {name}: its class is not known"] == [
+        *beside.clients(THEIRS, {name: REFUSING[name]})
+    ]
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_what_a_reader_needs_and_is_refused_is_said(name: str) -> None:
+    """It may ask models, so that it is not taken as absent; the message has no word of what was raised."""
+    with pytest.raises(Unreadable, match=f"{name.title()} raised RuntimeError when it was asked for 'hooks'") as raised:
+        THEIRS.find(REFUSING[name], "hooks")
+
+    assert "outside of a request" not in str(raised.value)
+    assert raised.value.__suppress_context__
 
 
 @pytest.mark.parametrize("written", [b"x = (\n", b"x = 'a\0b'\n", b"\xff\xfe\n", b"", b"def act(:\n"])

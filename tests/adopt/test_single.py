@@ -232,6 +232,13 @@ def raw_of_a_model(state: State):
     return llm.with_structured_output(Notes, include_raw=True).invoke(state).to
 
 
+def of_a_pattern(state: State):
+    match state:
+        case {"to": HERE}:
+            return HERE
+    return "a"
+
+
 SURE = [said_text, said_choice, said_alias, said_either, constants, through_a_variable, declared_variable, compared]
 SURE += [of_a_model, of_a_model_in_steps, kind_of_a_model, of_a_model_elsewhere]
 OPEN = [
@@ -256,6 +263,7 @@ OPEN = [
     of_a_dictionary,
     raw_of_a_model,
     of_a_typed_state,
+    of_a_pattern,
 ]
 
 

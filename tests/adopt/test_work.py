@@ -329,6 +329,75 @@ def test_a_command_of_a_method_beside_it_is_read() -> None:
     assert ({"a", "b"}, False) == (found.targets, found.is_open)
 
 
+onward = "on"
+
+
+def by_a_default(state: Any, to: str = "a") -> Command:
+    if state:
+        to = "b"
+    return Command(goto=to)
+
+
+def by_what_is_added(state: Any) -> Command:
+    to = "a"
+    to += state
+    return Command(goto=to)
+
+
+def by_a_later_loop(state: Any) -> Command:
+    to = "a"
+    for to in state:
+        print(to)
+    return Command(goto=to)
+
+
+def by_an_annotation(state: Any) -> Command:
+    to: str
+    other: str = "a"
+    if state:
+        to = then = "b"
+    else:
+        to = then = "c"
+    return Command(goto=[to, then, other])
+
+
+def test_variables_of_constants_are_read_however_they_are_set() -> None:
+    """Two at once, or with an annotation."""
+    found = sent(by_an_annotation)
+
+    assert ({"a", "b", "c"}, False) == (found.targets, found.is_open)
+
+
+@pytest.mark.parametrize("function", [by_a_default, by_what_is_added, by_a_later_loop])
+def test_a_command_by_a_variable_that_is_set_otherwise_too_may_lead_anywhere(function: FunctionType) -> None:
+    """That it holds a constant in one place is not enough."""
+    assert sent(function).is_open
+
+
+class Shadowing:
+    """Names where it sends a run by variables that are no constants, though a global of the name is one."""
+
+    def by_a_loop(self, state: list[str]) -> Command:
+        for onward in state:
+            return Command(goto=onward)
+        return Command(goto="a")
+
+    def by_a_pattern(self, state: dict[str, str]) -> Command:
+        match state:
+            case {"to": onward}:
+                return Command(goto=onward)
+        return Command(goto="a")
+
+    def by_an_argument(self, onward: str) -> Command:
+        return Command(goto=onward if self else "a")
+
+
+@pytest.mark.parametrize("name", ["by_a_loop", "by_a_pattern", "by_an_argument"])
+def test_a_command_by_a_variable_of_a_globals_name_may_lead_anywhere(name: str) -> None:
+    """The variable is another thing than the global."""
+    assert sent(getattr(Shadowing, name)).is_open
+
+
 def test_several_starts_have_one_before_them() -> None:
     """One start is the entry; before several stands a node under a name that is free, which forks and asks nobody."""
     one, two = opening(["a"], {"a": 1}), opening(["a", "b"], {"a": 1, "b": 2, "start": 3})

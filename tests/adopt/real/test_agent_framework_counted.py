@@ -417,7 +417,9 @@ def test_what_the_framework_itself_asks_to_shorten_is_more() -> None:
     several = TokenBudgetComposedStrategy(token_budget=9, tokenizer=CharacterEstimatorTokenizer(), strategies=[asks])
 
     for workflow in (agent(compaction_strategy=several), agent(client=Replies(compaction_strategy=asks))):
-        assert any("what makes the conversation of a shorter asks of a model" in said for said in assuming(workflow))
+        assert any(
+            "what is asked of a model to make the conversation of a shorter" in said for said in assuming(workflow)
+        )
 
 
 class Repeating(AgentExecutor):

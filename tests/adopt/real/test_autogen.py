@@ -1,6 +1,7 @@
 """What is read of AutoGen, most of which is private, against AutoGen itself."""
 
 import pytest
+from support.counted import assuming
 from support.read_graphs import blind, the_edge, ways
 
 pytest.importorskip("autogen_agentchat", reason="AutoGen is not installed; nox -s adopt installs it")
@@ -242,3 +243,12 @@ def test_a_model_has_the_provider_of_its_client() -> None:
     node = autogen.read(team, "team").nodes["alone"]
 
     assert ("openai:gpt-4o", "") == (node.model, node.does)
+
+
+def test_a_client_is_known_by_its_package_too() -> None:
+    """One of the user's may have the name of one of AutoGen's, and ask more often."""
+    theirs = type("OpenAIChatCompletionClient", (autogen_teams.Client,), {"__module__": "autogen_ext.models.openai"})
+    teams = {kind: Swarm([AssistantAgent("alone", kind())]) for kind in (theirs, OpenAIChatCompletionClient)}
+    said = {kind: any("of the client of alone" in each for each in assuming(team)) for kind, team in teams.items()}
+
+    assert {theirs: False, OpenAIChatCompletionClient: True} == said

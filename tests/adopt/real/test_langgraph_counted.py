@@ -14,10 +14,12 @@ from unittest.mock import AsyncMock
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRetryMiddleware
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import StructuredTool
 from langgraph.errors import GraphRecursionError
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, RetryPolicy, Send
 
 from fsm_orch.adopt import detect
@@ -230,6 +232,45 @@ async def test_ways_that_were_not_seen_are_assumed_away(name: str) -> None:
 
     assert client.requests - before > 2
     assert "no way out of work but those that are declared or were seen in the code" in assumed(graph)
+
+
+def look() -> str:
+    """Look."""
+    return "seen"
+
+
+async def look_and_go_on() -> Any:
+    """Go on to a node that nothing declares."""
+    done = ToolMessage("seen", tool_call_id="1", name="look")
+    return Command(goto="after", update={"messages": [done]})
+
+
+def asks_once(state: MessagesState) -> Any:
+    client.create()
+    return {}
+
+
+async def test_ways_of_a_tool_that_is_another_if_it_is_async_are_assumed_away() -> None:
+    """What is read of a tool is its function for runs that are not async."""
+    tools = {
+        "two": StructuredTool.from_function(look, look_and_go_on),
+        "wrapped": StructuredTool.from_function(functools.wraps(look)(lambda: "seen")),
+        "one": StructuredTool.from_function(look),
+    }
+    graphs = {
+        key: StateGraph(MessagesState)
+        .add_node("tools", ToolNode([tool]))
+        .add_node("after", asks_once)
+        .add_edge(START, "tools")
+        .compile()
+        for key, tool in tools.items()
+    }
+    asks, before = AIMessage("", tool_calls=[{"name": "look", "args": {}, "id": "1"}]), client.requests
+    await graphs["two"].ainvoke({"messages": [asks]})
+    hiding = {key for key, graph in graphs.items() if any("no way out of tools" in each for each in assumed(graph))}
+
+    assert (1, 0) == (client.requests - before, standing(graphs["two"]))
+    assert {"two", "wrapped"} == hiding
 
 
 def test_nodes_that_may_be_started_many_times_are_assumed_not_to_be() -> None:

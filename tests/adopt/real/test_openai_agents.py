@@ -121,7 +121,7 @@ def test_guardrails_that_ask_models_are_not_in_the_number() -> None:
 
     graph = read(Agent(name="guarded", instructions="Answer.", input_guardrails=[check, check]))
 
-    assert ("what 2 guardrails of guarded asks of models",) == graph.uncounted
+    assert ("what 2 guardrails of guarded ask of models",) == graph.uncounted
     assert as_it_stands(graph, lambda _: None).is_more
     assert not any("guardrail" in clause for clause in graph.assumed)
 

@@ -172,6 +172,10 @@ async def invoked(context: Any, given: str) -> Agent[Any]:
     return busy
 
 
+async def on_handoff(context: Any) -> None:
+    """Stand beside `invoked`, which does not call it."""
+
+
 busy: Agent[Any] = Agent(name="busy", instructions="Answer.", tools=[last.as_tool("ask", "Ask.")])
 by_hand = handoff(last)
 by_hand.on_invoke_handoff = invoked
@@ -217,6 +221,22 @@ def test_what_asks_beside_the_turns_is_assumed_away(name: str) -> None:
     assert any(clause in said for said in assuming(agent)), assuming(agent)
 
 
+def test_what_only_has_the_name_of_what_the_sdk_keeps_is_not_spoken_of() -> None:
+    """Functions of a handoff by hand are looked at once, and others beside them in their module are not."""
+    way: Any = Handoff(
+        tool_name="go",
+        tool_description="",
+        input_json_schema={},
+        on_invoke_handoff=invoked,
+        agent_name="busy",
+        is_enabled=is_enabled,
+    )
+    agent: Agent[Any] = Agent(name="a", handoffs=[way])
+
+    assert any("in 1 is_enabled function of a" in said for said in assuming(agent))
+    assert not any("on_handoff" in said for said in (*assuming(agent), *detect.read(agent, "agent").lost))
+
+
 def test_requests_that_are_made_again_are_more() -> None:
     """Where retry settings say so, no number is said to be the most."""
     again = ModelSettings(
@@ -229,7 +249,7 @@ def test_requests_that_are_made_again_are_more() -> None:
 
     assert most is not None
     assert made > most
-    assert any("by the retry settings of a (11)" in said for said in assuming(agent))
+    assert any("by the retry settings of a (up to 11 times)" in said for said in assuming(agent))
 
 
 KNOWN = {
