@@ -38,7 +38,7 @@ try:
         WorkflowSerializationFormat,
     )
 
-    from ..store.sql.url import opened
+    from ..store.sql.url import limited, opened
     from .sweep import Sweep
 except ImportError as error:
     raise StartError(f"DBOS as an engine needs some packages: {to_install('dbos')}") from error
@@ -207,7 +207,7 @@ class DBOSEngine(Generic[C, D]):
         DBOS(
             config={
                 "name": _APP,
-                "system_database_url": url,
+                "system_database_url": limited(url),
                 "serializer": DBOSPortableJSONSerializer(),
                 "executor_id": executor_id,
                 "application_version": _APP,
@@ -240,7 +240,7 @@ def _client(url: str) -> DBOSClient:
     opened(url)
     try:
         return DBOSClient(
-            system_database_url=url,
+            system_database_url=limited(url),
             serializer=DBOSPortableJSONSerializer(),
             application_name=_APP,
             lazy=True,

@@ -13,11 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from dbos import DBOS, DBOSClient
 from support.fleet import PATIENCE_S
-from support.servers import postgres
+from support.servers import asking, postgres
 
 from fsm_orch import Context, Final, Given, Machine, Runner, State, Visit
 from fsm_orch.durable.dbos import DBOSEngine
@@ -129,7 +128,7 @@ async def ended(store: SqlStore, runs: int) -> list[str]:
 
 def tickets(url: str) -> list[tuple[Any, ...]]:
     """Return what DBOS holds of our runs."""
-    with psycopg.connect(url) as connection:
+    with asking(url) as connection:
         return connection.execute(
             "SELECT workflow_uuid, status, serialization FROM dbos.workflow_status "
             "WHERE name LIKE 'fsm_orch:%' ORDER BY workflow_uuid"
@@ -250,7 +249,7 @@ async def test_what_a_run_raises_is_told_to_dbos_without_its_message(
             async with asyncio.timeout(PATIENCE_S):
                 while ("b1:1", "ERROR", "portable_json") not in tickets(url):  # noqa: ASYNC110 - in another thread
                     await asyncio.sleep(0.05)
-    with psycopg.connect(url) as connection:
+    with asking(url) as connection:
         found = connection.execute(
             "SELECT o::text, s::text FROM dbos.workflow_output o, dbos.workflow_status s"
         ).fetchall()

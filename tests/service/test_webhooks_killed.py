@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support.approvals import PayBack
 from support.databases import KINDS, url_of
+from support.patience import in_time
 from support.receiver import SECRET, Receiver, receiving
 from support.stubbed import environment
 
@@ -37,7 +38,8 @@ def killed() -> Iterator[Killed]:
 
         def at(store: str, receiver: str, place: int) -> int:
             print(store, receiver, place, file=write, flush=True)
-            return int(read.readline())
+            with in_time(begins):
+                return int(read.readline())
 
         yield at
         write.close()

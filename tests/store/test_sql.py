@@ -18,6 +18,7 @@ import pytest
 from conformance.stores.appending import HEAD, at, put
 from support.databases import KINDS, url_of
 from support.desk import BILLING, REFUND, Support, Ticket
+from support.patience import PATIENCE_S, in_time
 from support.servers import free_port, own_postgres, postgres
 
 from fsm_orch import Runner, ScriptedModel
@@ -36,10 +37,11 @@ def test_what_was_acknowledged_survives_a_kill(kind: str, seed: int, tmp_path: P
     url, chance = url_of(kind, tmp_path, "fresh"), random.Random(seed)
     writing = subprocess.Popen([sys.executable, str(WRITES), url, "20"], stdout=subprocess.PIPE, text=True)
     assert writing.stdout is not None
-    said = [writing.stdout.readline() for _ in range(chance.randrange(20, 400))]
+    with in_time(writing):
+        said = [writing.stdout.readline() for _ in range(chance.randrange(20, 400))]
     writing.send_signal(signal.SIGKILL)
     said += writing.stdout.read().splitlines(keepends=True)
-    writing.wait()
+    writing.wait(PATIENCE_S)
     writing.stdout.close()
     kept = {}
     for line in said:

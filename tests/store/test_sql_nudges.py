@@ -6,11 +6,10 @@ import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
-import psycopg
 import pytest
 from conformance.stores.appending import at
 from support.databases import url_of
-from support.servers import own_postgres
+from support.servers import asking, own_postgres
 from support.serving import HELD, Desk, Query
 
 from fsm_orch import Runner
@@ -70,7 +69,7 @@ async def test_a_connection_that_is_ended_is_told(tmp_path: Path) -> None:
     assert nudges is not None
     async with aclosing(nudges):
         await anext(nudges)
-        with psycopg.connect(url, autocommit=True) as connection:
+        with asking(url, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
                 "AND pid <> pg_backend_pid()"

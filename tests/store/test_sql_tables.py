@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 from conformance.stores.appending import HEAD, at, put
 from sqlalchemy import create_engine
 from support.databases import KINDS, url_of
+from support.patience import in_time
 
 from fsm_orch.errors import StoreError
 from fsm_orch.store.sql import SqlStore, tables
@@ -37,7 +38,10 @@ def test_two_processes_that_make_the_tables_at_once_both_find_them(kind: str, tm
         subprocess.Popen([sys.executable, str(WRITES), url, "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(3)
     ]
-    codes = [process.stdout.readline() if process.stdout else b"" for process in writing]
+    codes = list[bytes]()
+    for process in writing:
+        with in_time(process):
+            codes.append(process.stdout.readline() if process.stdout else b"")
     for process in writing:
         process.kill()
     errors = [process.communicate()[1] for process in writing]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from support.desk import BILLING, REFUND, Support, Ticket
 from support.servers import postgres
 
 from fsm_orch import Runner, ScriptedModel
 from fsm_orch.errors import StartError, StoreError
 from fsm_orch.store import store_at
+from fsm_orch.store.base import LEASE_S
 from fsm_orch.store.sql import SqlStore
+from fsm_orch.store.sql.url import limited, opened
 
 
 @pytest.mark.parametrize(
@@ -81,3 +87,35 @@ async def test_commits_survive_a_loss_of_power_unless_said_otherwise(url: str, l
 
     assert [(level,)] == rows
     store.close()
+
+
+def silent_s(url: str) -> tuple[float, float]:
+    """Return after how long a connection gives up a host that is gone: while it waits, and with something sent."""
+    tcp = socket.IPPROTO_TCP
+    with closing(opened(url).driver.connect()) as connection, socket.socket(fileno=os.dup(connection.fileno())) as end:
+        idle, interval, count, sent_ms = [
+            end.getsockopt(tcp, getattr(socket, name))
+            for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+        ]
+        return idle + interval * count, sent_ms / 1_000
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux alone says it by these names")
+def test_a_host_that_is_gone_is_given_up_after_a_lease() -> None:
+    """Else each statement would wait for minutes, or for hours; who says another time in the URL has that."""
+    url = postgres().url
+
+    assert (LEASE_S, LEASE_S) == silent_s(url)
+    assert (LEASE_S, 60) == silent_s(f"{url}?tcp_user_timeout=60000")
+    assert (70, LEASE_S) == silent_s(f"{url}?keepalives_idle=60")
+
+
+@pytest.mark.parametrize("end", ["", "?", "?application_name=x", "?keepalives_count=9&application_name=x"])
+def test_what_a_url_says_stands_as_it_was(end: str) -> None:
+    """What it does not say is added, and what was added is not added again."""
+    url = f"postgresql://me:a%3Fb@localhost:1/x{end}"
+    read, added = conninfo_to_dict(url) if end != "?" else {}, conninfo_to_dict(limited(url))
+
+    assert read.items() <= added.items()
+    assert {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"} <= added.keys()
+    assert limited(url) == limited(limited(url))

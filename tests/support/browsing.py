@@ -12,7 +12,7 @@ import pytest_asyncio
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from playwright.async_api import Browser, Page, async_playwright, expect
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.servers import missing
 
 _WORDS = (

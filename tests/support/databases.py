@@ -7,10 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from support.fleet import PATIENCE_S
-from support.servers import postgres
+from support.patience import PATIENCE_S
+from support.servers import asking, postgres
 
 from fsm_orch.store.sql.schema import metadata
 
@@ -29,7 +28,7 @@ def url_of(kind: str, folder: Path, name: str) -> str:
 def connected(url: str) -> Any:
     """Return a connection that is closed when its block is left."""
     kind, _, path = url.partition(":///")
-    return closing(sqlite3.connect(path, timeout=PATIENCE_S) if kind == "sqlite" else psycopg.connect(url))
+    return closing(sqlite3.connect(path, timeout=PATIENCE_S) if kind == "sqlite" else asking(url))
 
 
 def change(url: str, *statements: str) -> None:

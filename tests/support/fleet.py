@@ -15,14 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from support.patience import PATIENCE_S
 from support.provider import KEY, Provider, Received
 
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
 
 SCRIPT = Path(sys.executable).with_name("fsm-orch")
-PATIENCE_S = 120.0
-"""How long something may take on a machine that has much else to do; nothing is measured by it."""
 
 
 class WorkerProcess:
@@ -56,7 +55,7 @@ class WorkerProcess:
     ) -> None:
         if self._process.poll() is None:
             self.send(signal.SIGKILL)
-            self._process.wait()
+            self.ended()
 
     def send(self, what: signal.Signals) -> None:
         """Send it a signal."""

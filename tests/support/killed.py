@@ -8,7 +8,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from support.fleet import wait_until
 from support.in_store import change
+from support.patience import PATIENCE_S
 from support.stubbed import environment
 
 from fsm_orch.store import Listed, store_at
@@ -40,10 +42,12 @@ def killed_in_its_call(line: Sequence[str], folder: Path, *, after: int) -> str:
     """Begin a run, and kill its process once so many inputs are stored. Return the id of the run."""
     pipe = subprocess.PIPE
     with subprocess.Popen(line, cwd=folder, env=environment(), stdin=pipe, stdout=pipe, stderr=pipe) as begun:
-        while inputs(folder) < after:
-            assert begun.poll() is None, begun.communicate()
-        begun.send_signal(signal.SIGKILL)
-        begun.communicate(timeout=60)
+        try:
+            wait_until(lambda: inputs(folder) >= after or begun.poll() is not None)
+            assert begun.poll() is None, begun.communicate(timeout=PATIENCE_S)
+        finally:
+            begun.kill()
+        begun.communicate(timeout=PATIENCE_S)
     assert -signal.SIGKILL == begun.returncode
     (run,) = stored(folder)
     return run.run_id

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 
 from fsm_orch import MCP
 from fsm_orch.agents.pinned import Described, to_text
@@ -74,7 +74,7 @@ class Served:
     def stop(self) -> None:
         """Kill it."""
         self.process.kill()
-        self.process.wait()
+        self.process.wait(PATIENCE_S)
 
 
 @contextmanager

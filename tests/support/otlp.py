@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
+from support.patience import PATIENCE_S
 
 
 class Sink:
@@ -57,7 +58,7 @@ def sink() -> Iterator[Sink]:
         taken.answers.set()
         server.shutdown()
         server.server_close()
-        thread.join()
+        thread.join(PATIENCE_S)
 
 
 def attributes_of(told: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Self, cast
 
 from redis.asyncio import Redis
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S, in_time
 
 from fsm_orch.errors import CallDenied
 from fsm_orch.resilience.shared import SharedGates
@@ -55,13 +55,14 @@ class Peer:
 
     def answer(self) -> Any:
         """Return what came of the first that was begun."""
-        return json.loads(self._answers.readline())
+        with in_time(self._process):
+            return json.loads(self._answers.readline())
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, and wait until it is gone if it is killed by that."""
         self._process.send_signal(number)
         if number is signal.SIGKILL:
-            self._process.wait()
+            self._process.wait(PATIENCE_S)
 
     def __enter__(self) -> Self:
         self.ask("is_there")

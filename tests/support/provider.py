@@ -22,6 +22,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
+from support.patience import PATIENCE_S
 from support.pieces import Pieces, by_fives
 from support.provider_dialects import DIALECTS, Dialect, Json, Rejected, filled
 from support.provider_faults import HONEST, Fault, Said
@@ -129,7 +130,7 @@ class Provider:
         self._part = part
         self._takes_s = takes_s
         self._models = models
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="provider")
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="provider", daemon=True)
         self._ready = threading.Event()
         self._mistake: Exception | None = None
         """An error of our own; raised at the end of the block, since in the thread no test would see it."""
@@ -139,17 +140,18 @@ class Provider:
         self._closed = socket.socket()
         self._closed.bind((HOST, 0))  # bound but never listening, so that every connection is refused
         self._thread.start()
-        self._ready.wait()
+        assert self._ready.wait(PATIENCE_S)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+        self._thread.join(PATIENCE_S)
         self._closed.close()
         if self._mistake is not None and error is None:
             raise self._mistake
+        assert error is not None or not self._thread.is_alive(), "it has not ended"
 
     @property
     def url(self) -> str:

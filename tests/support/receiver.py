@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from standardwebhooks import Webhook
+from support.patience import PATIENCE_S
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 
@@ -96,7 +97,8 @@ def receiving(receiver: Receiver, *, tls: ssl.SSLContext | None = None) -> Itera
 
     server = Server(("127.0.0.1", 0), Handler)
     if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        # who connects and says nothing keeps the thread of its own connection, not that of all
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     receiver.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/hook"
@@ -106,4 +108,4 @@ def receiving(receiver: Receiver, *, tls: ssl.SSLContext | None = None) -> Itera
         receiver.may_answer.set()
         server.shutdown()
         server.server_close()
-        thread.join()
+        thread.join(PATIENCE_S)

@@ -6,6 +6,8 @@ import subprocess
 import textwrap
 from pathlib import Path
 
+from support.patience import PATIENCE_S
+
 
 class Repository:
     """A repository that was just made.
@@ -21,7 +23,8 @@ class Repository:
     def _git(self, *words: str) -> str:
         who = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
         command = ["git", "-C", str(self.top), *who, *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE_S)
+        return done.stdout.strip()
 
     def write(self, **files: str | None) -> None:
         """Write modules, by their dotted names with `__` for a dot; None: delete it."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from support.fleet import PATIENCE_S, SCRIPT, wait_until
+from support.fleet import SCRIPT, wait_until
+from support.patience import PATIENCE_S
 
 STEPS = "support.serving_alone"
 """A machine whose second step waits until there is a file."""
@@ -62,7 +63,7 @@ class ServeProcess:
     ) -> None:
         if self.process.poll() is None:
             self.send(signal.SIGKILL)
-            self.process.wait()
+            self.ended()
 
     def url(self, workers: int = 1) -> str:
         """Wait until so many processes serve; return where."""

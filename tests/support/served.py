@@ -25,6 +25,7 @@ from typing import Any
 
 import httpx2
 import uvicorn
+from support.patience import PATIENCE_S, in_time
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, State
 from fsm_orch.models import Request, Response
@@ -227,7 +228,9 @@ class ServerProcess:
         sizes = ["-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "20s"]
         command = ["wrk", *sizes, "-s", str(_SCRIPT), f"http://127.0.0.1:{self.port}"]
         words = ["--", str(pause_ms), str(clients), body]
-        done = subprocess.run([*command, *words], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [*command, *words], check=True, capture_output=True, text=True, timeout=seconds + PATIENCE_S
+        )
         came: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return {**came, "cpu_s": self.state()["cpu_s"] - cpu, "wrk_s": _children_s() - its}
 
@@ -255,7 +258,9 @@ def served(places: int, queue: int, *more: str, python: str = sys.executable, **
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         try:
-            server = ServerProcess(process, int(process.stdout.readline()))
+            with in_time(process):
+                port = int(process.stdout.readline())
+            server = ServerProcess(process, port)
             with server.client:
                 yield server
         finally:

@@ -30,6 +30,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NotThere
 from redis.retry import Retry
+from support.patience import PATIENCE_S
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -54,7 +55,7 @@ def _ending(folder: Path, *stop: str) -> None:
         ["sh", "-c", _END, "sh", str(folder), *stop],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-    atexit.register(ending.communicate)
+    atexit.register(ending.communicate, timeout=PATIENCE_S)
 
 
 class PostgresServer:
@@ -87,22 +88,26 @@ class PostgresServer:
 
     def empty(self) -> None:
         """Empty all tables."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        with asking(self.url, autocommit=True) as connection:
             connection.execute(f"TRUNCATE {', '.join(metadata.tables)}")
 
     def database(self, name: str) -> str:
         """Make a database without tables, and return its URL."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        with asking(self.url, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             connection.execute(f"CREATE DATABASE {name}")
         return self.url.removesuffix("postgres") + name
 
     def _run(self, program: str, *words: str) -> None:
         command = self._command(program, *words)
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._folder)
+        subprocess.run(
+            command, check=True, timeout=PATIENCE_S, cwd=self._folder,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
 
     def _command(self, program: str, *words: str) -> Sequence[str]:
-        user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        # not `runuser`, a process beside the program: it stops when that does, and nobody tells it to go on
+        user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"] if os.geteuid() == 0 else []
         return [*user, str(self._programs / program), "-D", str(self._folder / "data"), *words]
 
 
@@ -138,19 +143,18 @@ class TemporalServer:
     def stop(self) -> None:
         """Kill it, as if it had crashed."""
         self._process.kill()
-        self._process.wait()
+        self._process.wait(PATIENCE_S)
 
     async def _answers(self) -> None:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                client = await Client.connect(self.url)
-                await client.count_workflows()
-                return
-            except (RuntimeError, RPCError):
-                assert self._process.poll() is None, (self._folder / "log").read_text()
-                assert time.monotonic() < until
-                await asyncio.sleep(0.05)
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    client = await Client.connect(self.url)
+                    await client.count_workflows()
+                    return
+                except (RuntimeError, RPCError):
+                    assert self._process.poll() is None, (self._folder / "log").read_text()
+                    await asyncio.sleep(0.05)
 
 
 def _begun(words: list[str], folder: Path, answers: Callable[[], bool]) -> subprocess.Popen[bytes]:
@@ -160,7 +164,7 @@ def _begun(words: list[str], folder: Path, answers: Callable[[], bool]) -> subpr
             words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, start_new_session=True
         )
     (folder / "pid").write_text(str(process.pid))
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE_S
     while not answers():
         assert process.poll() is None, (folder / "log").read_text()
         assert time.monotonic() < until
@@ -192,7 +196,7 @@ class RedisServer:
     def stop(self) -> None:
         """Kill it, as if it had crashed."""
         self._process.kill()
-        self._process.wait()
+        self._process.wait(PATIENCE_S)
 
     def pause(self) -> None:
         """Let it do nothing, with its connections open, until it goes on."""
@@ -204,7 +208,7 @@ class RedisServer:
 
     def _answers(self) -> bool:
         try:
-            with Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
+            with Redis(port=self.port, retry=Retry(NoBackoff(), 0), socket_timeout=PATIENCE_S) as client:
                 return bool(client.get("anything") is None)
         except NotThere as error:
             return "Authentication" in type(error).__name__
@@ -240,7 +244,7 @@ class PrometheusServer:
     def stop(self) -> None:
         """Kill it."""
         self._process.kill()
-        self._process.wait()
+        self._process.wait(PATIENCE_S)
 
     def _answers(self) -> bool:
         try:
@@ -310,6 +314,12 @@ def own_redis(*words: str) -> RedisServer:
     if program is None:
         missing("Redis is not installed: in Debian it is the package `redis-server`")
     return RedisServer(str(program), *words)
+
+
+def asking(url: str, *, autocommit: bool = False) -> psycopg.Connection[tuple[Any, ...]]:
+    """Return a connection to PostgreSQL, whose statements fail that wait for long, such as for the lock of another."""
+    options = f"-c statement_timeout={PATIENCE_S:.0f}s"
+    return psycopg.connect(url, autocommit=autocommit, connect_timeout=int(PATIENCE_S), options=options)
 
 
 def missing(what: str) -> None:

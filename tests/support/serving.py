@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import uvicorn
 from fastapi import FastAPI
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 
 from fsm_orch import Context, Final, Given, Machine, MemoryStore, Runner, State, Visit
 from fsm_orch.service import router

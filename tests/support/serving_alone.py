@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 import uvicorn
 from fastapi import FastAPI
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 
 from fsm_orch import Context, Final, Machine, Runner, State, Visit
 from fsm_orch.service import router
@@ -107,7 +107,7 @@ def alone(url: str, folder: Path, *names: str) -> Iterator[list[Alone]]:
         for each in services:
             with contextlib.suppress(ProcessLookupError):
                 each.process.kill()
-            each.process.wait()
+            each.process.wait(PATIENCE_S)
 
 
 if __name__ == "__main__":

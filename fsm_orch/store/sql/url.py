@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from ...define.wording import to_install
 from ...errors import StartError
@@ -10,6 +10,9 @@ from .session import Opened
 from .sqlite import Sqlite
 
 _SYNCS = ("full", "normal")
+_LIMITS = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 15_000}
+"""As libpq calls them, in seconds, and the last in milliseconds: a host that acknowledges nothing is given up after as
+long as a lease lasts. Else a statement waits for it for a quarter of an hour, and for an answer two hours."""
 _FILE = "a store in SQLite is a file: 'sqlite:///runs.db', or 'sqlite:////var/lib/runs.db'"
 
 
@@ -24,6 +27,13 @@ def opened(url: str) -> Opened:
     if scheme in ("postgresql", "postgres"):
         return _postgres(url)
     raise StartError("a store is named by 'sqlite:///FILE' or 'postgresql://USER:PASSWORD@HOST/DATABASE'")
+
+
+def limited(url: str) -> str:
+    """Return the URL of a server in PostgreSQL with how long its host may be silent, where it does not say that."""
+    start, _, said = url.partition("?")
+    added = urlencode({name: value for name, value in _LIMITS.items() if f"{name}=" not in said})
+    return f"{start}?{'&'.join(filter(None, (said, added)))}"
 
 
 def _sqlite(url: str) -> Opened:
@@ -46,7 +56,7 @@ def _postgres(url: str) -> Opened:
         from .postgres import Postgres  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise StartError(f"a store in PostgreSQL needs some packages: {to_install('postgres')}") from error
-    driver = Postgres(url)
+    driver = Postgres(limited(url))
     try:
         shown = f"postgresql://{driver.place}"
     except ValueError:
