@@ -14,7 +14,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from support.fleet import PATIENCE_S, wait_until
+from support.fleet import wait_until
+from support.patience import PATIENCE_S
 from support.serve_command import ServeProcess
 from support.serving import ASYNC, SSE, client_of, events_of, until
 from typer.testing import CliRunner

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from dbos import DBOS, DBOSClient
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.servers import asking, postgres
 
 from fsm_orch import Context, Final, Given, Machine, Runner, State, Visit

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from support.asking import Claim, Refunds
 from support.engines.yours import Yours
-from support.fleet import PATIENCE_S
 from support.kept import keep
+from support.patience import PATIENCE_S
 from support.servers import own_temporal, temporal
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from support.fleet import PATIENCE_S
 from support.metered_alone import alone
+from support.patience import PATIENCE_S
 from support.servers import free_port
 from support.serving import ASYNC, client_of
 

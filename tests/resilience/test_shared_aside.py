@@ -6,7 +6,7 @@ import asyncio
 from threading import Event, Thread
 
 import pytest
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 
 from fsm_orch.resilience.shared.aside import Aside, Ended
 

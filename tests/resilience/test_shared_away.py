@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
-from support.fleet import PATIENCE_S
 from support.loaded import Fetches, Wish, gated, load
+from support.patience import PATIENCE_S
 from support.servers import RedisServer, own_redis
 
 from fsm_orch.errors import CallDenied, StartError

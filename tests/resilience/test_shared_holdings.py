@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from redis import Redis
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.servers import RedisServer, own_redis
 from support.shared import by_clock
 

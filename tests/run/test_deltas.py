@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, ConfigDict, Field, field_serializer, field_validator, model_validator
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.pieces import by_chance
 from support.speaking import Speaking
 

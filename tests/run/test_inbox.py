@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.asking import DONE, Both, Claim, Pair, Refunds
 from support.beside import LEASE_S, WHEN, Beside, begun, now, worker
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 
 from fsm_orch import Final, HumanAgent, Machine, MemoryStore, Parallel, Runner, RunResult, State, Visit
 from fsm_orch.errors import AnswerError, LeaseHeld

@@ -14,7 +14,7 @@ from fastapi import HTTPException, Request
 from support.agui_client import EVENT, Client
 from support.asking import DONE, Both, Claim, Pair, Refunds, clerk
 from support.chatting import ROUTED, Talk, Talks, said
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.serving import HELD, Query, app_of, client_of, desk, listening
 from support.speaking import Speaking
 

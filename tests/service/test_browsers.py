@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 from support.browsing import begun, chromium, with_page
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.serving import DONE, HELD, app_of, body, client_of, desk, listening, until
 
 from fsm_orch import MemoryStore

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.servers import PostgresServer, own_postgres
 from support.serving import ASYNC, SSE, Event, app_of, client_of, events_of, listening, until
 from support.serving_alone import Steps

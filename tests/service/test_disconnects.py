@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.serving import ASYNC, DONE, HELD, SSE, app_of, body, client_of, desk, events_of, listening, served, until
 
 from fsm_orch.resilience import Admission

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 
 from fsm_orch.service.webhook_outlet import outlet
 

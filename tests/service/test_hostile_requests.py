@@ -14,7 +14,7 @@ import pytest
 from fastapi import Request
 from starlette.exceptions import HTTPException
 from support.asking import Refunds
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.serving import (
     DONE,
     HELD,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support import clerks, inspected
 from support.asking import Refunds
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.serving import ASYNC, HELD, app_of, body, desk, events_of, served, until
 from support.tenants import ACME, BOLT, verify
 

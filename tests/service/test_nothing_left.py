@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.serving import HELD, SSE, Query, app_of, body, client_of, desk, listening, served
 
 from fsm_orch.run.ears import Ear

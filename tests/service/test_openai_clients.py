@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 from pydantic import Field
 from support.asking import Claim, Refunds
 from support.chatting import ROUTED, Talk, Talks, said
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.serving import HELD, Desk, Query, app_of, desk, listening
 from support.speaking import Speaking
 

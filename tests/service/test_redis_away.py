@@ -6,8 +6,8 @@ import asyncio
 import logging
 
 import pytest
-from support.fleet import PATIENCE_S
 from support.loaded import gated
+from support.patience import PATIENCE_S
 from support.servers import own_redis
 from support.serving import SSE, events_of, served
 

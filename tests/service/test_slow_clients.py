@@ -10,7 +10,7 @@ import socket
 from typing import Any
 
 import pytest
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.serving import SSE, app_of, client_of, events_of, listening
 from support.speaking import Speaking
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from standardwebhooks import WebhookVerificationError
 from support.approvals import Claim, PayBack, Signed, TwoSign
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.receiver import SECRET, Receiver, Sent, receiving
 
 from fsm_orch import MemoryStore, Runner

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from support.approvals import Claim, PayBack
-from support.fleet import PATIENCE_S
+from support.patience import PATIENCE_S
 from support.receiver import SECRET
 
 from fsm_orch import Runner
