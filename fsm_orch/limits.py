@@ -6,7 +6,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+UNKNOWN_LIMIT = "unknown_limit"
+"""The kind of the error of a limit that there is not, in pydantic's words."""
 
 # strict and finite: True is not a number of hops, and a limit of NaN would never be reached
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
@@ -56,8 +60,14 @@ class Limits(BaseModel):
     @classmethod
     def _known(cls, given: Any) -> Any:
         """Check the names of limits: pydantic refuses one that is unknown, and does not say which there are."""
-        if isinstance(given, dict) and (unknown := [name for name in given if name not in cls.model_fields]):
-            raise ValueError(f"no limit is named {unknown[0]!r}: there are {', '.join(cls.model_fields)}")
+        unknown = [name for name in given if name not in cls.model_fields] if isinstance(given, dict) else []
+        if unknown:
+            kind = PydanticCustomError(
+                UNKNOWN_LIMIT, "there is no such limit, but {names}", {"names": ", ".join(cls.model_fields)}
+            )
+            raise ValidationError.from_exception_data(
+                cls.__name__, [InitErrorDetails(type=kind, loc=(str(name),), input=None) for name in unknown]
+            )
         return given
 
     # for type checkers alone: pydantic takes dollars as text too, which the signature it derives does not say

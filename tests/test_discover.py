@@ -147,7 +147,7 @@ WRONG = {
     "unparsed": "Importing 'unparsed' raised SyntaxError at {here}/unparsed.py:1: ",
     "misses": "raised ModuleNotFoundError at {here}/misses.py:1: No module named 'nowhere_to_be_found'",
     "refuses": "raised ValueError at {here}/refuses.py:2: an LLMAgent needs instructions",
-    "misnames": "raised ValidationError at {here}/misnames.py:2: Limits: deadline: Extra inputs are not permitted",
+    "misnames": "raised ValidationError at {here}/misnames.py:2: Limits: deadline: there is no such limit, but hops, ",
     "misspells": "raised NameError at {here}/misspells.py:4: name 'triag' is not defined. Did you mean 'triage'?",
     "none": "'none' defines no machine. Write one, class X(Machine[...])",
     "gathers": "'gathers' defines no machine. Write one, class X(Machine[...]), "

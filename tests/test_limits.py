@@ -30,8 +30,18 @@ def test_counts_are_plain_integers(model: Any, name: str, value: object) -> None
 
 def test_a_limit_that_is_unknown_is_told_which_there_are() -> None:
     """Other libraries name theirs otherwise, such as max_turns."""
-    with pytest.raises(ValidationError, match="no limit is named 'max_tokens': there are hops, tokens, cost_usd, dead"):
+    with pytest.raises(ValidationError, match=r"max_tokens\n *there is no such limit, but hops, tokens, cost_usd, "):
         Limits(max_tokens=3)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("name", [1, None, ("hops",)])
+def test_a_name_may_be_of_any_type(name: Any) -> None:
+    """It is told as it is written, without the value that came for it."""
+    with pytest.raises(ValidationError, match="there is no such limit") as refused:
+        Limits.model_validate({name: "private"})
+
+    assert [(str(name),)] == [each["loc"] for each in refused.value.errors()]
+    assert "private" not in str(refused.value)
 
 
 @pytest.mark.parametrize(("model", "name"), SECONDS)

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, PydanticSerializationError, from_json
 from pydantic_core.core_schema import ErrorType
 
 from ..errors import ContextError, is_failure
+from ..limits import UNKNOWN_LIMIT
 from .context import C, Context, json_fields, starting_fields
 from .marks import PRESET
 from .ordered import in_one_order
@@ -213,7 +214,7 @@ def overwritten(context: C, values: Mapping[str, Any]) -> C:
     return after
 
 
-_SHOWN = frozenset(get_args(ErrorType)) - {"value_error", "assertion_error", "union_tag_invalid"}
+_SHOWN = frozenset((*get_args(ErrorType), UNKNOWN_LIMIT)) - {"value_error", "assertion_error", "union_tag_invalid"}
 """Kinds of errors whose message holds nothing of the value that came."""
 
 _TOLD_CHARS = 600
