@@ -13,8 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from dbos import DBOS, DBOSClient
+from psycopg.conninfo import conninfo_to_dict
 from support.patience import PATIENCE_S
 from support.servers import asking, postgres
 
@@ -59,6 +61,8 @@ class Broken(Machine[Note]):
     done = only.to(end)
 
 
+LIMITED = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"}
+"""How libpq calls the times after which a silent host is given up."""
 GATES = defaultdict[str, asyncio.Event](asyncio.Event)
 """Whether a piece of work has begun, and may end."""
 
@@ -154,6 +158,28 @@ async def let_go_on(runner: Runner[Any, Any]) -> None:
         while not runner.is_draining:  # noqa: ASYNC110 - it may be drained in another thread
             await asyncio.sleep(0.01)
     GATES["goes on"].set()
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+async def test_a_host_that_is_gone_is_given_up_by_dbos_too(
+    url: str, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each connection of its client and of its app says for how long its host may be silent."""
+    told, connect = list[dict[str, Any]](), psycopg.connect
+
+    def noted(conninfo: str = "", **options: Any) -> Any:
+        told.append(conninfo_to_dict(conninfo, **{name: options[name] for name in options if name in LIMITED}))
+        return connect(conninfo, **options)
+
+    monkeypatch.setattr(psycopg, "connect", noted)
+    with closing(DBOSEngine(Runner(Steps, store=store), url=url)) as engine:
+        async with working(engine):
+            GATES["goes on"].set()
+            await engine.enqueue(Note(), run_id="g1")
+            assert ["end"] == await ended(store, 1)
+
+    assert told
+    assert [] == [each for each in told if not each.keys() >= LIMITED]
 
 
 async def test_whoever_cancels_the_work_drains_it(url: str, store: SqlStore) -> None:
