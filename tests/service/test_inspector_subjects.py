@@ -17,6 +17,7 @@ from support.tenants import ACME, BOLT, verify
 from fsm_orch import MemoryStore
 from fsm_orch.kernel.inputs import Answered, Input, Started
 from fsm_orch.messages import REDACTED, Message
+from fsm_orch.service.inspector.remembered import Remembered
 from fsm_orch.service.inspector.subjects import subject
 from fsm_orch.store.beginnings import KeepsBeginnings
 from fsm_orch.testing import CrashingStore
@@ -135,3 +136,14 @@ async def test_the_page_says_it_as_text(chromium: Browser) -> None:
                     pass
 
             assert {"runs"} == {*asked}
+
+
+def test_what_is_known_of_runs_takes_no_more_and_more_room() -> None:
+    """Of 10,000 runs it is kept; those that were put in first are forgotten, and read again if they are asked for."""
+    known = Remembered[int]()
+    for number in range(10_001):
+        known["r", float(number)] = number
+
+    assert 10_000 == len(known)
+    assert ("r", 0.0) not in known
+    assert 10_000 == known["r", 10_000.0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -22,13 +22,12 @@ from ...run.cuts import Cut
 from ...run.unrecorded import Unrecorded
 from ...store.values import Listed
 from ..driving import Driving
-from .subjects import Run, Subjects, run_of
+from .remembered import Remembered, run_of
+from .subjects import Subjects
 
 MOST_LISTED = 500
 """Of how many runs, the newest, the page is told where they stand."""
 _MOST_WORST = 10
-_MOST_KEPT = 10_000
-"""Of how many runs it is kept why they were landed: that changes no more."""
 
 
 def row_json(row: Listed, about: str) -> dict[str, Any]:
@@ -97,7 +96,7 @@ class Fleet:
 
     def __init__(self, driving: Driving, subjects: Subjects) -> None:
         self._driving, self._subjects = driving, subjects
-        self._reasons: OrderedDict[Run, str | None] = OrderedDict()
+        self._reasons = Remembered[str | None]()
 
     async def only(self, rows: Sequence[Listed], *, state: str | None, landing: str | None) -> list[Listed]:
         """Return the runs that are counted at a state, or by why they were landed.
@@ -148,8 +147,6 @@ class Fleet:
                 self._reasons[run] = await self._read(row.run_id)
             except StoreError:  # it may be away for the moment
                 return None
-            while len(self._reasons) > _MOST_KEPT:
-                self._reasons.popitem(last=False)
         return self._reasons[run]
 
     async def _read(self, run_id: str) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from ...kernel.inputs import Input, Started
@@ -10,18 +9,9 @@ from ...messages import REDACTED
 from ...store.base import Store
 from ...store.beginnings import KeepsBeginnings
 from ...store.values import Listed
+from .remembered import Remembered, run_of
 
 _MOST_CHARACTERS = 60
-_MOST_KEPT = 10_000
-"""Of how many runs it is kept what they are about: that changes no more."""
-
-Run = tuple[str, float]
-"""The id of a run, and when it began: once a run is forgotten, another may have its id."""
-
-
-def run_of(row: Listed) -> Run:
-    """Return by what a run is told from every other that there has been."""
-    return row.run_id, row.began_at
 
 
 def subject(first: Input) -> str:
@@ -45,18 +35,18 @@ class Subjects:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: OrderedDict[Run, str] = OrderedDict()
+        self._known = Remembered[str]()
 
     async def of(self, rows: Sequence[Listed]) -> list[str]:
         """Return what each run is about; empty where that cannot be read.
 
         Raises StoreError: if the store is away.
         """
-        new = [run for run in map(run_of, rows) if run not in self._known]
+        runs = [run_of(row) for row in rows]
+        told = {run: self._known[run] for run in runs if run in self._known}
+        new = [run for run in runs if run not in told]
         if new and isinstance(self._store, KeepsBeginnings):
             found = await self._store.beginnings([run_id for run_id, _ in new])
-            self._known |= {run: subject(found[run[0]]) if run[0] in found else "" for run in new}
-        told = [self._known.get(run_of(row), "") for row in rows]
-        while len(self._known) > _MOST_KEPT:
-            self._known.popitem(last=False)
-        return told
+            for run in new:
+                told[run] = self._known[run] = subject(found[run[0]]) if run[0] in found else ""
+        return [told.get(run, "") for run in runs]
